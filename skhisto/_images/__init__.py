@@ -1,0 +1,1 @@
+"""Private: files and pixels. No scikit-learn, no Keras."""
