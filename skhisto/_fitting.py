@@ -1,0 +1,147 @@
+"""From a classifier and checked samples to the attributes of a fit."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackContext
+
+from skhisto._early_stopping import EarlyStopping
+from skhisto._epoch_tasks import EpochTasks
+from skhisto._input import PatchShape, check_filters, pixel_dtype_of
+from skhisto._samples import Samples
+
+if TYPE_CHECKING:
+    from skhisto._network import training
+    from skhisto._network.architectures import NetworkSpec
+
+
+def train(
+    classifier: BaseEstimator,
+    samples: Samples,
+    validation: Samples | None,
+    *,
+    features: BaseEstimator,
+    n_epochs: int,
+    seed: int,
+    go_on: bool,
+    context: CallbackContext | None,
+) -> dict[str, Any]:
+    """Train the network of a classifier and return the attributes of the fit.
+
+    Parameters
+    ----------
+    classifier : PatchCNNClassifier
+        Is not changed.
+    samples, validation : Samples
+    features : estimator
+        Has `n_features_in_` and maybe `feature_names_in_` for the samples.
+    n_epochs : int
+    seed : int
+    go_on : bool
+        Whether to go on from the classifier's former fit.
+    context : sklearn.callback.CallbackContext or None
+        The context of the fit, to whose callbacks each epoch is told.
+    """
+    from skhisto._network import training
+
+    classes, patch_shape = samples.classes, samples.X.shape[1:]
+    pixel_dtype = pixel_dtype_of(samples.X)
+    spec = network_spec(classifier, classes, patch_shape, pixel_dtype)
+    data = {
+        "classes_": classes,
+        "patch_shape_": patch_shape,
+        "pixel_dtype_": pixel_dtype,
+    }
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(features, name):
+            data[name] = getattr(features, name)
+
+    def attributes(state: "training.TrainingState") -> dict[str, Any]:
+        return data | {
+            "weights_": state.weights,
+            "optimizer_state_": state.optimizer_state,
+            "history_": state.history,
+            "n_iter_": state.n_iter,
+        }
+
+    observers: list[training.Observer] = []
+    if context is not None:
+        observers.append(
+            EpochTasks(classifier, context, samples.callback_data, attributes)
+        )
+    early_stopping = None
+    if validation is not None and classifier.early_stopping:
+        early_stopping = EarlyStopping(classifier.n_iter_no_change, classifier.tol)
+        observers.append(early_stopping)
+    state = training.train(
+        spec,
+        _settings(classifier),
+        _former_state(classifier) if go_on else training.initial_state(spec, seed),
+        samples,
+        validation=validation,
+        n_epochs=n_epochs,
+        seed=seed,
+        observers=observers,
+    )
+    if early_stopping is not None:
+        state = early_stopping.restore_best(state)
+    return attributes(state)
+
+
+def fitted_spec(classifier: BaseEstimator) -> "NetworkSpec":
+    """Describe the network that a fitted classifier has its weights for."""
+    return network_spec(
+        classifier,
+        classifier.classes_,
+        classifier.patch_shape_,
+        classifier.pixel_dtype_,
+    )
+
+
+def network_spec(
+    classifier: BaseEstimator,
+    classes: np.ndarray,
+    patch_shape: PatchShape,
+    pixel_dtype: str,
+) -> "NetworkSpec":
+    """Describe the network for such patches and classes."""
+    from skhisto._network.architectures import NetworkSpec, reference_network
+
+    builder = classifier.model or partial(
+        reference_network,
+        filters=check_filters(classifier.filters),
+        kernel_size=classifier.kernel_size,
+        dense_units=classifier.dense_units,
+        conv_dropout=classifier.conv_dropout,
+        dense_dropout=classifier.dense_dropout,
+        padding=classifier.padding,
+        batch_norm_momentum=classifier.batch_norm_momentum,
+    )
+    n_outputs = 1 if len(classes) == 2 else len(classes)
+    return NetworkSpec(builder, patch_shape, n_outputs, pixel_dtype)
+
+
+def _settings(classifier: BaseEstimator) -> "training.Settings":
+    from skhisto._network.training import Settings
+
+    return Settings(
+        batch_size=classifier.batch_size,
+        optimizer=classifier.optimizer,
+        learning_rate=classifier.learning_rate,
+        optimizer_params=classifier.optimizer_params,
+        callbacks=classifier.callbacks,
+        verbose=int(classifier.verbose),
+    )
+
+
+def _former_state(classifier: BaseEstimator) -> "training.TrainingState":
+    from skhisto._network.training import TrainingState
+
+    return TrainingState(
+        classifier.weights_,
+        getattr(classifier, "optimizer_state_", None),
+        classifier.history_,
+        classifier.n_iter_,
+    )

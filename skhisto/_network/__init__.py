@@ -1,0 +1,9 @@
+"""The engine room: everything that needs Keras.
+
+Importing any module in here imports TensorFlow, so the rest of the package does it
+inside the functions that train or predict.
+"""
+
+from skhisto._network._backend import require_tensorflow
+
+require_tensorflow()

@@ -1,0 +1,205 @@
+"""Pure functions from parameters to a Keras network.
+
+A network is described by a `NetworkSpec` and built by `build`: the same description and
+seed give the same network, however often and wherever it is built.
+"""
+
+import functools
+import random
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+Weights = dict[str, np.ndarray]
+Builder = Callable[[tuple[int, int, int], int], keras.Model]
+
+_BUILD_LOCK = threading.RLock()
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """All that shapes a network's graph.
+
+    Parameters
+    ----------
+    builder : callable
+        ``builder(patch_shape, n_outputs)`` gives an uncompiled `keras.Model` from
+        pixels in [0, 1] to logits.
+    patch_shape : tuple of (height, width, channels)
+    n_outputs : int
+        1 for two classes, else the number of classes.
+    pixel_dtype : {"uint8", "uint16", "float32"}
+        Integers are divided by their maximum inside the network.
+    """
+
+    builder: Builder
+    patch_shape: tuple[int, int, int]
+    n_outputs: int
+    pixel_dtype: str
+
+    @property
+    def key(self) -> Hashable:
+        """What two specs with interchangeable graphs have in common."""
+        builder: Hashable = self.builder
+        if isinstance(builder, functools.partial):
+            # Partials compare by identity, and `clone` copies them.
+            builder = (builder.func, repr(builder.args), repr(builder.keywords))
+        return builder, self.patch_shape, self.n_outputs, self.pixel_dtype
+
+
+def build(spec: NetworkSpec, seed: int) -> keras.Model:
+    """Build the network of a spec: patches as they come in, logits out."""
+    with _BUILD_LOCK, _fixed_defaults(seed):
+        body = spec.builder(spec.patch_shape, spec.n_outputs)
+        if not isinstance(body, keras.Model):
+            raise TypeError(
+                "model must return an uncompiled keras.Model, but it returned "
+                f"{type(body).__name__}."
+            )
+        inputs = keras.Input(spec.patch_shape, dtype=spec.pixel_dtype, name="patches")
+        x = inputs
+        if spec.pixel_dtype != "float32":
+            maximum = np.iinfo(spec.pixel_dtype).max
+            x = layers.Rescaling(1 / maximum, name="rescaling")(x)
+        # The layers of a plain stack are laid out flat, for readable summaries.
+        stack = body.layers if type(body) is keras.Sequential else [body]
+        for layer in stack:
+            x = layer(x)
+        _check_logits(x, spec)
+        return keras.Model(inputs, x, name=body.name)
+
+
+def by_name(variables: Sequence[keras.Variable]) -> Weights:
+    """Read variables out, in their order."""
+    arrays: Weights = {}
+    for variable in variables:
+        name = variable.path
+        if name in arrays:
+            name = f"{name}_{len(arrays)}"
+        arrays[name] = variable.numpy()
+    return arrays
+
+
+def set_weights(network: keras.Model, weights: Weights) -> None:
+    """Set a network's weights by position: names may change with every build."""
+    expected = [tuple(variable.shape) for variable in network.weights]
+    if [value.shape for value in weights.values()] != expected:
+        raise ValueError(
+            "The weights do not suit the network: a parameter that shapes it (model, "
+            "filters, kernel_size, dense_units or padding) has changed since fit. Set "
+            "it back, or fit again with warm_start=False."
+        )
+    network.set_weights(list(weights.values()))
+
+
+def with_probabilities(network: keras.Model) -> keras.Model:
+    """Extend a network from logits to probabilities."""
+    activation = "sigmoid" if network.output_shape[-1] == 1 else "softmax"
+    outputs = layers.Activation(activation, dtype="float32", name="probabilities")(
+        network.output
+    )
+    return keras.Model(network.inputs, outputs, name=network.name)
+
+
+def reference_network(
+    patch_shape: tuple[int, int, int],
+    n_outputs: int,
+    *,
+    filters: Sequence[int],
+    kernel_size: int,
+    dense_units: int,
+    conv_dropout: float,
+    dense_dropout: float,
+    padding: str,
+    batch_norm_momentum: float,
+) -> keras.Sequential:
+    """Blocks of two convolutions, then a hidden dense layer.
+
+    With three blocks of 32, 64 and 128 filters and 256 dense units this is the network
+    of 2,386,817 parameters on patches of 96x96x3.
+    """
+    suitable = choose_padding(patch_shape, len(filters), kernel_size)
+    if padding == "auto":
+        padding = suitable
+    elif padding == "valid" and suitable == "same":
+        raise ValueError(
+            f"Patches of {patch_shape[0]}x{patch_shape[1]} pixels are too small for "
+            f"{len(filters)} blocks with padding='valid'; use 'auto' or 'same'."
+        )
+    normalise = functools.partial(
+        layers.BatchNormalization, momentum=batch_norm_momentum
+    )
+    stack: list[layers.Layer] = []
+    for block, n_filters in enumerate(filters, start=1):
+        for i in (1, 2):
+            name = f"block{block}_conv{i}"
+            # Batch norm subtracts a bias again: only the first convolution has one.
+            stack += [
+                layers.Conv2D(
+                    n_filters,
+                    kernel_size,
+                    padding=padding,
+                    use_bias=not stack,
+                    name=name,
+                ),
+                normalise(name=f"{name}_norm"),
+                layers.ReLU(name=f"{name}_relu"),
+            ]
+        stack += [
+            layers.MaxPooling2D(2, padding=padding, name=f"block{block}_pool"),
+            layers.Dropout(conv_dropout, name=f"block{block}_dropout"),
+        ]
+    stack += [
+        layers.Flatten(name="flatten"),
+        layers.Dense(dense_units, use_bias=False, name="dense"),
+        normalise(name="dense_norm"),
+        layers.ReLU(name="dense_relu"),
+        layers.Dropout(dense_dropout, name="dense_dropout"),
+        layers.Dense(n_outputs, name="logits"),
+    ]
+    return keras.Sequential(stack, name="patch_cnn")
+
+
+def choose_padding(
+    patch_shape: tuple[int, int, int], n_blocks: int, kernel_size: int
+) -> str:
+    """Choose "valid" where a patch is large enough to survive all blocks."""
+    side = min(patch_shape[:2])
+    for _ in range(n_blocks):
+        side = (side - 2 * (kernel_size - 1)) // 2
+    return "valid" if side >= 1 else "same"
+
+
+def _check_logits(outputs: Any, spec: NetworkSpec) -> None:
+    expected = (None, spec.n_outputs)
+    if getattr(outputs, "shape", None) != expected:
+        raise ValueError(
+            f"model must return a keras.Model with one output of shape {expected}, the "
+            f"logits of {spec.n_outputs} per patch. Its output is {outputs}."
+        )
+
+
+@contextmanager
+def _fixed_defaults(seed: int) -> Iterator[None]:
+    """Fix, for the time of a build, the global settings that layers look at.
+
+    Layers without a seed, and some Keras Applications, draw from Python's generator.
+    """
+    state = random.getstate()
+    policy = keras.config.dtype_policy()
+    data_format = keras.config.image_data_format()
+    random.seed(seed)
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_image_data_format(data_format)

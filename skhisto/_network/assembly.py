@@ -1,0 +1,130 @@
+"""Names and dicts to optimizers, callbacks and compiled networks, through scikeras.
+
+The only module that knows scikeras. It is used for what it does well, with
+``random_state=None``, since it would switch on determinism for the whole process.
+"""
+
+import copy
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+
+def _import_scikeras() -> type:
+    """Import scikeras, and undo what importing it does to Keras' classes.
+
+    Where the user has imported it before, its patches are wanted and stay.
+    """
+    by_user = "scikeras" in sys.modules
+    from scikeras.wrappers import KerasClassifier
+
+    if not by_user:
+        for patched in (
+            keras.Model,
+            keras.losses.Loss,
+            keras.metrics.Metric,
+            keras.optimizers.Optimizer,
+        ):
+            for name in ("__reduce__", "__deepcopy__"):
+                if name in vars(patched):
+                    delattr(patched, name)
+    return KerasClassifier
+
+
+KerasClassifier = _import_scikeras()
+
+Callbacks = Mapping[str, Mapping[str, Any]] | Sequence[str | keras.callbacks.Callback]
+
+
+def compile_network(
+    network: keras.Model, optimizer: str, optimizer_params: Mapping[str, Any] | None
+) -> None:
+    """Compile a network that gives logits, in place."""
+    loss, accuracy = _loss_and_accuracy(network.output_shape[-1])
+
+    def compile_(compile_kwargs: dict[str, Any]) -> keras.Model:
+        # Weighted, so that rows which only fill a batch up do not count.
+        network.compile(**compile_kwargs, weighted_metrics=[accuracy])
+        return network
+
+    _check_optimizer(optimizer, optimizer_params)
+    _assemble(
+        compile_,
+        loss=loss,
+        loss__from_logits=True,
+        optimizer=optimizer,
+        **{f"optimizer__{k}": v for k, v in (optimizer_params or {}).items()},
+    )
+
+
+def make_callbacks(callbacks: Callbacks | None) -> list[keras.callbacks.Callback]:
+    """Return new callbacks, for one fit, from names, parameters or instances."""
+    if callbacks is None:
+        return []
+    entries = (
+        list(callbacks.items())
+        if isinstance(callbacks, Mapping)
+        else [(entry, {}) for entry in callbacks]
+    )
+    items: list[Any] = []
+    params: dict[str, Any] = {}
+    for position, (entry, entry_params) in enumerate(entries):
+        if isinstance(entry, str):
+            items.append(_callback_class(entry))
+            for name, value in entry_params.items():
+                params[f"callbacks__{position}__{name}"] = value
+        elif isinstance(entry, keras.callbacks.Callback):
+            items.append(copy.deepcopy(entry))
+        else:
+            raise TypeError(
+                "callbacks must hold names of Keras callbacks or instances of "
+                f"keras.callbacks.Callback; got {entry!r}."
+            )
+    if not items:
+        return []
+    wrapper = _assemble(lambda: keras.Sequential(), callbacks=items, **params)
+    # scikeras hands its callbacks to nothing but Model.fit, which is not used here.
+    return list(wrapper._fit_callbacks)
+
+
+def _assemble(model: Callable[..., keras.Model], **params: Any) -> Any:
+    """Have scikeras build its parts, on the least data that it accepts."""
+    wrapper = KerasClassifier(model, random_state=None, **params)
+    return wrapper.initialize([[0.0], [1.0]], [0, 1])
+
+
+def _loss_and_accuracy(n_outputs: int) -> tuple[type, keras.metrics.Metric]:
+    if n_outputs == 1:
+        accuracy = keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")
+        return keras.losses.BinaryCrossentropy, accuracy
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    return keras.losses.SparseCategoricalCrossentropy, accuracy
+
+
+def _check_optimizer(optimizer: str, params: Mapping[str, Any] | None) -> None:
+    try:
+        optimizer_class = type(keras.optimizers.get(optimizer))
+    except ValueError as error:
+        raise ValueError(
+            f"optimizer={optimizer!r} is not the name of a Keras optimizer, such as "
+            "'adam', 'sgd', 'rmsprop' or 'adamw'."
+        ) from error
+    try:
+        optimizer_class(**(params or {}))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"optimizer_params={dict(params or {})} do not suit the optimizer "
+            f"{optimizer!r}: {error}"
+        ) from error
+
+
+def _callback_class(name: str) -> type:
+    callback = getattr(keras.callbacks, name, None)
+    if not isinstance(callback, type):
+        raise ValueError(
+            f"callbacks: {name!r} is not the name of a Keras callback, such as "
+            "'ReduceLROnPlateau', 'CSVLogger' or 'TerminateOnNaN'."
+        )
+    return callback

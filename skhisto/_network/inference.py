@@ -1,0 +1,59 @@
+"""Weights to predictions."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skhisto._images.patch_array import PatchArray
+from skhisto._network.architectures import (
+    NetworkSpec,
+    Weights,
+    build,
+    set_weights,
+    with_probabilities,
+)
+from skhisto._network.pool import POOL
+
+# Convolutions round differently for another batch size, so every batch has this one
+# and a patch gets the same prediction bitwise, whatever else is predicted with it.
+BATCH_SIZE = 32
+
+
+class InferenceNetwork:
+    """A network with a traced function from one batch of patches to logits."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        self.network = build(spec, seed=0)
+        self._batch = np.zeros((BATCH_SIZE, *spec.patch_shape), spec.pixel_dtype)
+        self._logits = tf.function(
+            lambda patches: self.network(patches, training=False),
+            input_signature=[tf.TensorSpec(self._batch.shape, spec.pixel_dtype)],
+            autograph=False,
+        )
+
+    def logits(self, X: np.ndarray | PatchArray) -> np.ndarray:
+        """Return the logits of all patches, float32 of shape (n, n_outputs)."""
+        logits = np.empty((len(X), self.network.output_shape[-1]), np.float32)
+        for start in range(0, len(X), BATCH_SIZE):
+            patches = X[start : start + BATCH_SIZE]
+            self._batch[: len(patches)] = np.asarray(patches)
+            batch_logits = self._logits(tf.constant(self._batch)).numpy()
+            logits[start : start + BATCH_SIZE] = batch_logits[: len(patches)]
+        return logits
+
+
+def predict_logits(
+    spec: NetworkSpec, weights: Weights, X: np.ndarray | PatchArray
+) -> np.ndarray:
+    """Return the logits of all patches, float32 of shape (n, n_outputs)."""
+    key = ("inference", spec.key)
+    with POOL.borrow(key, lambda: InferenceNetwork(spec)) as inference:
+        set_weights(inference.network, weights)
+        return inference.logits(X)
+
+
+def live_model(spec: NetworkSpec, weights: Weights) -> keras.Model:
+    """Return a new Keras model with these weights, from patches to probabilities."""
+    model = with_probabilities(build(spec, seed=0))
+    set_weights(model, weights)
+    return model

@@ -1,0 +1,50 @@
+"""Compiled networks, kept for the next fit that needs the same graph.
+
+Tracing a network costs seconds and memory that TensorFlow never gives back, so a
+network that has done its work is kept and lent again. A network is lent to one borrower
+at a time, who finds it in an unknown state and sets all of its variables.
+"""
+
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class NetworkPool:
+    """Idle networks by key, of which the least recently used are let go.
+
+    Parameters
+    ----------
+    max_idle : int
+        Networks kept while nobody uses them.
+    """
+
+    def __init__(self, max_idle: int) -> None:
+        self._max_idle = max_idle
+        self._idle: list[tuple[Hashable, Any]] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def borrow(self, key: Hashable, make: Callable[[], Any]) -> Iterator[Any]:
+        """Lend an idle network of this key, or a new one from ``make()``.
+
+        A network whose borrower fails is not taken back.
+        """
+        network = self._take(key)
+        if network is None:
+            network = make()
+        yield network
+        with self._lock:
+            self._idle.append((key, network))
+            del self._idle[: -self._max_idle]
+
+    def _take(self, key: Hashable) -> Any:
+        with self._lock:
+            for position in reversed(range(len(self._idle))):
+                if self._idle[position][0] == key:
+                    return self._idle.pop(position)[1]
+        return None
+
+
+POOL = NetworkPool(max_idle=8)

@@ -1,0 +1,142 @@
+"""A compiled network that can be trained by the epoch."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skhisto._network.architectures import (
+    NetworkSpec,
+    Weights,
+    build,
+    by_name,
+    set_weights,
+)
+from skhisto._network.assembly import compile_network
+from skhisto._network.batches import TrainingBatches
+from skhisto._network.pool import POOL
+
+Logs = dict[str, float]
+
+
+class TrainableNetwork:
+    """A compiled network with a traced training step.
+
+    All of its state is set by `load` and, for random numbers, at the start of each
+    epoch: whether the network is new or was used before makes no difference.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        optimizer: str,
+        optimizer_params: Mapping[str, Any] | None,
+    ) -> None:
+        self.optimizer = optimizer
+        self.network = build(spec, seed=0)
+        compile_network(self.network, optimizer, optimizer_params)
+        self.network.optimizer.build(self.network.trainable_variables)
+        # Some optimizers' variables do not start at zero.
+        self._fresh_optimizer = [v.numpy() for v in self.network.optimizer.variables]
+        weights = {id(weight) for weight in self.network.weights}
+        self._seed_states = [v for v in self.network.variables if id(v) not in weights]
+        # One trace for batches of any size.
+        self._step = tf.function(
+            lambda *batch: self.network.train_step(batch),
+            input_signature=[
+                tf.TensorSpec((None, *spec.patch_shape), spec.pixel_dtype),
+                tf.TensorSpec((None, 1), tf.int32),
+                tf.TensorSpec((None,), tf.float32),
+            ],
+            autograph=False,
+        )
+
+    def load(
+        self,
+        weights: Weights,
+        optimizer_state: Weights | None,
+        learning_rate: float,
+    ) -> None:
+        """Set the weights, and the optimizer to a former state or to a new one."""
+        set_weights(self.network, weights)
+        variables = self.network.optimizer.variables
+        state = self._fresh_optimizer
+        if optimizer_state is not None and self._suits(optimizer_state):
+            state = list(optimizer_state.values())
+        for variable, value in zip(variables, state, strict=True):
+            variable.assign(value)
+        self.network.optimizer.learning_rate = learning_rate
+        self.network.stop_training = False
+
+    def _suits(self, optimizer_state: Weights) -> bool:
+        """Tell whether a state is one of this optimizer, which may have changed."""
+        shapes = [value.shape for value in optimizer_state.values()]
+        return shapes == [value.shape for value in self._fresh_optimizer] and all(
+            name.startswith(f"{self.optimizer}/") for name in optimizer_state
+        )
+
+    @property
+    def weights(self) -> Weights:
+        """The weights by name, in the network's order."""
+        return by_name(self.network.weights)
+
+    @property
+    def optimizer_state(self) -> Weights:
+        """The optimizer's variables by name, in its order."""
+        state = by_name(self.network.optimizer.variables)
+        # Keras numbers its optimizers: the name would change with every network.
+        return {
+            f"{self.optimizer}/{name.partition('/')[2]}": value
+            for name, value in state.items()
+        }
+
+    def epoch(
+        self,
+        batches: TrainingBatches,
+        seed: int,
+        number: int,
+        callbacks: keras.callbacks.CallbackList,
+    ) -> Logs:
+        """Train for one epoch; its order and dropout depend on seed and number."""
+        self._seed_dropout(seed, number)
+        rng = np.random.default_rng([seed, number])
+        loss = correct = n_rows = total_weight = 0.0
+        logs: Logs = {}
+        for step, batch in enumerate(batches.epoch(rng)):
+            callbacks.on_train_batch_begin(step)
+            # Keras averages over batches as if all had the same number of rows.
+            self.network.reset_metrics()
+            target = batch.target[:, np.newaxis].astype(np.int32)
+            metrics = self._step(batch.patches, target, batch.weight)
+            loss += float(metrics["loss"]) * batch.n_rows
+            correct += float(metrics["accuracy"]) * batch.total_weight
+            n_rows += batch.n_rows
+            total_weight += batch.total_weight
+            logs = {"loss": loss / n_rows, "accuracy": correct / total_weight}
+            callbacks.on_train_batch_end(step, dict(logs))
+            if self.network.stop_training:
+                break
+        return logs
+
+    def _seed_dropout(self, seed: int, epoch: int) -> None:
+        for position, state in enumerate(self._seed_states):
+            numbers = np.random.SeedSequence([seed, epoch, position])
+            # Keras' generators hold a seed and a counter.
+            state.assign([numbers.generate_state(1)[0] >> 1, 0])
+
+
+@contextmanager
+def borrow_network(
+    spec: NetworkSpec, optimizer: str, optimizer_params: Mapping[str, Any] | None
+) -> Iterator[TrainableNetwork]:
+    """Lend a compiled network, in an unknown state, from the pool."""
+    # An optimizer's settings are baked into its trace; the learning rate is not.
+    settings = repr(sorted((optimizer_params or {}).items()))
+    key: Hashable = ("training", spec.key, optimizer, settings)
+    with POOL.borrow(
+        key, lambda: TrainableNetwork(spec, optimizer, optimizer_params)
+    ) as network:
+        yield network

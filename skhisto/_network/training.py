@@ -1,0 +1,135 @@
+"""Training a network: epochs, validation, callbacks, the state that comes out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Protocol
+
+import keras
+
+from skhisto._network.architectures import NetworkSpec, Weights, build, by_name
+from skhisto._network.assembly import Callbacks, make_callbacks
+from skhisto._network.batches import TrainingBatches
+from skhisto._network.inference import predict_logits
+from skhisto._network.trainable import Logs, borrow_network
+from skhisto._samples import Samples
+
+History = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that is known after an epoch, as plain data.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray
+    optimizer_state : dict of str to ndarray, or None
+        None to start with a new optimizer.
+    history : dict of str to list of float
+        A value for each epoch.
+    n_iter : int
+        Epochs since the first one.
+    """
+
+    weights: Weights
+    optimizer_state: Weights | None
+    history: History
+    n_iter: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train. Parameters as in `PatchCNNClassifier`."""
+
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    optimizer_params: Mapping[str, Any] | None
+    callbacks: Callbacks | None
+    verbose: int
+
+
+class Observer(Protocol):
+    """Somebody who wants to know when an epoch begins and ends, and may stop."""
+
+    def begin(self) -> None:
+        """Hear that an epoch begins."""
+
+    def end(self, state: TrainingState) -> bool:
+        """Hear that an epoch has ended; return whether to stop."""
+
+
+def initial_state(spec: NetworkSpec, seed: int) -> TrainingState:
+    """Return the state of a network that has not seen a patch."""
+    return TrainingState(by_name(build(spec, seed).weights), None, {}, 0)
+
+
+def train(
+    spec: NetworkSpec,
+    settings: Settings,
+    state: TrainingState,
+    samples: Samples,
+    *,
+    validation: Samples | None,
+    n_epochs: int,
+    seed: int,
+    observers: Sequence[Observer],
+) -> TrainingState:
+    """Go on from a state for some epochs and return the last state."""
+    batches = TrainingBatches(
+        samples.X,
+        samples.target,
+        samples.weight,
+        batch_size=settings.batch_size,
+        pixel_dtype=spec.pixel_dtype,
+    )
+    with borrow_network(
+        spec, settings.optimizer, settings.optimizer_params
+    ) as trainable:
+        trainable.load(state.weights, state.optimizer_state, settings.learning_rate)
+        callbacks = keras.callbacks.CallbackList(
+            make_callbacks(settings.callbacks),
+            add_progbar=settings.verbose > 0,
+            model=trainable.network,
+            verbose=settings.verbose,
+            epochs=state.n_iter + n_epochs,
+            steps=len(batches),
+        )
+        callbacks.on_train_begin()
+        try:
+            for epoch in range(state.n_iter, state.n_iter + n_epochs):
+                for observer in observers:
+                    observer.begin()
+                callbacks.on_epoch_begin(epoch)
+                logs = trainable.epoch(batches, seed, epoch, callbacks)
+                weights = trainable.weights
+                if validation is not None:
+                    logs |= _evaluate(spec, weights, validation)
+                callbacks.on_epoch_end(epoch, dict(logs))
+                state = _next_state(state, weights, trainable.optimizer_state, logs)
+                # All hear of the epoch, also where one of them wants to stop.
+                stops = [observer.end(state) for observer in observers]
+                if any(stops) or trainable.network.stop_training:
+                    break
+        finally:
+            callbacks.on_train_end()
+    return state
+
+
+def _evaluate(spec: NetworkSpec, weights: Weights, validation: Samples) -> Logs:
+    logits = predict_logits(spec, weights, validation.X)
+    loss, accuracy = validation.loss_and_accuracy(logits)
+    return {"val_loss": loss, "val_accuracy": accuracy}
+
+
+def _next_state(
+    state: TrainingState, weights: Weights, optimizer_state: Weights, logs: Logs
+) -> TrainingState:
+    if not all(isfinite(value) for value in logs.values()):
+        raise ValueError(
+            f"The loss is {logs} after epoch {state.n_iter + 1}: training has "
+            "diverged. Use a lower learning_rate, or scale X to the order of 1."
+        )
+    history = {key: [*state.history.get(key, []), logs[key]] for key in logs}
+    return TrainingState(weights, optimizer_state, history, state.n_iter + 1)

@@ -1,0 +1,24 @@
+"""scikit-learn's own checks, on the default classifier and on a tiny one."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skhisto import PatchCNNClassifier
+
+
+def expected_failures(estimator):
+    return {
+        "check_sample_weight_equivalence_on_dense_data": (
+            "a mini-batch learner sees other batches; rows of weight zero are removed"
+        )
+    }
+
+
+@parametrize_with_checks(
+    [
+        PatchCNNClassifier(),
+        PatchCNNClassifier(filters=(8,), dense_units=16, conv_dropout=0, dense_dropout=0),
+    ],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn_check_passes(estimator, check):
+    check(estimator)
