@@ -104,7 +104,7 @@ def with_probabilities(network: keras.Model) -> keras.Model:
     outputs = layers.Activation(activation, dtype="float32", name="probabilities")(
         network.output
     )
-    return keras.Model(network.inputs, outputs, name=network.name)
+    return keras.Model(network.input, outputs, name=network.name)
 
 
 def reference_network(

@@ -1,0 +1,173 @@
+import functools
+import random
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skhisto import PatchCNNClassifier
+from skhisto._fitting import network_spec
+from skhisto._network.architectures import (
+    NetworkSpec,
+    build,
+    choose_padding,
+    with_probabilities,
+)
+
+
+def reference(patch_shape=(96, 96, 3), n_classes=2, pixel_dtype="uint8", **params):
+    classifier = PatchCNNClassifier(**params)
+    spec = network_spec(classifier, np.arange(n_classes), patch_shape, pixel_dtype)
+    return build(spec, seed=0)
+
+
+def n_parameters(variables):
+    return sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+def dense_model(patch_shape, n_outputs):
+    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(n_outputs)])
+
+
+def test_the_reference_network_has_as_many_parameters_as_the_notebooks():
+    network = reference()
+    assert network.count_params() == 2_386_817
+    assert n_parameters(network.trainable_variables) == 2_385_409
+
+
+def test_the_reference_network_is_laid_out_as_described():
+    network = reference()
+    names = [layer.name for layer in network.layers]
+    assert names[:9] == [
+        "patches",
+        "rescaling",
+        "block1_conv1",
+        "block1_conv1_norm",
+        "block1_conv1_relu",
+        "block1_conv2",
+        "block1_conv2_norm",
+        "block1_conv2_relu",
+        "block1_pool",
+    ]
+    with_bias = [
+        layer.name for layer in network.layers if getattr(layer, "use_bias", 0)
+    ]
+    assert with_bias == ["block1_conv1", "logits"]
+    norms = [layer for layer in network.layers if layer.name.endswith("norm")]
+    assert {norm.momentum for norm in norms} == {0.9}
+    dropout = {
+        layer.name: layer.rate
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Dropout)
+    }
+    assert dropout == {
+        "block1_dropout": 0.3,
+        "block2_dropout": 0.3,
+        "block3_dropout": 0.3,
+        "dense_dropout": 0.5,
+    }
+    assert network.get_layer("flatten").output.shape == (None, 8 * 8 * 128)
+
+
+def test_more_than_two_classes_get_a_logit_each():
+    assert reference((32, 32, 3), n_classes=5).output_shape == (None, 5)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(36, "valid"), (35, "same")])
+def test_three_blocks_are_padded_only_below_36_pixels(size, expected):
+    assert choose_padding((size, 96, 3), n_blocks=3, kernel_size=3) == expected
+    network = reference((size, 96, 3), filters=(2, 2, 2), dense_units=2)
+    assert network.get_layer("block1_conv1").padding == expected
+    assert network.get_layer("block1_pool").padding == expected
+
+
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    n_blocks=st.integers(1, 4),
+    kernel_size=st.integers(1, 5),
+)
+def test_valid_padding_is_chosen_exactly_where_a_pixel_is_left(
+    height, width, n_blocks, kernel_size
+):
+    sides = [height, width]
+    for _ in range(n_blocks):
+        for _ in range(2):
+            sides = [side - (kernel_size - 1) for side in sides]
+        sides = [side // 2 for side in sides]
+    chosen = choose_padding((height, width, 3), n_blocks, kernel_size)
+    assert (chosen == "valid") == (min(sides) >= 1)
+
+
+def test_padding_that_leaves_no_pixel_is_an_error():
+    with pytest.raises(ValueError, match=r"32x32 pixels are too small .* use 'auto'"):
+        reference((32, 32, 3), padding="valid")
+
+
+@pytest.mark.parametrize(("dtype", "maximum"), [("uint8", 255), ("uint16", 65535)])
+def test_integer_pixels_are_divided_by_the_maximum_of_their_dtype(dtype, maximum):
+    spec = NetworkSpec(
+        lambda shape, n: keras.Sequential([keras.layers.Flatten()]), (1, 1, 1), 1, dtype
+    )
+    network = build(spec, seed=0)
+    pixels = np.array([0, maximum], dtype).reshape(2, 1, 1, 1)
+    np.testing.assert_allclose(network(pixels), [[0.0], [1.0]])
+
+
+def test_other_numbers_are_taken_as_they_are():
+    spec = NetworkSpec(
+        lambda shape, n: keras.Sequential([keras.layers.Flatten()]),
+        (1, 1, 1),
+        1,
+        "float32",
+    )
+    assert build(spec, seed=0)(np.full((1, 1, 1, 1), 300.0))[0, 0] == 300
+
+
+def test_probabilities_come_out_of_the_extended_network():
+    network = reference((8, 8, 3), n_classes=3, filters=(2,), dense_units=2)
+    probabilities = with_probabilities(network)(np.zeros((2, 8, 8, 3), np.uint8))
+    np.testing.assert_allclose(np.sum(probabilities, axis=1), 1, rtol=1e-6)
+
+
+def test_the_seed_alone_determines_the_weights():
+    spec = NetworkSpec(dense_model, (2, 2, 1), 3, "float32")
+    one, again, other = (build(spec, seed).get_weights()[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_building_leaves_global_settings_as_they_were():
+    spec = NetworkSpec(dense_model, (2, 2, 1), 1, "float32")
+    policy, state = keras.config.dtype_policy(), random.getstate()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = build(spec, seed=0)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert network.layers[-1].compute_dtype == "float32"
+    assert random.getstate() == state
+
+
+def test_equal_partials_describe_the_same_network():
+    def spec(units):
+        builder = functools.partial(dense_model, units=units)
+        return NetworkSpec(builder, (2, 2, 1), 1, "uint8")
+
+    assert spec(3).key == spec(3).key
+    assert spec(3).key != spec(4).key
+
+
+def test_a_builder_that_gives_no_model_is_an_error():
+    spec = NetworkSpec(lambda shape, n: None, (2, 2, 1), 1, "uint8")
+    with pytest.raises(TypeError, match=r"must return an uncompiled .* NoneType"):
+        build(spec, seed=0)
+
+
+def test_a_model_with_the_wrong_number_of_logits_is_an_error():
+    spec = NetworkSpec(lambda shape, n: dense_model(shape, 7), (2, 2, 1), 1, "uint8")
+    with pytest.raises(ValueError, match=r"one output of shape \(None, 1\)"):
+        build(spec, seed=0)

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skhisto._network.batches import TrainingBatches
+
+
+def numbered(n, batch_size, weight=None):
+    X = np.arange(n, dtype=np.uint16).reshape(n, 1, 1, 1)
+    weight = np.ones(n) if weight is None else weight
+    return TrainingBatches(
+        X, np.arange(n), weight, batch_size=batch_size, pixel_dtype="uint16"
+    )
+
+
+@given(n=st.integers(1, 50), batch_size=st.integers(1, 20), seed=st.integers(0, 99))
+def test_an_epoch_goes_through_every_row_once_in_batches_of_one_size(
+    n, batch_size, seed
+):
+    batches = numbered(n, batch_size)
+    epoch = list(batches.epoch(np.random.default_rng(seed)))
+    assert len(epoch) == len(batches)
+    size = min(n, batch_size)
+    seen = []
+    for batch in epoch:
+        assert batch.patches.shape == (size, 1, 1, 1)
+        np.testing.assert_array_equal(batch.patches.ravel(), batch.target)
+        assert (batch.weight[: batch.n_rows] > 0).all()
+        assert (batch.weight[batch.n_rows :] == 0).all()
+        seen += list(batch.target[: batch.n_rows])
+    assert sorted(seen) == list(range(n))
+
+
+def test_rows_that_fill_a_batch_are_training_rows_that_are_not_in_it():
+    *_, last = numbered(10, 4).epoch(np.random.default_rng(0))
+    assert last.n_rows == 2
+    assert len(set(last.target)) == 4
+
+
+@given(n=st.integers(1, 30), batch_size=st.integers(1, 8))
+def test_the_mean_over_a_batch_is_the_mean_over_its_rows(n, batch_size):
+    weight = np.linspace(1, 2, n)
+    for batch in numbered(n, batch_size, weight).epoch(np.random.default_rng(0)):
+        rows = batch.target[: batch.n_rows]
+        losses = np.sqrt(np.arange(n))
+        over_batch = np.mean(losses[batch.target] * batch.weight)
+        assert over_batch == pytest.approx(
+            np.mean(losses[rows] * weight[rows]), rel=1e-5
+        )
+        assert batch.total_weight == pytest.approx(weight[rows].sum())
+
+
+def test_the_order_depends_on_the_generator_only():
+    def order(seed):
+        epoch = numbered(20, 5).epoch(np.random.default_rng(seed))
+        return [list(batch.target) for batch in epoch]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)

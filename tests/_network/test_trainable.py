@@ -1,0 +1,141 @@
+import keras
+import numpy as np
+import pytest
+
+from skhisto._network.architectures import NetworkSpec, build, by_name
+from skhisto._network.batches import TrainingBatches
+from skhisto._network.pool import POOL
+from skhisto._network.trainable import TrainableNetwork, borrow_network
+
+OPTIMIZERS = [
+    ("adadelta", None),
+    ("adafactor", None),
+    ("adagrad", None),
+    ("adam", {"amsgrad": True}),
+    ("adamax", None),
+    ("adamw", None),
+    ("ftrl", None),
+    ("lion", None),
+    ("nadam", None),
+    ("rmsprop", {"momentum": 0.5, "centered": True}),
+    ("sgd", {"momentum": 0.9}),
+    ("adam", {"use_ema": True, "clipnorm": 1.0}),
+]
+
+
+def dropout_network(patch_shape, n_outputs):
+    return keras.Sequential(
+        [
+            keras.layers.Flatten(),
+            keras.layers.Dense(4),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(n_outputs),
+        ]
+    )
+
+
+SPEC = NetworkSpec(dropout_network, (3, 3, 1), 1, "float32")
+
+
+def trained(network, seed=0, learning_rate=0.1):
+    rng = np.random.default_rng(0)
+    batches = TrainingBatches(
+        rng.normal(size=(10, 3, 3, 1)),
+        np.arange(10) % 2,
+        np.ones(10),
+        batch_size=4,
+        pixel_dtype="float32",
+    )
+    network.load(by_name(build(SPEC, seed).weights), None, learning_rate)
+    callbacks = keras.callbacks.CallbackList(model=network.network)
+    for epoch in range(2):
+        logs = network.epoch(batches, seed, epoch, callbacks)
+    return [*network.weights.values(), *network.optimizer_state.values()], logs
+
+
+@pytest.mark.parametrize(("optimizer", "params"), OPTIMIZERS)
+def test_a_used_network_trains_bitwise_as_a_new_one(optimizer, params):
+    used = TrainableNetwork(SPEC, optimizer, params)
+    trained(used, seed=1)
+    new = TrainableNetwork(SPEC, optimizer, params)
+    states, logs = trained(used)
+    new_states, new_logs = trained(new)
+    for state, new_state in zip(states, new_states, strict=True):
+        np.testing.assert_array_equal(state, new_state)
+    assert logs == new_logs
+
+
+def test_a_second_training_traces_no_graph():
+    with borrow_network(SPEC, "sgd", None) as network:
+        trained(network)
+    with borrow_network(SPEC, "sgd", None) as again:
+        trained(again, seed=1, learning_rate=0.01)
+        assert again is network
+        assert again._step.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "optimizer", "params"),
+    [
+        (NetworkSpec(dropout_network, (3, 3, 1), 1, "uint8"), "sgd", None),
+        (NetworkSpec(dropout_network, (3, 3, 1), 3, "float32"), "sgd", None),
+        (NetworkSpec(dropout_network, (3, 4, 1), 1, "float32"), "sgd", None),
+        (SPEC, "adam", None),
+        (SPEC, "sgd", {"clipnorm": 1.0}),
+    ],
+)
+def test_other_settings_get_another_network(spec, optimizer, params):
+    with borrow_network(SPEC, "sgd", None) as network:
+        pass
+    with borrow_network(spec, optimizer, params) as other:
+        assert other is not network
+
+
+def test_the_learning_rate_is_no_part_of_the_graph():
+    with borrow_network(SPEC, "sgd", None) as network:
+        slow, _ = trained(network, learning_rate=1e-6)
+        fast, _ = trained(network, learning_rate=0.5)
+    initial = build(SPEC, 0).get_weights()[0]
+    assert np.abs(fast[0] - initial).max() > 100 * np.abs(slow[0] - initial).max() > 0
+
+
+def test_losses_and_accuracies_are_averages_over_rows_and_not_over_batches():
+    spec = NetworkSpec(
+        lambda shape, n: keras.Sequential([keras.layers.Flatten()]),
+        (1, 1, 1),
+        1,
+        "float32",
+    )
+    logits = np.array([3.0, -2.0, 0.5, 1.0, -1.0])
+    target = np.array([1, 1, 0, 1, 0])
+    weight = np.array([1.0, 2.0, 0.5, 1.0, 0.5])
+    batches = TrainingBatches(
+        logits.reshape(5, 1, 1, 1), target, weight, batch_size=2, pixel_dtype="float32"
+    )
+    network = TrainableNetwork(spec, "sgd", None)
+    callbacks = keras.callbacks.CallbackList(model=network.network)
+    logs = network.epoch(batches, 0, 0, callbacks)
+    losses = np.logaddexp(0, logits) - target * logits
+    assert logs["loss"] == pytest.approx(np.sum(losses * weight) / 5, rel=1e-6)
+    hits = (logits > 0) == target
+    assert logs["accuracy"] == pytest.approx(np.average(hits, weights=weight), rel=1e-6)
+
+
+def test_dropout_depends_on_seed_and_epoch():
+    network = TrainableNetwork(SPEC, "sgd", None)
+    seeds = []
+    for seed, epoch in [(0, 0), (0, 1), (1, 0), (0, 0)]:
+        network._seed_dropout(seed, epoch)
+        seeds.append(tuple(np.concatenate([s.numpy() for s in network._seed_states])))
+    assert seeds[0] == seeds[3]
+    assert len(set(seeds)) == 3
+
+
+def test_idle_networks_are_bounded():
+    for n_outputs in range(2, 14):
+        with borrow_network(
+            NetworkSpec(dropout_network, (1, 1, 1), n_outputs, "uint8"), "sgd", None
+        ):
+            pass
+    assert len(POOL._idle) <= 8
