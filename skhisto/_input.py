@@ -113,11 +113,13 @@ def guess_patch_shape(n_values: int) -> PatchShape:
 
 def check_labels(y: Any, n_patches: int) -> np.ndarray:
     """Return y as a 1-D array of class labels, one for each patch."""
+    if isinstance(y, np.ndarray) and y.dtype.kind == "T":
+        # Strings of variable width are known neither to scikit-learn nor to skops.
+        y = np.array(y.tolist())
     rows = np.broadcast_to(np.zeros(1), (n_patches, 1))
     _, y = check_X_y(rows, y, dtype=None)
     check_classification_targets(y)
-    # NumPy's variable-width strings can neither be saved by skops nor by older pickles.
-    return y.astype(str) if y.dtype.kind == "T" else y
+    return y
 
 
 def check_groups(groups: Any, n_patches: int) -> np.ndarray | None:

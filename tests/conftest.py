@@ -32,5 +32,10 @@ def bright_or_dark():
 def tiny_cnn():
     """A classifier that is fast, and all the same in every test: compiled once."""
     return PatchCNNClassifier(
-        filters=(4,), dense_units=8, epochs=8, batch_size=16, random_state=0
+        filters=(4,),
+        dense_units=8,
+        epochs=8,
+        batch_size=16,
+        learning_rate=0.01,
+        random_state=0,
     )

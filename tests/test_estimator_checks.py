@@ -16,7 +16,9 @@ def expected_failures(estimator):
 @parametrize_with_checks(
     [
         PatchCNNClassifier(),
-        PatchCNNClassifier(filters=(8,), dense_units=16, conv_dropout=0, dense_dropout=0),
+        PatchCNNClassifier(
+            filters=(8,), dense_units=16, conv_dropout=0, dense_dropout=0
+        ),
     ],
     expected_failed_checks=expected_failures,
 )

@@ -111,6 +111,11 @@ def _check_optimizer(optimizer: str, params: Mapping[str, Any] | None) -> None:
             f"optimizer={optimizer!r} is not the name of a Keras optimizer, such as "
             "'adam', 'sgd', 'rmsprop' or 'adamw'."
         ) from error
+    if "learning_rate" in (params or {}):
+        raise ValueError(
+            "optimizer_params must not hold learning_rate, which is a parameter of its "
+            "own."
+        )
     try:
         optimizer_class(**(params or {}))
     except (TypeError, ValueError) as error:

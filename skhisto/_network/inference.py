@@ -14,9 +14,9 @@ from skhisto._network.architectures import (
 )
 from skhisto._network.pool import POOL
 
-# Matrix products round differently for another number of rows, and in those rows at the
-# end that are left over from the kernels' blocks of 4, 6, 8, 12, 16 or 24 rows. So every
-# batch has this one size, a multiple of them all: a patch gets the same prediction
+# Matrix products round differently for another number of rows, and in those rows at
+# the end that are left over from the kernels' blocks of 4, 6, 8, 12, 16 or 24 rows. So
+# every batch has this one size, a multiple of them all: a patch gets the same prediction
 # bitwise, wherever it stands and whatever else is predicted with it.
 BATCH_SIZE = 48
 

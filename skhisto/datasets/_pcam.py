@@ -1,0 +1,173 @@
+"""PatchCamelyon in its HDF5 files."""
+
+import os
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from skhisto._images.hdf5 import HDF5Rows
+from skhisto._images.patch_array import PatchArray
+from skhisto.datasets._id_table import FilePath
+
+_DESCR = """\
+PatchCamelyon (PCam), subset {subset!r}
+---------------------------------------
+
+{n_patches} patches of {height}x{width} pixels (RGB, {dtype}) from '{folder}'.
+
+Patches of lymph node sections from the Camelyon16 challenge, stained with haematoxylin
+and eosin, at 10x (about one micron a pixel). Label 1 says that the central 32x32 pixels
+hold at least one pixel of tumour; the ring around them is context only.
+
+B. S. Veeling, J. Linmans, J. Winkens, T. Cohen and M. Welling, "Rotation Equivariant
+CNNs for Digital Pathology", MICCAI 2018, arXiv:1806.03962. Licence: CC0.
+"""
+
+
+@validate_params(
+    {
+        "folder": [str, os.PathLike],
+        "subset": [StrOptions({"train", "valid", "test"})],
+        "return_X_y": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_pcam(
+    folder: FilePath, *, subset: str = "train", return_X_y: bool = False
+) -> Bunch | tuple[PatchArray, NDArray[np.int64]]:
+    """Load PatchCamelyon from its HDF5 files.
+
+    The files are ``camelyonpatch_level_2_split_<subset>_x.h5`` and ``_y.h5``, as
+    published [1]_ (decompressed with gunzip), and ``_meta.csv``, which may be missing.
+    Pixels are read only when they are asked for.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The folder of the files.
+    subset : {"train", "valid", "test"}, default="train"
+        Which part to load.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object with the following attributes.
+
+        data : PatchArray of shape (n_patches, 96, 96, 3), uint8
+            The patches.
+        target : ndarray of shape (n_patches,), int64
+            1 where the central 32x32 pixels hold tumour, otherwise 0.
+        target_names : list of str
+            What 0 and 1 mean: normal and tumour.
+        rows : ndarray of shape (n_patches,), int64
+            Row numbers in the files.
+        groups : ndarray of shape (n_patches,), str, or None
+            Names of the slides, the column `wsi` of the meta file.
+        meta : DataFrame or None
+            The meta file, one row a patch.
+        DESCR : str
+            Description of the data.
+
+    (data, target) : tuple if `return_X_y` is True
+        The patches and their labels, see above.
+
+    Raises
+    ------
+    ImportError
+        If h5py is not installed.
+    FileNotFoundError
+        If an HDF5 file does not exist.
+    ValueError
+        If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated),
+        lacks the dataset, or has another number of rows than the others, or if the meta
+        file lacks the column `wsi`. The message names the file.
+
+    See Also
+    --------
+    load_patch_folder : The same kind of data as one file a patch.
+    make_patches : Synthetic patches.
+
+    References
+    ----------
+    .. [1] B. S. Veeling, J. Linmans, J. Winkens, T. Cohen and M. Welling, "Rotation
+       Equivariant CNNs for Digital Pathology", MICCAI 2018, arXiv:1806.03962,
+       https://github.com/basveeling/pcam
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import h5py
+    >>> import numpy as np
+    >>> from skhisto.datasets import load_pcam
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> name = "camelyonpatch_level_2_split_valid"
+    >>> with h5py.File(Path(folder.name, f"{name}_x.h5"), "w") as file:
+    ...     file["x"] = np.zeros((4, 96, 96, 3), dtype=np.uint8)
+    >>> with h5py.File(Path(folder.name, f"{name}_y.h5"), "w") as file:
+    ...     file["y"] = np.array([0, 1, 1, 0], dtype=np.uint8).reshape(4, 1, 1, 1)
+    >>> pcam = load_pcam(folder.name, subset="valid")
+    >>> pcam.data.shape, pcam.target
+    ((4, 96, 96, 3), array([0, 1, 1, 0]))
+    >>> folder.cleanup()
+    """
+    stem = os.path.join(folder, f"camelyonpatch_level_2_split_{subset}")
+    data = PatchArray(HDF5Rows(f"{stem}_x.h5", dataset="x"))
+    n_patches, height, width, _ = data.shape
+    target = _read_target(f"{stem}_y.h5", n_patches)
+    if return_X_y:
+        return data, target
+    meta = _read_meta(f"{stem}_meta.csv", n_patches)
+    return Bunch(
+        data=data,
+        target=target,
+        target_names=["normal", "tumour"],
+        rows=np.arange(n_patches),
+        groups=None if meta is None else meta["wsi"].to_numpy(dtype=str),
+        meta=meta,
+        DESCR=_DESCR.format(
+            subset=subset,
+            n_patches=n_patches,
+            height=height,
+            width=width,
+            dtype=data.dtype,
+            folder=os.fspath(folder),
+        ),
+    )
+
+
+def _read_target(path: str, n_patches: int) -> NDArray[np.int64]:
+    labels = np.asarray(PatchArray(HDF5Rows(path, dataset="y")))
+    if labels.shape != (n_patches, 1, 1, 1):
+        raise ValueError(
+            f"The labels in '{path}' have shape {labels.shape}, but there are "
+            f"{n_patches} patches: ({n_patches}, 1, 1, 1) was expected."
+        )
+    return labels.reshape(n_patches).astype(np.int64)
+
+
+def _read_meta(path: str, n_patches: int) -> pd.DataFrame | None:
+    if not os.path.exists(path):
+        return None
+    try:
+        meta = pd.read_csv(
+            path, dtype={"wsi": str}, keep_default_na=False, na_values=[""]
+        )
+    except ValueError as error:  # pandas' own errors, and wrong encodings
+        raise ValueError(f"'{path}' cannot be read as CSV: {error}.") from error
+    if "wsi" not in meta:
+        raise ValueError(
+            f"'{path}' has no column 'wsi' with the names of the slides. Its columns "
+            f"are {list(meta.columns)}."
+        )
+    if len(meta) != n_patches or meta["wsi"].isna().any():
+        raise ValueError(
+            f"'{path}' names the slides of {meta['wsi'].count()} patches, but there "
+            f"are {n_patches}."
+        )
+    return meta

@@ -1,0 +1,142 @@
+"""Submission files: one predicted probability for each id."""
+
+import os
+import uuid
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import validate_params
+
+from skhisto.datasets._id_table import FilePath, listed, read_id_table
+
+
+@validate_params(
+    {
+        "path": [str, os.PathLike],
+        "ids": ["array-like"],
+        "proba": ["array-like"],
+        "sample": [str, os.PathLike, None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def write_submission(
+    path: FilePath, ids: ArrayLike, proba: ArrayLike, *, sample: FilePath | None = None
+) -> None:
+    """Write predicted probabilities as a CSV file with the columns `id` and `label`.
+
+    The file appears as a whole or not at all: it is written under another name in the
+    same folder and then renamed. An older file of the same name is replaced.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The CSV file to write.
+    ids : array-like of shape (n_patches,)
+        The ids, such as `ids` of :func:`load_patch_folder`.
+    proba : array-like of shape (n_patches,) or (n_patches, 2)
+        Probability that a patch is positive, or what `predict_proba` returns for two
+        classes, of which the second column is taken. Written so that reading gives the
+        same float64.
+    sample : str or path-like, default=None
+        A sample submission: a CSV file with the column `id`, whose order is taken and
+        which must have the same ids. None writes the ids in the order given.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder to write to, or `sample`, does not exist.
+    ValueError
+        If the numbers of ids and probabilities differ, a probability is NaN or not in
+        [0, 1], an id is missing or occurs twice, or the ids are not those of `sample`.
+        Nothing is written then. Messages count the ids and name the first ten.
+
+    See Also
+    --------
+    load_patch_folder : Loads the patches that a submission is about.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skhisto.datasets import write_submission
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = Path(folder.name, "submission.csv")
+    >>> write_submission(path, ["b", "a"], [[0.75, 0.25], [0.5, 0.5]])
+    >>> print(path.read_text())
+    id,label
+    b,0.25
+    a,0.5
+    <BLANKLINE>
+    >>> folder.cleanup()
+    """
+    ids = _check_ids(ids)
+    positive = _check_proba(proba, ids)
+    submission = pd.DataFrame({"label": positive}, index=pd.Index(ids, name="id"))
+    if sample is not None:
+        order = read_id_table(sample).index
+        _check_same_ids(submission.index, order, sample)
+        submission = submission.loc[order]
+    _write_atomically(path, submission.to_csv(lineterminator="\n"))
+
+
+def _check_ids(ids: ArrayLike) -> list[str]:
+    values = pd.Series(np.asarray(ids, dtype=object))
+    empty = np.flatnonzero(values.isna() | (values == "")) + 1
+    if len(empty):
+        raise ValueError(f"ids has {listed(empty, 'row')} without an id.")
+    names = values.astype(str)
+    repeated = names[names.duplicated()].unique()
+    if len(repeated):
+        raise ValueError(f"ids has more than one entry for {listed(repeated, 'id')}.")
+    return names.tolist()
+
+
+def _check_proba(proba: ArrayLike, ids: list[str]) -> NDArray[np.float64]:
+    values = np.asarray(proba, dtype=np.float64)
+    if values.ndim == 2 and values.shape[1] == 2:
+        values = values[:, 1]
+    if values.ndim != 1:
+        raise ValueError(
+            "proba must have shape (n_patches,), or (n_patches, 2) as predict_proba "
+            f"returns it for two classes. Got {values.shape}."
+        )
+    if len(values) != len(ids):
+        raise ValueError(f"There are {len(ids)} ids, but {len(values)} probabilities.")
+    # NaN is not between 0 and 1 either.
+    bad = np.flatnonzero(~((values >= 0) & (values <= 1)))
+    if len(bad):
+        raise ValueError(
+            "proba must lie between 0 and 1, but it does not for "
+            f"{listed([ids[i] for i in bad], 'id')}; the first is {values[bad[0]]}."
+        )
+    return values
+
+
+def _check_same_ids(ids: pd.Index, expected: pd.Index, sample: FilePath) -> None:
+    missing = expected.difference(ids)
+    if len(missing):
+        raise ValueError(
+            f"No probability was given for {listed(missing, 'id')} in '{sample}'."
+        )
+    unknown = ids.difference(expected)
+    if len(unknown):
+        raise ValueError(f"'{sample}' does not have {listed(unknown, 'id')}.")
+
+
+def _write_atomically(path: FilePath, text: str) -> None:
+    """Write a file so that nobody sees a part of it, and no part is left."""
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"The folder '{folder}' to write to does not exist.")
+    # Not tempfile: its files are readable for their owner only, also when renamed.
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        with open(temporary, "x", encoding="utf-8", newline="") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        raise

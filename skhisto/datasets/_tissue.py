@@ -1,0 +1,255 @@
+"""Synthetic lymph node tissue: how much haematoxylin and eosin each pixel holds.
+
+Lengths are pixels of about one micron, as in PatchCamelyon (10x): lymphocyte nuclei
+of 6 to 8 microns beside tumour nuclei of 8 to 16. Concentrations are optical densities.
+"""
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Tumour = Literal["none", "ring", "centre"]
+Floats = NDArray[np.floating[Any]]
+Point = NDArray[np.integer[Any]]
+
+# Patches of fewer pixels get smaller nuclei, so that they still show several.
+FULL_SCALE_SIZE = 48
+
+# A pixel is tinted by a nucleus from half a pixel outside its outline on, and tissue
+# surrounds a nucleus by a little more, also in a tear.
+EDGE = -0.5
+HALO = 1.5
+
+
+class Nuclei(NamedTuple):
+    """Nuclei of one kind: an ellipse each, modulated by higher harmonics."""
+
+    centres: Floats
+    """Rows and columns, shape (n_nuclei, 2)."""
+    radii: Floats
+    """Mean radii, shape (n_nuclei,)."""
+    elongation: float
+    """Largest amplitude of the second harmonic, as a share of the radius."""
+    roughness: float
+    """Largest amplitude of the third and fourth harmonic."""
+
+
+def draw_tissue(
+    rng: np.random.RandomState, size: int, tumour: Tumour
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Draw one patch of tissue.
+
+    Parameters
+    ----------
+    rng : RandomState
+        Where the random numbers are from.
+    size : int
+        Height and width in pixels.
+    tumour : {"none", "ring", "centre"}
+        Whether there is tumour, and whether it reaches the central third. In the ring
+        it covers as large a share of the patch as with "centre".
+
+    Returns
+    -------
+    concentrations : ndarray of shape (size, size, 2), float32
+        Haematoxylin and eosin.
+    tumour_mask : ndarray of shape (size, size), bool
+        Pixels of tumour nuclei.
+    """
+    scale = min(1.0, size / FULL_SCALE_SIZE)
+    coarse = smooth_noise(rng, size, 9 * scale)
+    fine = smooth_noise(rng, size, 1.1)
+    solid = coarse > -rng.uniform(1.2, 3.5)
+
+    # A tumour that reaches the centre does so at this point.
+    centre = central_third(size)
+    seed = rng.randint(centre.start, centre.stop, size=2)
+    region = draw_tumour_region(rng, size, scale, tumour, seed)
+    cancer = place_tumour_nuclei(rng, region & solid, scale, tumour, seed)
+    keep_out = None if tumour == "centre" else centre
+    cancer_depth = nuclear_depth(rng, cancer, size, keep_out)
+    lymph = place_lymphocytes(rng, solid & ~region, scale)
+    lymph_depth = nuclear_depth(rng, lymph, size)
+    lymph_depth[cancer_depth > -HALO] = -np.inf
+
+    solid = solid | (np.maximum(cancer_depth, lymph_depth) > -HALO)
+    haematoxylin = (
+        (0.10 + 0.03 * fine + 0.05 * region) * solid
+        + chromatin(lymph_depth, fine, density=rng.uniform(0.35, 0.8), rim=0.15)
+        + chromatin(cancer_depth, fine, density=rng.uniform(0.2, 0.55), rim=0.35)
+    )
+    eosin = eosin_fibres(rng, coarse, fine, scale) * solid
+    concentrations = np.stack([haematoxylin, eosin], axis=-1)
+    return np.maximum(concentrations, 0), cancer_depth > EDGE
+
+
+def central_third(size: int) -> slice:
+    """Rows, and columns, of the part of a patch that decides on its label."""
+    return slice(size // 3, size - size // 3)
+
+
+def smooth_noise(rng: np.random.RandomState, size: int, sigma: float) -> Floats:
+    """White noise after a Gaussian filter, with mean 0 and variance 1."""
+    noise = rng.random_sample((size, size)).astype(np.float32)
+    noise = ndimage.gaussian_filter(noise, sigma, truncate=2)
+    noise -= noise.mean()
+    noise /= noise.std()
+    return noise
+
+
+def draw_tumour_region(
+    rng: np.random.RandomState, size: int, scale: float, tumour: Tumour, seed: Point
+) -> NDArray[np.bool_]:
+    """Draw where tumour grows: a share of the patch, at the seed or in the ring."""
+    if tumour == "none":
+        return np.zeros((size, size), dtype=bool)
+    pixel = np.arange(size)
+    centre = central_third(size)
+    if tumour == "centre":
+        rows, columns = ((pixel - s) / (14 * scale) for s in seed)
+        sign = 3
+    else:
+        outside = np.maximum(centre.start - pixel, pixel - centre.stop + 1)
+        rows = columns = np.maximum(outside, 0) / (9 * scale)
+        sign = -5
+    attraction = np.exp(-(rows[:, None] ** 2) - columns**2)
+    field = smooth_noise(rng, size, 12 * scale) + sign * attraction
+    return field > np.quantile(field, 1 - rng.uniform(0.15, 0.65))
+
+
+def place_tumour_nuclei(
+    rng: np.random.RandomState,
+    region: NDArray[np.bool_],
+    scale: float,
+    tumour: Tumour,
+    seed: Point,
+) -> Nuclei:
+    """Pack large nuclei into a region, one of them at the seed if in the centre."""
+    radius = rng.uniform(4.8, 6.6) * scale
+    spacing = 2.5 * radius
+    centres = jittered_lattice(rng, len(region), spacing)
+    centres = centres[sample_at(region, centres)]
+    if tumour == "centre":
+        apart = np.linalg.norm(centres - seed, axis=1) > 0.8 * spacing
+        centres = np.vstack([seed, centres[apart]])
+    radii = radius * rng.uniform(0.8, 1.2, size=len(centres))
+    return Nuclei(centres, radii, elongation=0.25, roughness=0.09)
+
+
+def place_lymphocytes(
+    rng: np.random.RandomState, region: NDArray[np.bool_], scale: float
+) -> Nuclei:
+    """Strew small nuclei over a region, thinner in some places than in others."""
+    spacing = rng.uniform(8.0, 9.5) * scale
+    centres = jittered_lattice(rng, len(region), spacing)
+    density = rng.uniform(0.2, 1.1) + 0.3 * smooth_noise(rng, len(region), 10 * scale)
+    density[~region] = 0
+    centres = centres[sample_at(density, centres) > rng.random_sample(len(centres))]
+    radii = rng.uniform(2.9, 3.9, size=len(centres)) * scale
+    return Nuclei(centres, radii, elongation=0.15, roughness=0.0)
+
+
+def jittered_lattice(rng: np.random.RandomState, size: int, spacing: float) -> Floats:
+    """Points of a hexagonal lattice over a patch and a rim around it, each moved."""
+    count = int(size / (0.86 * spacing)) + 4
+    rows, columns = np.mgrid[:count, :count].reshape(2, -1).astype(float)
+    points = np.stack([rows * np.sqrt(3) / 2, columns + 0.5 * (rows % 2)], axis=1)
+    points += rng.uniform(-0.22, 0.22, size=points.shape) - rng.uniform(1, 2, size=2)
+    points *= spacing
+    return points[np.all((points > -spacing) & (points < size + spacing), axis=1)]
+
+
+def sample_at(image: NDArray[Any], points: Floats) -> NDArray[Any]:
+    """Values of an image at points, those outside at the nearest pixel."""
+    rows, columns = np.clip(points.astype(int), 0, len(image) - 1).T
+    return image[rows, columns]
+
+
+def nuclear_depth(
+    rng: np.random.RandomState,
+    nuclei: Nuclei,
+    size: int,
+    keep_out: slice | None = None,
+) -> Floats:
+    """Distance in pixels from each pixel to the outline of its nucleus.
+
+    It is positive inside a nucleus, and minus infinity far from all. Nuclei that tint
+    a pixel in the rows and columns of `keep_out` are left out.
+    """
+    depth = np.full(size * size, -np.inf, dtype=np.float32)
+    if not len(nuclei.centres):
+        return depth.reshape(size, size)
+    farthest = 1 + nuclei.elongation + 2 * nuclei.roughness
+    reach = int(np.ceil(farthest * nuclei.radii.max() + HALO))
+    near = np.arange(-reach, reach + 1)
+    pixels = np.rint(nuclei.centres).astype(int)
+    rows = pixels[:, 0, None, None] + near[:, None]
+    columns = pixels[:, 1, None, None] + near
+
+    # One complex number per pixel, from the nucleus's centre: powers are harmonics.
+    offset = np.empty(np.broadcast_shapes(rows.shape, columns.shape), np.complex64)
+    offset.real = columns - nuclei.centres[:, 1, None, None]
+    offset.imag = rows - nuclei.centres[:, 0, None, None]
+    distance = np.abs(offset)
+    direction = offset / np.maximum(distance, 1e-6)
+    wave = direction * direction
+    outline = 1 + harmonic(rng, wave, nuclei.elongation)
+    if nuclei.roughness:
+        for _ in range(2):
+            wave *= direction
+            outline += harmonic(rng, wave, nuclei.roughness)
+    local = nuclei.radii[:, None, None].astype(np.float32) * outline - distance
+
+    if keep_out is not None:
+        touching = (local > EDGE) & inside(rows, keep_out) & inside(columns, keep_out)
+        local[touching.any(axis=(1, 2))] = -np.inf
+    patch = slice(0, size)
+    drawn = (local > -HALO) & inside(rows, patch) & inside(columns, patch)
+    # The deepest wins where nuclei overlap.
+    np.maximum.at(depth, (rows * size + columns)[drawn], local[drawn])
+    return depth.reshape(size, size)
+
+
+def harmonic(
+    rng: np.random.RandomState,
+    wave: NDArray[np.complexfloating[Any, Any]],
+    amplitude: float,
+) -> Floats:
+    """Modulation of outlines by one wave of random amplitude and phase each."""
+    phase = 2 * np.pi * rng.random_sample(len(wave))
+    height = amplitude * np.sqrt(rng.random_sample(len(wave)))
+    real, imag = (height * [np.cos(phase), np.sin(phase)]).astype(np.float32)
+    return real[:, None, None] * wave.real - imag[:, None, None] * wave.imag
+
+
+def inside(indices: NDArray[Any], extent: slice) -> NDArray[np.bool_]:
+    """Whether indices lie in an extent."""
+    return (indices >= extent.start) & (indices < extent.stop)
+
+
+def chromatin(depth: Floats, fine: Floats, density: float, rim: float) -> Floats:
+    """Haematoxylin of nuclei: even inside, denser along the outline and in clumps."""
+    # Partly covered pixels keep the outlines smooth.
+    coverage = np.clip(depth - EDGE, 0, 1)
+    outline = rim * np.exp(-((depth - 0.8) ** 2))
+    clumps = 0.5 * np.clip(fine - 0.6, 0, 1)
+    return coverage * (density + outline + clumps)
+
+
+def eosin_fibres(
+    rng: np.random.RandomState, coarse: Floats, fine: Floats, scale: float
+) -> Floats:
+    """Eosin of the tissue between nuclei: wavy fibres, strong in some places only."""
+    size = len(coarse)
+    angle = rng.uniform(0, np.pi)
+    frequency = 2 * np.pi / (rng.uniform(5, 9) * scale)
+    pixel = np.arange(size, dtype=np.float32) * frequency
+    bend = smooth_noise(rng, size, 8 * scale)
+    waves = np.sin(
+        math.sin(angle) * pixel[:, None] + math.cos(angle) * pixel + 2.5 * bend
+    )
+    fibrous = np.clip(rng.uniform(-1, 1) - coarse, 0, 1)
+    return rng.uniform(0.1, 0.28) + 0.04 * fine + 0.15 * fibrous * (1 + waves)

@@ -1,0 +1,212 @@
+"""Turn file names into patches."""
+
+import os
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils._param_validation import StrOptions
+
+from skhisto._images.files import PIXEL_FORMATS, ImageFiles
+from skhisto._images.patch_array import PatchArray
+
+
+class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    """Turn file names into patches.
+
+    Each name stands for the file ``root / (name + suffix)``, which holds one patch. All
+    files must have the same size and the same mode: nothing is resized or converted.
+    TIFF, PNG, JPEG, WebP and BMP files are read.
+
+    As the first step of a Pipeline it lets scikit-learn split, search and
+    cross-validate over file names, which cost no memory.
+
+    Parameters
+    ----------
+    root : str or path-like, default=None
+        Folder of the files. None takes the names as paths of their own.
+    suffix : str, default=""
+        Ending that is added to each name, such as ".tif".
+    mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
+        What the files must hold: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
+        unsigned 16-bit grey. Palette images without transparency count as RGB and 1-bit
+        images as 8-bit grey, with the values 0 and 255.
+    lazy : bool, default=False
+        If True, return a :class:`PatchArray`, which decodes files only when they are
+        asked for, instead of an array that holds all pixels in memory.
+    n_jobs : int, default=None
+        Number of threads that read files. None means 1, -1 all processors.
+
+    See Also
+    --------
+    PatchArray : What `lazy=True` returns.
+    CenterCrop : Crops the patches.
+
+    Notes
+    -----
+    This estimator is stateless and does not need to be fitted: `fit` validates the
+    parameters and the names, and `transform` validates them too. Its output is an array
+    of images whatever `sklearn.set_config(transform_output=...)` says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from skhisto.preprocessing import PatchLoader
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> for name in ["a", "b", "c"]:
+    ...     Image.new("RGB", (96, 96)).save(Path(folder.name, name + ".png"))
+    >>> loader = PatchLoader(root=folder.name, suffix=".png")
+    >>> X = loader.fit_transform(["a", "b", "c"])
+    >>> X.shape, X.dtype
+    ((3, 96, 96, 3), dtype('uint8'))
+    >>> folder.cleanup()
+    """
+
+    __module__ = "skhisto"  # where users import it from, and pickles look for it
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "root": [str, os.PathLike, None],
+        "suffix": [str],
+        "mode": [StrOptions(set(PIXEL_FORMATS))],
+        "lazy": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        suffix: str = "",
+        mode: str = "RGB",
+        lazy: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.root = root
+        self.suffix = suffix
+        self.mode = mode
+        self.lazy = lazy
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "PatchLoader":
+        """Validate the parameters and the names; no file is opened.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patches,) or (n_patches, 1)
+            Names or paths of the files, as strings or path-like objects.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : PatchLoader
+            The instance itself.
+
+        Raises
+        ------
+        TypeError
+            If X is a single name, or if names are neither strings nor path-like.
+        ValueError
+            If X has no rows, missing values or several columns.
+        FileNotFoundError, NotADirectoryError
+            If `root` does not exist, or is a file.
+        """
+        callback_context = self._init_callback_context()
+        callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._paths(X)
+        callback_context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray | PatchArray:
+        """Read the patches.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patches,) or (n_patches, 1)
+            Names or paths of the files, as strings or path-like objects: a list, an
+            array, a pandas Series or a DataFrame with one column.
+
+        Returns
+        -------
+        patches : ndarray or PatchArray of shape (n_patches, height, width, n_channels)
+            The patches in the order of the names: uint8, or uint16 for mode "I;16". A
+            PatchArray if `lazy` is True.
+
+        Raises
+        ------
+        TypeError
+            If X is a single name, or if names are neither strings nor path-like.
+        ValueError
+            If X has no rows, missing values or several columns; or if a file is not one
+            image of the right mode and of the size of the first. With `lazy=True` only
+            the first file is opened now, the others when they are asked for.
+        FileNotFoundError
+            If `root` or some of the files do not exist: all are counted, the first ten
+            named.
+        NotADirectoryError
+            If `root` is a file.
+        """
+        self._validate_params()
+        files = ImageFiles(self._paths(X), self.mode, n_jobs=self.n_jobs)
+        patches = PatchArray(files)
+        return patches if self.lazy else np.asarray(patches)
+
+    def _paths(self, X: Any) -> list[str]:
+        names = _check_names(X)
+        if self.root is None:
+            return [name + self.suffix for name in names]
+        if not os.path.exists(self.root):
+            raise FileNotFoundError(f"The folder root='{self.root}' does not exist.")
+        if not os.path.isdir(self.root):
+            raise NotADirectoryError(f"root='{self.root}' is a file, not a folder.")
+        return [os.path.join(self.root, name + self.suffix) for name in names]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _check_names(X: Any) -> list[str]:
+    """Return one column of names as a list of str."""
+    # dtype=object keeps numbers and missing values what they are, so that they are not
+    # silently turned into names such as "nan".
+    names = np.asarray(X, dtype=object)
+    if names.ndim == 0:
+        raise TypeError(
+            "Names of files must come as a list, an array, a Series or a DataFrame "
+            f"with one column. Got {X!r}; for one file, put it into a list."
+        )
+    if names.ndim == 2 and names.shape[1] == 1:
+        names = names[:, 0]
+    if names.ndim > 1:
+        raise ValueError(
+            "Names of files must be one column, but X has shape "
+            f"{names.shape}. Select the column that holds the names."
+        )
+    if len(names) == 0:
+        raise ValueError("X holds no names of files: at least one is needed.")
+    missing = np.flatnonzero(pd.isna(names))
+    if len(missing) > 0:
+        raise ValueError(
+            f"{len(missing)} of {len(names)} names of files are missing (None or NaN), "
+            f"the first in row {missing[0]}."
+        )
+    for row, name in enumerate(names):
+        if not isinstance(name, (str, os.PathLike)):
+            raise TypeError(
+                "Names of files must be strings or path-like, but row "
+                f"{row} is {name!r} of type {type(name).__name__}. If numbers are "
+                "meant, read the column as str to keep leading zeros."
+            )
+    return [str(os.fspath(name)) for name in names]
