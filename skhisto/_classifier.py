@@ -159,13 +159,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     A network is compiled once and used for all fits with the same architecture, patch
     shape and optimizer.
 
-    The reference network is the one of a Kaggle notebook for "Histopathologic Cancer
-    Detection" [1]_, with batch normalisation after [2]_ and dropout after [3]_.
+    The reference network stacks small convolutions in blocks, as VGG does [1]_, with
+    batch normalisation [2]_ and dropout [3]_.
 
     References
     ----------
-    .. [1] B. S. Veeling, J. Linmans, J. Winkens, T. Cohen, M. Welling. "Rotation
-       Equivariant CNNs for Digital Pathology". MICCAI 2018. (The patches.)
+    .. [1] K. Simonyan, A. Zisserman. "Very Deep Convolutional Networks for Large-Scale
+       Image Recognition". ICLR 2015.
     .. [2] S. Ioffe, C. Szegedy. "Batch Normalization: Accelerating Deep Network
        Training by Reducing Internal Covariate Shift". ICML 2015.
     .. [3] N. Srivastava et al. "Dropout: A Simple Way to Prevent Neural Networks from
@@ -291,7 +291,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             aside.
         X_val : array-like or PatchArray of shape (n_val, height, width, channels), \
                 default=None
-            Patches to validate with after each epoch, instead of a part of X.
+            Patches to validate with after each epoch, instead of a part of X. A
+            Pipeline transforms them with ``Pipeline(..., transform_input=["X_val"])``.
         y_val : array-like of shape (n_val,), default=None
             Labels of `X_val`.
         sample_weight_val : array-like of shape (n_val,), default=None

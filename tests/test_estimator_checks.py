@@ -17,7 +17,11 @@ def expected_failures(estimator):
     [
         PatchCNNClassifier(),
         PatchCNNClassifier(
-            filters=(8,), dense_units=16, conv_dropout=0, dense_dropout=0
+            filters=(8,),
+            dense_units=16,
+            conv_dropout=0,
+            dense_dropout=0,
+            learning_rate=0.01,
         ),
     ],
     expected_failed_checks=expected_failures,

@@ -8,7 +8,9 @@ from sklearn.pipeline import make_pipeline
 from skhisto import CenterCrop, PatchCNNClassifier, PatchLoader, load_patch_folder
 
 
-def test_a_pipeline_from_file_names_is_far_better_than_chance_on_other_slides(real_data):
+def test_a_pipeline_from_file_names_is_far_better_than_chance_on_other_slides(
+    real_data,
+):
     folder = real_data / "pcam"
     table = pd.read_csv(folder / "train_labels.csv").merge(
         pd.read_csv(folder / "slide_folds.csv"), on="id"

@@ -3,6 +3,7 @@ import random
 import subprocess
 import sys
 
+import joblib
 import keras
 import numpy as np
 import pytest
@@ -69,6 +70,23 @@ def test_other_processes_and_parallel_workers_give_the_same_weights(tmp_path):
     alone = run_script(tmp_path, 1, "alone.npy")
     in_workers = run_script(tmp_path, 2, "workers.npy")
     np.testing.assert_array_equal(alone, in_workers)
+
+
+def test_threads_that_fit_at_the_same_time_give_the_same_weights(
+    tiny_cnn, bright_or_dark
+):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(epochs=2)
+    alone = [
+        weights(clone(tiny_cnn).set_params(random_state=seed).fit(X, y))
+        for seed in range(4)
+    ]
+    together = joblib.Parallel(n_jobs=4, prefer="threads")(
+        joblib.delayed(clone(tiny_cnn).set_params(random_state=seed).fit)(X, y)
+        for seed in range(4)
+    )
+    for classifier, expected in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(weights(classifier), expected)
 
 
 def test_a_generator_is_drawn_from_once_per_fit(tiny_cnn, bright_or_dark):

@@ -16,8 +16,8 @@ from skhisto._network.pool import POOL
 
 # Matrix products round differently for another number of rows, and in those rows at
 # the end that are left over from the kernels' blocks of 4, 6, 8, 12, 16 or 24 rows. So
-# every batch has this one size, a multiple of them all: a patch gets the same prediction
-# bitwise, wherever it stands and whatever else is predicted with it.
+# every batch has this one size, a multiple of them all: a patch gets the same
+# prediction bitwise, wherever it stands and whatever else is predicted with it.
 BATCH_SIZE = 48
 
 
@@ -28,10 +28,8 @@ class InferenceNetwork:
         self.network = build(spec, seed=0)
         self._batch = np.zeros((BATCH_SIZE, *spec.patch_shape), spec.pixel_dtype)
         self._logits = tf.function(
-            lambda patches: self.network(patches, training=False),
-            input_signature=[tf.TensorSpec(self._batch.shape, spec.pixel_dtype)],
-            autograph=False,
-        )
+            lambda patches: self.network(patches, training=False), autograph=False
+        ).get_concrete_function(tf.TensorSpec(self._batch.shape, spec.pixel_dtype))
 
     def logits(self, X: np.ndarray | PatchArray) -> np.ndarray:
         """Return the logits of all patches, float32 of shape (n, n_outputs)."""

@@ -45,13 +45,11 @@ class TrainableNetwork:
         self._seed_states = [v for v in self.network.variables if id(v) not in weights]
         # One trace for batches of any size.
         self._step = tf.function(
-            lambda *batch: self.network.train_step(batch),
-            input_signature=[
-                tf.TensorSpec((None, *spec.patch_shape), spec.pixel_dtype),
-                tf.TensorSpec((None, 1), tf.int32),
-                tf.TensorSpec((None,), tf.float32),
-            ],
-            autograph=False,
+            lambda *batch: self.network.train_step(batch), autograph=False
+        ).get_concrete_function(
+            tf.TensorSpec((None, *spec.patch_shape), spec.pixel_dtype),
+            tf.TensorSpec((None, 1), tf.int32),
+            tf.TensorSpec((None,), tf.float32),
         )
 
     def load(
@@ -109,8 +107,11 @@ class TrainableNetwork:
             callbacks.on_train_batch_begin(step)
             # Keras averages over batches as if all had the same number of rows.
             self.network.reset_metrics()
-            target = batch.target[:, np.newaxis].astype(np.int32)
-            metrics = self._step(batch.patches, target, batch.weight)
+            metrics = self._step(
+                tf.constant(batch.patches),
+                tf.constant(batch.target[:, np.newaxis], tf.int32),
+                tf.constant(batch.weight),
+            )
             loss += float(metrics["loss"]) * batch.n_rows
             correct += float(metrics["accuracy"]) * batch.total_weight
             n_rows += batch.n_rows

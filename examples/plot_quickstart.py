@@ -1,0 +1,228 @@
+"""
+======================================
+Quickstart: find tumour in lymph nodes
+======================================
+
+Pathologists search sections of lymph nodes, stained with haematoxylin and eosin, for
+metastases of a tumour. Here a convolutional network learns to tell patches with tumour
+in their centre from patches without: we look at the patches, cross-validate by slide,
+train, and measure accuracy, area under the ROC curve (AUC) and log loss on slides that
+took no part in any of it.
+
+Without arguments the script uses synthetic patches. On a folder in the layout of the
+Kaggle competition `Histopathologic Cancer Detection
+<https://www.kaggle.com/c/histopathologic-cancer-detection>`_ it also writes a
+submission, where there is a folder ``test/``::
+
+    python examples/plot_quickstart.py
+    python examples/plot_quickstart.py --data DIR
+"""
+
+# %%
+import argparse
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Rectangle
+from sklearn.callback import ProgressBar
+from sklearn.metrics import RocCurveDisplay, accuracy_score, log_loss, roc_auc_score
+from sklearn.model_selection import (
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_validate,
+    train_test_split,
+)
+from sklearn.pipeline import make_pipeline
+
+from skhisto import (
+    CenterCrop,
+    PatchCNNClassifier,
+    load_patch_folder,
+    make_patches,
+    write_submission,
+)
+
+# TensorFlow is imported when the first network is trained; no remarks on missing GPUs.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+parser = argparse.ArgumentParser(description="Learn to find tumour in patches.")
+parser.add_argument("--data", type=Path, help="folder with train/ and train_labels.csv")
+parser.add_argument("--samples", type=int, help="patches to use (1000, or 2500)")
+parser.add_argument("--size", type=int, default=32, help="pixels of the centre to use")
+parser.add_argument("--epochs", type=int, default=10, help="epochs of each training")
+parser.add_argument("--output", type=Path, help="folder for pictures (examples/output)")
+args = parser.parse_args()
+
+output = args.output or Path(__file__).parent / "output"
+output.mkdir(parents=True, exist_ok=True)
+
+# The colours of Okabe and Ito can be told apart with any kind of colour vision.
+NAMES = ["normal", "tumour"]
+COLOURS = ["#0072B2", "#D55E00"]
+
+
+def show_patch(ax, patch, colour):
+    """Show a patch with a coloured frame, and a black one around its centre."""
+    ax.imshow(patch)
+    corner = np.array([patch.shape[1] - 32, patch.shape[0] - 32]) / 2 - 0.5
+    ax.add_patch(Rectangle(corner, 32, 32, fill=False, edgecolor="black"))
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(color=colour, linewidth=3)
+
+
+def save(figure, name):
+    """Save a picture to the output folder."""
+    figure.savefig(output / name, dpi=110)
+    print(f"Wrote {output / name}")
+
+
+# %%
+# The patches
+# -----------
+# A folder of patches is not read now: ``data`` is a `PatchArray`, which decodes the
+# files of a batch when the network asks for them. ``groups`` tells the slide of each
+# patch. Patches of one slide resemble each other in much more than their diagnosis, so
+# a fair test is on other slides.
+
+if args.data is None:
+    n_samples = args.samples or 1000
+    X, y, groups = make_patches(n_samples, random_state=0, return_groups=True)
+else:
+    train = load_patch_folder(args.data)
+    X, y, groups = train.data, train.target, train.groups
+    n_samples = args.samples or 2500
+    if n_samples < len(y):
+        rows, _ = train_test_split(
+            np.arange(len(y)), train_size=n_samples, stratify=y, random_state=0
+        )
+        X, y = X[rows], y[rows]
+        groups = None if groups is None else groups[rows]
+
+n_groups = "unknown" if groups is None else len(np.unique(groups))
+print(f"{len(y)} patches of {X.shape[1]}x{X.shape[2]} pixels, slides: {n_groups}")
+
+# %%
+# The label is about the central 32x32 pixels, framed here. What lies around them is
+# context only: tumour there does not make a patch positive.
+
+rng = np.random.default_rng(0)
+figure, axes = plt.subplots(2, 6, figsize=(9.6, 3.5), layout="constrained")
+for label, row in enumerate(axes):
+    chosen = rng.choice(np.flatnonzero(y == label), size=len(row), replace=False)
+    for ax, patch in zip(row, X[chosen], strict=True):
+        show_patch(ax, patch, COLOURS[label])
+    row[0].set_ylabel(NAMES[label], color=COLOURS[label], fontsize=13, weight="bold")
+save(figure, "patches.png")
+
+# %%
+# About a quarter of the patches, from slides of their own, is held out to the end: as
+# slides differ in size, the fold that is nearest to a quarter. Where slides are not
+# known, the split is stratified by class only, and scores may be too good.
+
+KFold = StratifiedKFold if groups is None else StratifiedGroupKFold
+splits = KFold(n_splits=4, shuffle=True, random_state=0).split(X, y, groups)
+train_rows, test_rows = min(splits, key=lambda rows: abs(len(rows[1]) - len(y) / 4))
+X_train, y_train = X[train_rows], y[train_rows]
+X_test, y_test = X[test_rows], y[test_rows]
+groups_train = None if groups is None else groups[train_rows]
+
+figure, ax = plt.subplots(figsize=(8, 2.4), layout="constrained")
+parts = {"training": y_train, "held out": y_test}
+for position, part in enumerate(parts.values()):
+    left = 0
+    for label, count in enumerate(np.bincount(part, minlength=2)):
+        bar = ax.barh(position, count, left=left, color=COLOURS[label], height=0.6)
+        text = f"{count} ({count / len(part):.0%})"
+        ax.bar_label(bar, [text], label_type="center", color="white")
+        left += count
+ax.set(xlabel="patches", yticks=range(len(parts)), yticklabels=parts)
+ax.invert_yaxis()
+ax.spines[["top", "right"]].set_visible(False)
+handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in COLOURS]
+figure.legend(handles, NAMES, loc="outside upper center", ncols=2, frameon=False)
+save(figure, "class_balance.png")
+
+# %%
+# Cross-validation
+# ----------------
+# The classifier is a network on the centre of each patch, with half the filters of the
+# default to be quick. It is a scikit-learn estimator like any other: three times it is
+# trained on two thirds of the training patches and tested on the others, by slide.
+
+clf = make_pipeline(
+    CenterCrop(args.size),
+    PatchCNNClassifier(
+        filters=(16, 32, 64), epochs=args.epochs, batch_size=16, random_state=0
+    ),
+)
+clf.set_callbacks(ProgressBar())
+
+scores = cross_validate(
+    clf,
+    X_train,
+    y_train,
+    groups=groups_train,
+    cv=KFold(n_splits=3, shuffle=True, random_state=0),
+    scoring={"accuracy": "accuracy", "AUC": "roc_auc", "log loss": "neg_log_loss"},
+)
+
+# %%
+# Training, and the held-out patches
+# ----------------------------------
+# The final fit is on all training patches.
+
+clf.fit(X_train, y_train)
+proba = clf.predict_proba(X_test)[:, 1]
+
+held_out = {
+    "accuracy": accuracy_score(y_test, proba > 0.5),
+    "AUC": roc_auc_score(y_test, proba),
+    "log loss": log_loss(y_test, proba),
+}
+print(f"{'':10}  cross-validation  held out ({len(y_test)} patches)")
+for name, value in held_out.items():
+    folds = np.abs(scores[f"test_{name}"])
+    print(f"{name:10}  {folds.mean():.3f} +- {folds.std():.3f}   {value:.3f}")
+
+# %%
+# A frame has the colour of the predicted class: where it differs from the label above,
+# the network is wrong.
+
+figure = plt.figure(figsize=(10.5, 4.3), layout="constrained")
+left, right = figure.subfigures(1, 2, width_ratios=[6, 4])
+axes = left.subplots(3, 6)
+for ax, row in zip(axes.T.flat, rng.permutation(len(y_test)), strict=False):
+    show_patch(ax, X_test[row], COLOURS[int(proba[row] > 0.5)])
+    label = y_test[row]
+    ax.set_title(f"{NAMES[label]}, {proba[row]:.2f}", fontsize=9, color=COLOURS[label])
+left.suptitle("held-out patches: label, predicted probability of tumour")
+ax = right.subplots()
+RocCurveDisplay.from_predictions(
+    y_test, proba, ax=ax, name="held-out patches", plot_chance_level=True
+)
+ax.set(xlabel="false positive rate", ylabel="true positive rate")
+ax.spines[["top", "right"]].set_visible(False)
+save(figure, "predictions.png")
+
+# %%
+# A submission
+# ------------
+# Kaggle scores the area under the ROC curve of one probability for each test patch.
+
+if args.data is not None and (args.data / "test").is_dir():
+    test = load_patch_folder(args.data, subset="test")
+    sample = args.data / "sample_submission.csv"
+    write_submission(
+        output / "submission.csv",
+        test.ids,
+        clf.predict_proba(test.data),
+        sample=sample if sample.exists() else None,
+    )
+    print(f"Wrote {output / 'submission.csv'}")
+
+
+# With a display, the pictures are shown at the end.
+if plt.get_backend().lower() != "agg":
+    plt.show()
