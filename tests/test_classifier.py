@@ -369,6 +369,7 @@ def test_parameters_that_shape_the_network_may_not_change_after_fit(
         ({}, 1, {"X_val": np.zeros((1, 12, 12, 3), np.uint8), "y_val": [7]}, "none of the classes"),
         ({"optimizer": "adm"}, 1, {}, "'adm' is not the name of a Keras optimizer"),
         ({"optimizer_params": {"learning_rate": 1}}, 1, {}, "must not hold learning_rate"),
+        ({"optimizer_params": {"use_ema": True}}, 1, {}, "must not hold use_ema"),
         ({"callbacks": ["None"]}, 1, {}, "'None' is not the name of a Keras callback"),
         ({"class_weight": {7: 1.0}}, 1, {}, "not in class_weight"),
         ({"learning_rate": 0.0}, 1, {}, "'learning_rate' parameter"),

@@ -111,6 +111,11 @@ def _check_optimizer(optimizer: str, params: Mapping[str, Any] | None) -> None:
             f"optimizer={optimizer!r} is not the name of a Keras optimizer, such as "
             "'adam', 'sgd', 'rmsprop' or 'adamw'."
         ) from error
+    if (params or {}).get("use_ema"):
+        raise ValueError(
+            "optimizer_params must not hold use_ema: averages of the weights are not "
+            "supported."
+        )
     if "learning_rate" in (params or {}):
         raise ValueError(
             "optimizer_params must not hold learning_rate, which is a parameter of its "

@@ -19,7 +19,7 @@ OPTIMIZERS = [
     ("nadam", None),
     ("rmsprop", {"momentum": 0.5, "centered": True}),
     ("sgd", {"momentum": 0.9}),
-    ("adam", {"use_ema": True, "clipnorm": 1.0}),
+    ("adam", {"clipnorm": 1.0, "gradient_accumulation_steps": 2}),
 ]
 
 
