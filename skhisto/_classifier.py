@@ -23,6 +23,7 @@ from skhisto._input import (
     check_patch_shape,
     check_patches,
     pixel_dtype_of,
+    plain_strings,
 )
 from skhisto._samples import Samples, two_sided
 from skhisto._validation_split import validation_split
@@ -57,8 +58,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ``model(patch_shape, n_outputs)`` returns an uncompiled `keras.Model` that gets
         pixels in [0, 1] (other numbers as they are) of shape (n, *patch_shape) and
         gives `n_outputs` logits: one for two classes, else one for each class. It must
-        return the same network whenever it is called with the same arguments. None
-        builds the reference network from the following parameters.
+        build a new network at each call, and the same one for the same arguments. A
+        function, or a `functools.partial` of one, is compiled once for all fits; other
+        callable objects are compiled anew after each `clone`. None builds the
+        reference network from the following parameters.
     filters : sequence of int, default=(32, 64, 128)
         Filters in the two convolutions of each block.
     kernel_size : int, default=3
@@ -132,9 +135,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         How the numbers seen in `fit` are taken: as pixels of 8 or 16 bits, or as they
         are.
     history_ : dict of str to list of float
-        For each epoch "loss" (weighted mean cross-entropy) and "accuracy" on the
-        training patches, while they were trained on, and with validation patches
-        "val_loss" and "val_accuracy" at the end of the epoch.
+        For each epoch "loss" (weighted mean cross-entropy, and penalties of the
+        network's own regularisers) and "accuracy" on the training patches, while they
+        were trained on, and with validation patches "val_loss" (cross-entropy alone)
+        and "val_accuracy" at the end of the epoch; NaN for epochs without them.
     n_iter_ : int
         Number of epochs that the network was trained for.
     n_features_in_ : int
@@ -208,7 +212,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "tol": [Interval(Real, 0, None, closed="left")],
         "callbacks": [dict, list, tuple, None],
         "warm_start": ["boolean"],
-        "verbose": ["verbose"],
+        "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean"],
         "random_state": ["random_state"],
     }
 
@@ -438,6 +442,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         logits : ndarray of shape (n,) or (n, n_classes), float32
             Of two classes that of ``classes_[1]``, else those of all classes.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X has patches of another shape or other numbers than those in `fit`.
         """
         logits = self._predict_logits(X)
         return logits.ravel() if logits.shape[1] == 1 else logits
@@ -454,6 +465,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         probabilities : ndarray of shape (n, n_classes), float32
             In the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X has patches of another shape or other numbers than those in `fit`.
         """
         logits = self._predict_logits(X)
         if logits.shape[1] == 1:
@@ -472,6 +490,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         labels : ndarray of shape (n,)
             Entries of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X has patches of another shape or other numbers than those in `fit`.
         """
         logits = two_sided(self._predict_logits(X))
         return self.classes_[logits.argmax(axis=1)]
@@ -510,6 +535,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self, X_val: Any, y_val: Any, sample_weight_val: Any, samples: Samples
     ) -> Samples | None:
         if X_val is None and y_val is None:
+            if sample_weight_val is not None:
+                raise ValueError("sample_weight_val needs X_val and y_val.")
             return None
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val must be given together.")
@@ -532,7 +559,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     "classes must be passed on the first call to partial_fit."
                 )
             return known
-        classes = unique_labels(classes)
+        classes = unique_labels(plain_strings(classes))
         if known is not None and not np.array_equal(classes, known):
             raise ValueError(
                 f"partial_fit got classes={classes}, but the classifier is fitted on "

@@ -1,10 +1,13 @@
 """What a classifier accepts as X, y and weights."""
 
+import os
 from math import isqrt
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
@@ -49,7 +52,7 @@ def check_patches(
     reset : bool
         Whether this is a first fit.
     """
-    X = _stack_images(X)
+    X = _as_images(X)
     if getattr(X, "ndim", 0) >= 3:
         patches = _check_images(X)
         _check_shape(patches.shape[1:], patch_shape)
@@ -113,11 +116,8 @@ def guess_patch_shape(n_values: int) -> PatchShape:
 
 def check_labels(y: Any, n_patches: int) -> np.ndarray:
     """Return y as a 1-D array of class labels, one for each patch."""
-    if isinstance(y, np.ndarray) and y.dtype.kind == "T":
-        # Strings of variable width are known neither to scikit-learn nor to skops.
-        y = np.array(y.tolist())
     rows = np.broadcast_to(np.zeros(1), (n_patches, 1))
-    _, y = check_X_y(rows, y, dtype=None)
+    _, y = check_X_y(rows, plain_strings(y), dtype=None)
     check_classification_targets(y)
     return y
 
@@ -126,6 +126,8 @@ def check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
     """Return the groups as a 1-D array, one for each patch."""
     if groups is None:
         return None
+    if pd.isna(groups).any():
+        raise ValueError("groups has missing values: every patch needs its group.")
     groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
     check_consistent_length(np.zeros(n_patches), groups)
     return groups
@@ -149,23 +151,50 @@ def pixel_dtype_of(patches: Patches) -> str:
     return name if name in ("uint8", "uint16") else "float32"
 
 
-def _stack_images(X: Any) -> Any:
-    """Make one array of a list of images; leave all else as it is."""
-    if not isinstance(X, list | tuple) or len(X) == 0 or np.ndim(X[0]) < 2:
+def plain_strings(labels: Any) -> Any:
+    """Turn NumPy's strings of variable width into those of fixed width.
+
+    The former are known neither to scikit-learn nor to skops.
+    """
+    if isinstance(labels, np.ndarray) and labels.dtype.kind == "T":
+        return np.array(labels.tolist())
+    return labels
+
+
+def _as_images(X: Any) -> Any:
+    """Make one array of what holds images; leave all else as it is."""
+    if isinstance(X, PatchArray) or hasattr(X, "columns"):
+        return X
+    is_array = hasattr(X, "__array__") and not hasattr(X, "iloc")
+    if is_array and not isinstance(X, np.ndarray) and getattr(X, "ndim", 3) >= 3:
+        X = np.asarray(X)  # a tensor, for example
+    is_column = getattr(X, "ndim", 0) == 1 and not is_numeric_dtype(X.dtype)
+    if not (isinstance(X, list | tuple) or is_column) or len(X) == 0:
+        return X
+    X = list(X)
+    if isinstance(X[0], str | os.PathLike):
+        raise ValueError(
+            "X holds text, not patches. If these are names of files, put a PatchLoader "
+            "before the classifier, in a Pipeline."
+        )
+    if np.ndim(X[0]) < 2:
         return X
     images = [np.asarray(image) for image in X]
-    shapes = sorted({image.shape for image in images})
-    if len(shapes) > 1:
-        raise ValueError(
-            f"X is a list of patches of different shapes, such as {shapes[0]} and "
-            f"{shapes[1]}. All patches must have one shape: crop or resize them first."
-        )
+    _check_all_equal("shapes", [image.shape for image in images])
+    _check_all_equal("dtypes", [image.dtype.name for image in images])
     return np.stack(images)
 
 
+def _check_all_equal(what: str, values: list[Any]) -> None:
+    different = sorted(set(values))
+    if len(different) > 1:
+        raise ValueError(
+            f"X is a list of patches of different {what}, such as {different[0]} and "
+            f"{different[1]}. All patches must have one: convert them first."
+        )
+
+
 def _check_images(X: Any) -> Patches:
-    if isinstance(X, PatchArray):
-        return X
     if X.dtype.kind not in "buif":
         raise ValueError(
             f"X holds patches of dtype {X.dtype}, but pixels must be real numbers."
@@ -175,7 +204,10 @@ def _check_images(X: Any) -> Patches:
             f"X has {X.ndim} dimensions, but patches have the shape "
             "(n, height, width, channels) or, grey, (n, height, width)."
         )
-    X = check_array(X, allow_nd=True, dtype=None, input_name="X")
+    if isinstance(X, PatchArray):
+        check_array(np.zeros((len(X), 1)))  # for scikit-learn's error on no rows
+    else:
+        X = check_array(X, allow_nd=True, dtype=None, input_name="X")
     if X.ndim == 3:
         X = X[..., np.newaxis]
     if not 1 <= X.shape[3] <= 4:

@@ -1,11 +1,13 @@
 """Checked patches with their labels and weights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.utils import _safe_indexing, compute_class_weight
+from sklearn.utils import compute_class_weight
 
 from skhisto._input import (
     Patches,
@@ -21,7 +23,10 @@ class Samples:
 
     Attributes
     ----------
-    X : ndarray or PatchArray of shape (n, height, width, channels)
+    X : ndarray or PatchArray of shape (n_all, height, width, channels)
+        All patches: they are indexed when they are needed, and never copied.
+    rows : ndarray of shape (n,), int
+        Those rows of X that belong to these samples.
     y : ndarray of shape (n,)
         Labels.
     classes : ndarray of shape (n_classes,)
@@ -34,6 +39,7 @@ class Samples:
     """
 
     X: Patches
+    rows: np.ndarray
     y: np.ndarray
     classes: np.ndarray
     sample_weight: np.ndarray | None
@@ -65,21 +71,26 @@ class Samples:
         sample_weight = check_sample_weight(sample_weight, y)
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         groups = check_groups(groups, len(X))
-        samples = cls(X, y, classes, sample_weight, weight, groups)
+        samples = cls(X, np.arange(len(X)), y, classes, sample_weight, weight, groups)
         return samples.without_zero_weights()
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, rows: np.ndarray) -> Self:
+    def __getitem__(self, positions: np.ndarray) -> Self:
         return replace(
             self,
-            X=_safe_indexing(self.X, rows),
-            y=self.y[rows],
-            sample_weight=_take(self.sample_weight, rows),
-            weight=self.weight[rows],
-            groups=_take(self.groups, rows),
+            rows=self.rows[positions],
+            y=self.y[positions],
+            sample_weight=_take(self.sample_weight, positions),
+            weight=self.weight[positions],
+            groups=_take(self.groups, positions),
         )
+
+    @property
+    def patches(self) -> Patches:
+        """The patches of these samples; a copy only where they are not all of X."""
+        return self.X if len(self.rows) == len(self.X) else self.X[self.rows]
 
     @property
     def target(self) -> np.ndarray:
@@ -93,7 +104,8 @@ class Samples:
         metadata = None
         if self.sample_weight is not None:
             metadata = {"sample_weight": self.sample_weight}
-        return {"X": self.X, "y": self.y, "metadata": metadata}
+        # A callable: indexed only where a callback asks for it.
+        return {"X": lambda: self.patches, "y": self.y, "metadata": metadata}
 
     def without_zero_weights(self) -> Self:
         """Drop rows that do not count."""
@@ -104,6 +116,8 @@ class Samples:
     def class_weight(self, class_weight: Any) -> np.ndarray:
         """Return the weights of all classes from a parameter `class_weight`."""
         weights = np.ones(len(self.classes))
+        if isinstance(class_weight, Mapping):
+            return _class_weight_from_dict(class_weight, self.classes)
         present = np.unique(self.target)
         weights[present] = compute_class_weight(
             class_weight,
@@ -134,8 +148,28 @@ class Samples:
         )
 
 
-def _take(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    return None if values is None else values[rows]
+def _class_weight_from_dict(
+    class_weight: Mapping[Any, float], classes: np.ndarray
+) -> np.ndarray:
+    known = classes.tolist()
+    unknown = [label for label in class_weight if label not in known]
+    # A fold may lack a class; but labels of another type are a mistake.
+    if unknown and not set(known) <= set(class_weight):
+        raise ValueError(
+            f"class_weight has the labels {unknown}, which are none of the classes "
+            f"{known} in y."
+        )
+    for label, weight in class_weight.items():
+        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+            raise ValueError(
+                f"class_weight must hold finite numbers of at least 0, but the weight "
+                f"of {label!r} is {weight!r}."
+            )
+    return np.array([float(class_weight.get(label, 1)) for label in known])
+
+
+def _take(values: np.ndarray | None, positions: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[positions]
 
 
 def two_sided(logits: np.ndarray) -> np.ndarray:

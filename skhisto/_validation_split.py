@@ -1,13 +1,15 @@
 """The rows that early stopping sets aside."""
 
+from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from math import inf
 
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
 
-# Up to this many groups all subsets are looked at, above it as many random ones.
+# Up to this many groups all subsets are looked at, above it some random ones.
 _MAX_GROUPS_EXHAUSTIVE = 12
+_N_RANDOM_SUBSETS = 200
 
 
 def validation_split(
@@ -19,7 +21,8 @@ def validation_split(
     """Split rows into training and validation rows.
 
     Without groups the split is random and stratified. With groups, whole groups are set
-    aside: those whose size is nearest to the fraction, with every class on both sides.
+    aside, with every class on both sides: of up to 12 groups those whose size is
+    nearest to the fraction, of more groups the nearest of 200 random choices.
 
     Parameters
     ----------
@@ -69,34 +72,36 @@ def _by_groups(
     np.add.at(counts, (group, target), 1)
     counts = counts[:, counts.any(axis=0)]
 
-    rng = np.random.default_rng(random_state)
-    subsets = rng.permutation(_subsets(counts.sum(axis=1), fraction, rng))
-    aside = subsets @ counts
-    complete = (aside > 0).all(axis=1) & (aside < counts.sum(axis=0)).all(axis=1)
-    if not complete.any():
+    n_wanted = fraction * len(target)
+    best, chosen = inf, None
+    for subset in _subsets(counts.sum(axis=1), n_wanted, random_state):
+        aside = counts[subset].sum(axis=0)
+        distance = abs(aside.sum() - n_wanted)
+        complete = aside.all() and (aside < counts.sum(axis=0)).all()
+        if complete and distance < best:
+            best, chosen = distance, subset
+    if chosen is None:
         raise ValueError(
             f"early_stopping found no way to set aside whole groups with every class "
             f"on both sides, with {len(names)} groups. Give more groups, or X_val and "
             "y_val."
         )
-    distance = np.abs(aside.sum(axis=1) - fraction * len(target))
-    chosen = subsets[np.where(complete, distance, np.inf).argmin()]
-    in_validation = chosen[group].astype(bool)
+    in_validation = np.isin(group, chosen)
     return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
 
 
 def _subsets(
-    sizes: np.ndarray, fraction: float, rng: np.random.Generator
-) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return candidate sets of groups as rows of zeros and ones."""
+    sizes: np.ndarray, n_wanted: float, random_state: int
+) -> Iterator[np.ndarray]:
+    """Yield candidate sets of groups, in random order."""
+    rng = np.random.default_rng(random_state)
     n_groups = len(sizes)
     if n_groups <= _MAX_GROUPS_EXHAUSTIVE:
-        return np.array(list(product((0, 1), repeat=n_groups)))
+        membership = np.array(list(product((False, True), repeat=n_groups)))
+        yield from map(np.flatnonzero, rng.permutation(membership))
+        return
     # Of each random order, the first groups that come nearest to the fraction.
-    subsets = np.zeros((2**_MAX_GROUPS_EXHAUSTIVE, n_groups), dtype=np.int64)
-    for subset in subsets:
+    for _ in range(_N_RANDOM_SUBSETS):
         order = rng.permutation(n_groups)
         filled = np.cumsum(sizes[order])
-        n_first = np.abs(filled - fraction * filled[-1]).argmin() + 1
-        subset[order[:n_first]] = 1
-    return subsets
+        yield order[: np.abs(filled - n_wanted).argmin() + 1]

@@ -204,3 +204,62 @@ def test_callbacks_by_name_change_the_learning_rate(tiny_cnn, bright_or_dark):
     )
     tiny_cnn.fit(X, y)
     assert tiny_cnn.optimizer_state_["adam/learning_rate"] == pytest.approx(1e-4)
+
+
+def test_keras_callbacks_may_restore_former_weights(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    stopping = {"monitor": "val_loss", "patience": 2, "restore_best_weights": True}
+    tiny_cnn.set_params(epochs=30, callbacks={"EarlyStopping": stopping})
+    tiny_cnn.fit(X, y, X_val=X, y_val=1 - y)
+    losses = tiny_cnn.history_["val_loss"]
+    assert np.argmin(losses) < len(losses) - 1
+    proba = tiny_cnn.predict_proba(X)[np.arange(60), 1 - y]
+    assert -np.log(proba).mean() == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_keras_callbacks_may_set_weights_after_an_epoch(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+
+    class Zero(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.set_weights([0 * w for w in self.model.get_weights()])
+
+    tiny_cnn.set_params(epochs=1, callbacks=[Zero()]).fit(X, y)
+    assert not np.concatenate([w.ravel() for w in tiny_cnn.weights_.values()]).any()
+
+
+def test_keras_callbacks_end_also_when_training_fails(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    calls = []
+    tiny_cnn.set_params(callbacks=[Spy(calls)], learning_rate=1e30, optimizer="sgd")
+    with pytest.raises(ValueError, match="diverged"):
+        tiny_cnn.fit(X, y)
+    assert "on_train_end" in calls
+
+
+def test_the_last_epoch_is_told_also_where_early_stopping_ends_it(
+    tiny_cnn, bright_or_dark
+):
+    X, y, _ = bright_or_dark
+    recorder = Recorder(stop_after=1)
+    tiny_cnn.set_params(early_stopping=True).set_callbacks(recorder)
+    tiny_cnn.fit(X, y)
+    assert tiny_cnn.n_iter_ == 1
+    assert np.isfinite(tiny_cnn.history_["val_loss"]).all()
+
+
+def test_the_bar_goes_on_counting_epochs_after_a_warm_start(
+    tiny_cnn, bright_or_dark, capsys
+):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(epochs=2, warm_start=True, verbose=2).fit(X, y).fit(X, y)
+    assert "Epoch 4/4" in capsys.readouterr().out
+
+
+def test_scikit_learn_callbacks_work_with_two_workers(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    monitor = ScoringMonitor(scoring="accuracy")
+    tiny_cnn.set_params(epochs=2).set_callbacks(monitor)
+    search = GridSearchCV(tiny_cnn, {"batch_size": [16, 32]}, cv=2, n_jobs=2)
+    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
+    assert hasattr(search, "best_estimator_")

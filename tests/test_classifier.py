@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 
 import keras
 import numpy as np
@@ -123,12 +124,11 @@ def test_integer_images_in_uint8_are_not_the_same_numbers_as_floats(
 
 def test_uint16_pixels_are_pixels(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
-    tiny_cnn.set_params(epochs=2)
-    in_8_bits = clone(tiny_cnn).fit(X, y).predict_proba(X)
-    X = X.astype(np.uint16) * 257
-    np.testing.assert_allclose(
-        clone(tiny_cnn).fit(X, y).predict_proba(X), in_8_bits, atol=0.01
-    )
+    in_8_bits = tiny_cnn.fit(X, y).predict_proba(X)
+    # The same weights on the same pixels, stored in 16 bits.
+    tiny_cnn.pixel_dtype_ = "uint16"
+    in_16_bits = tiny_cnn.predict_proba(X.astype(np.uint16) * 257)
+    np.testing.assert_allclose(in_16_bits, in_8_bits, atol=1e-5)
 
 
 def test_rows_of_weight_zero_are_as_if_removed(tiny_cnn, bright_or_dark):
@@ -194,17 +194,71 @@ def test_a_network_without_batch_norm_does_not_see_the_rows_that_fill_a_batch(
 
 def test_early_stopping_keeps_the_best_epoch(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
-    tiny_cnn.set_params(
-        early_stopping=True, validation_fraction=0.3, n_iter_no_change=2, epochs=30,
-        learning_rate=0.05,
-    )  # fmt: skip
-    tiny_cnn.fit(X, 1 - y)
+    tiny_cnn.set_params(early_stopping=True, n_iter_no_change=2, epochs=30)
+    # The more it learns, the more it is wrong on these.
+    wrong = {"X_val": X, "y_val": 1 - y}
+    tiny_cnn.fit(X, y, **wrong)
     losses = tiny_cnn.history_["val_loss"]
     assert tiny_cnn.n_iter_ == len(losses) < 30
+    assert np.argmin(losses) < len(losses) - 1
     best = clone(tiny_cnn).set_params(
         epochs=int(np.argmin(losses)) + 1, n_iter_no_change=99
     )
-    assert_same_weights(tiny_cnn, best.fit(X, 1 - y))
+    assert_same_weights(tiny_cnn, best.fit(X, y, **wrong))
+
+
+def test_all_parameters_of_the_reference_network_reach_it():
+    classifier = PatchCNNClassifier(
+        filters=(3, 5),
+        kernel_size=5,
+        dense_units=7,
+        conv_dropout=0.1,
+        dense_dropout=0.2,
+        padding="same",
+        batch_norm_momentum=0.8,
+        epochs=1,
+    )
+    classifier.fit(np.zeros((4, 6, 6, 3), np.uint8), [0, 1, 0, 1])
+    layers = {layer.name: layer for layer in classifier.model_.layers}
+    assert layers["block2_conv1"].filters == 5
+    assert layers["block1_conv1"].kernel_size == (5, 5)
+    assert layers["block1_conv1"].padding == "same"
+    assert layers["dense"].units == 7
+    assert layers["block1_dropout"].rate == 0.1
+    assert layers["dense_dropout"].rate == 0.2
+    assert layers["dense_norm"].momentum == 0.8
+
+
+def test_the_initial_weights_depend_on_the_seed(bright_or_dark):
+    X, y, _ = bright_or_dark
+    kernels = [
+        next(iter(PatchCNNClassifier(
+            filters=(2,), dense_units=2, epochs=1, learning_rate=1e-12, random_state=seed
+        ).fit(X, y).weights_.values()))
+        for seed in (0, 1)
+    ]  # fmt: skip
+    assert np.abs(kernels[0] - kernels[1]).max() > 0.01
+
+
+def test_history_has_a_value_for_every_epoch(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(epochs=1, warm_start=True).fit(X, y)
+    tiny_cnn.fit(X, y, X_val=X, y_val=y).partial_fit(X, y)
+    assert np.isfinite(tiny_cnn.history_["loss"]).tolist() == [True, True, True]
+    assert np.isfinite(tiny_cnn.history_["val_loss"]).tolist() == [False, True, False]
+
+
+def test_early_stopping_and_zero_weights_copy_no_patches(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    X = np.repeat(X, 400, axis=0)  # 10 MB
+    y = np.repeat(y, 400)
+    tiny_cnn.set_params(epochs=1, early_stopping=True, batch_size=4096)
+    tiny_cnn.fit(X[:4096], y[:4096])  # TensorFlow's own memory
+    tracemalloc.start()
+    tiny_cnn.fit(X, y, sample_weight=np.r_[0.0, np.ones(len(y) - 1)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.6 * X.nbytes
 
 
 def test_early_stopping_sets_whole_groups_aside(tiny_cnn, bright_or_dark, monkeypatch):
@@ -274,6 +328,25 @@ def test_partial_fit_is_an_epoch(tiny_cnn, bright_or_dark):
     assert tiny_cnn.n_iter_ == 3
 
 
+def test_partial_fit_takes_weights(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    plain = clone(tiny_cnn).partial_fit(X, y, classes=[0, 1])
+    weight = np.where(y == 1, 5.0, 1.0)
+    by_sample = clone(tiny_cnn)
+    by_sample.partial_fit(X, y, classes=[0, 1], sample_weight=weight)
+    by_class = clone(tiny_cnn).set_params(class_weight={1: 5.0})
+    assert_same_weights(by_sample, by_class.partial_fit(X, y, classes=[0, 1]))
+    assert plain.history_["loss"] != by_sample.history_["loss"]
+
+
+def test_class_weights_count_in_validation(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(epochs=1, class_weight={0: 0.25, 1: 1.0})
+    tiny_cnn.fit(X, y, X_val=X, y_val=y)
+    expected = tiny_cnn.score(X, y, sample_weight=np.where(y == 1, 1.0, 0.25))
+    assert tiny_cnn.history_["val_accuracy"][0] == pytest.approx(expected)
+
+
 def test_partial_fit_may_meet_a_class_later(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
     tiny_cnn.partial_fit(X[y == 0], y[y == 0], classes=[0, 1, 2])
@@ -284,9 +357,10 @@ def test_partial_fit_may_meet_a_class_later(tiny_cnn, bright_or_dark):
 def test_warm_start_with_another_optimizer_starts_it_anew(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
     tiny_cnn.set_params(warm_start=True, epochs=1).fit(X, y)
-    tiny_cnn.set_params(optimizer="sgd").fit(X, y)
-    assert {name.split("/")[0] for name in tiny_cnn.optimizer_state_} == {"sgd"}
-    assert tiny_cnn.optimizer_state_["sgd/iteration"] == 4
+    # The state of this one has the same shapes.
+    tiny_cnn.set_params(optimizer="adamax").fit(X, y)
+    assert {name.split("/")[0] for name in tiny_cnn.optimizer_state_} == {"adamax"}
+    assert tiny_cnn.optimizer_state_["adamax/iteration"] == 4
 
 
 def test_a_model_of_ones_own_can_be_given(bright_or_dark):
@@ -371,7 +445,11 @@ def test_parameters_that_shape_the_network_may_not_change_after_fit(
         ({"optimizer_params": {"learning_rate": 1}}, 1, {}, "must not hold learning_rate"),
         ({"optimizer_params": {"use_ema": True}}, 1, {}, "must not hold use_ema"),
         ({"callbacks": ["None"]}, 1, {}, "'None' is not the name of a Keras callback"),
-        ({"class_weight": {7: 1.0}}, 1, {}, "not in class_weight"),
+        ({"class_weight": {7: 1.0}}, 1, {}, r"labels \[7\], which are none of the cl"),
+        ({"class_weight": {0: -1}}, 1, {}, "weight of 0 is -1"),
+        ({}, 1, {"sample_weight_val": [1.0]}, "sample_weight_val needs X_val"),
+        ({}, 1, {"groups": [None] * 60}, "groups has missing values"),
+        ({"verbose": 3}, 1, {}, "'verbose' parameter"),
         ({"learning_rate": 0.0}, 1, {}, "'learning_rate' parameter"),
         ({"learning_rate": 1e30, "optimizer": "sgd"}, 1, {}, "training has diverged"),
     ],

@@ -102,6 +102,12 @@ def test_dtypes_are_kept(dtype):
             [np.zeros((4, 4, 3)), np.zeros((5, 4, 3))],
             r"different shapes, such as \(4, 4, 3\) and \(5, 4, 3\)",
         ),
+        (
+            [np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint16)],
+            "different dtypes, such as uint16 and uint8",
+        ),
+        (["a.tif", "b.tif"], "put a PatchLoader before the classifier"),
+        (pd.Series(["a.tif"], dtype=object), "put a PatchLoader before"),
         (np.zeros((2, 4, 4, 5)), "must hold 1 to 4 channels"),
         (np.zeros((2, 3, 8, 8)), r"channels seem to come first.*np.moveaxis"),
         (np.zeros((2, 4, 4, 3, 1)), r"X has 5 dimensions, but patches have the shape"),

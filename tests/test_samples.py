@@ -38,15 +38,28 @@ def test_rows_are_taken_from_all_arrays_alike():
     assert list(taken.y) == [0, 0]
     assert list(taken.weight) == list(taken.sample_weight) == [3, 1]
     assert list(taken.groups) == ["u", "s"]
-    assert taken.X.shape == (2, 2, 2, 1)
+    assert taken.patches.shape == (2, 2, 2, 1)
+    assert taken.X is checked.X
 
 
-def test_patches_are_copied_only_where_rows_have_weight_zero():
+def test_patches_are_not_copied():
     X = np.zeros((3, 2, 2, 1))
     weighted = Samples.from_arrays(X, [0, 1, 0], sample_weight=[1, 2, 3])
-    assert weighted.X is X
+    assert weighted.patches is X
     dropped = Samples.from_arrays(X, [0, 1, 0], sample_weight=[1, 0, 3])
-    assert len(dropped) == 2
+    assert dropped.X is X
+    assert list(dropped.rows) == [0, 2]
+
+
+def test_a_dict_may_leave_classes_out():
+    checked = samples(["a", "b", "c"])
+    assert list(checked.class_weight({"b": 2})) == [1, 2, 1]
+
+
+@pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "x", None])
+def test_class_weights_that_are_no_weights_are_named(weight):
+    with pytest.raises(ValueError, match=f"the weight of 'a' is {weight!r}"):
+        samples(["a", "b"]).class_weight({"a": weight})
 
 
 def test_class_weights_multiply_sample_weights():

@@ -5,9 +5,11 @@ seed give the same network, however often and wherever it is built.
 """
 
 import functools
+import pickle
 import random
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,7 @@ Weights = dict[str, np.ndarray]
 Builder = Callable[[tuple[int, int, int], int], keras.Model]
 
 _BUILD_LOCK = threading.RLock()
+_BODIES: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 
 @dataclass(frozen=True)
@@ -44,24 +47,16 @@ class NetworkSpec:
     pixel_dtype: str
 
     @property
-    def key(self) -> Hashable:
+    def key(self) -> Any:
         """What two specs with interchangeable graphs have in common."""
-        builder: Hashable = self.builder
-        if isinstance(builder, functools.partial):
-            # Partials compare by identity, and `clone` copies them.
-            builder = (builder.func, repr(builder.args), repr(builder.keywords))
+        builder = _comparable(self.builder)
         return builder, self.patch_shape, self.n_outputs, self.pixel_dtype
 
 
 def build(spec: NetworkSpec, seed: int) -> keras.Model:
     """Build the network of a spec: patches as they come in, logits out."""
     with _BUILD_LOCK, _fixed_defaults(seed):
-        body = spec.builder(spec.patch_shape, spec.n_outputs)
-        if not isinstance(body, keras.Model):
-            raise TypeError(
-                "model must return an uncompiled keras.Model, but it returned "
-                f"{type(body).__name__}."
-            )
+        body = _call_builder(spec)
         inputs = keras.Input(spec.patch_shape, dtype=spec.pixel_dtype, name="patches")
         x = inputs
         if spec.pixel_dtype != "float32":
@@ -69,8 +64,14 @@ def build(spec: NetworkSpec, seed: int) -> keras.Model:
             x = layers.Rescaling(1 / maximum, name="rescaling")(x)
         # The layers of a plain stack are laid out flat, for readable summaries.
         stack = body.layers if type(body) is keras.Sequential else [body]
-        for layer in stack:
-            x = layer(x)
+        try:
+            for layer in stack:
+                x = layer(x)
+        except Exception as error:  # whatever the layers raise
+            raise ValueError(
+                "The network that model built cannot be applied to patches of shape "
+                f"{spec.patch_shape}: {error}"
+            ) from error
         _check_logits(x, spec)
         return keras.Model(inputs, x, name=body.name)
 
@@ -176,12 +177,56 @@ def choose_padding(
     return "valid" if side >= 1 else "same"
 
 
+def _comparable(builder: Builder) -> Any:
+    """Return something that is equal for builders of the same network only.
+
+    Partials compare by identity, and `clone` copies them: they are compared by value,
+    where their arguments can be pickled.
+    """
+    if not isinstance(builder, functools.partial):
+        return builder
+    try:
+        return builder.func, pickle.dumps((builder.args, builder.keywords))
+    except Exception:  # whatever the arguments raise
+        return builder
+
+
+def _call_builder(spec: NetworkSpec) -> keras.Model:
+    if isinstance(spec.builder, keras.Model):
+        raise TypeError(
+            "model must be a function that builds a keras.Model, not a keras.Model: "
+            "each fit needs a new one."
+        )
+    body = spec.builder(spec.patch_shape, spec.n_outputs)
+    if not isinstance(body, keras.Model):
+        raise TypeError(
+            "model must return an uncompiled keras.Model, but it returned "
+            f"{type(body).__name__}."
+        )
+    if body in _BODIES:
+        raise ValueError(
+            "model must build a new keras.Model at each call, but it returned the same "
+            "one again: fits would share their weights."
+        )
+    _BODIES.add(body)
+    return body
+
+
 def _check_logits(outputs: Any, spec: NetworkSpec) -> None:
     expected = (None, spec.n_outputs)
     if getattr(outputs, "shape", None) != expected:
         raise ValueError(
             f"model must return a keras.Model with one output of shape {expected}, the "
             f"logits of {spec.n_outputs} per patch. Its output is {outputs}."
+        )
+    last = outputs._keras_history.operation
+    while getattr(last, "outputs", None) and isinstance(last, keras.Model):
+        last = last.outputs[0]._keras_history.operation
+    activation = getattr(getattr(last, "activation", None), "__name__", None)
+    if activation in ("sigmoid", "softmax") or isinstance(last, layers.Softmax):
+        raise ValueError(
+            "model must return a keras.Model that gives logits, but its last layer, "
+            f"{last.name!r}, gives probabilities: leave its activation out."
         )
 
 

@@ -73,7 +73,7 @@ def make_callbacks(callbacks: Callbacks | None) -> list[keras.callbacks.Callback
     for position, (entry, entry_params) in enumerate(entries):
         if isinstance(entry, str):
             items.append(_callback_class(entry))
-            for name, value in entry_params.items():
+            for name, value in (entry_params or {}).items():
                 params[f"callbacks__{position}__{name}"] = value
         elif isinstance(entry, keras.callbacks.Callback):
             items.append(copy.deepcopy(entry))
@@ -132,7 +132,8 @@ def _check_optimizer(optimizer: str, params: Mapping[str, Any] | None) -> None:
 
 def _callback_class(name: str) -> type:
     callback = getattr(keras.callbacks, name, None)
-    if not isinstance(callback, type):
+    base = keras.callbacks.Callback
+    if not (isinstance(callback, type) and issubclass(callback, base)):
         raise ValueError(
             f"callbacks: {name!r} is not the name of a Keras callback, such as "
             "'ReduceLROnPlateau', 'CSVLogger' or 'TerminateOnNaN'."

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skhisto._images.patch_array import PatchArray
+from skhisto._input import Patches
+from skhisto._samples import Samples
 
 
 class Batch(NamedTuple):
@@ -40,48 +41,55 @@ class TrainingBatches:
 
     Parameters
     ----------
-    X : ndarray or PatchArray of shape (n, height, width, channels)
-    target : ndarray of shape (n,), int
-    weight : ndarray of shape (n,)
+    samples : Samples
     batch_size : int
     pixel_dtype : str
         Dtype of the patches in a batch.
     """
 
-    def __init__(
-        self,
-        X: np.ndarray | PatchArray,
-        target: np.ndarray,
-        weight: np.ndarray,
-        *,
-        batch_size: int,
-        pixel_dtype: str,
-    ) -> None:
-        self.X = X
-        self.target = target
-        self.weight = weight
-        self.batch_size = min(batch_size, len(X))
+    def __init__(self, samples: Samples, *, batch_size: int, pixel_dtype: str) -> None:
+        self.samples = samples
+        self.target = samples.target
+        self.batch_size = min(batch_size, len(samples))
         self.pixel_dtype = pixel_dtype
 
     def __len__(self) -> int:
-        return -(-len(self.X) // self.batch_size)
+        return -(-len(self.samples) // self.batch_size)
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Yield the batches of one epoch in an order drawn from `rng`."""
-        order = rng.permutation(len(self.X))
+        order = rng.permutation(len(self.samples))
         for start in range(0, len(order), self.batch_size):
-            rows = order[start : start + self.batch_size]
-            filling = order[: self.batch_size - len(rows)]
-            yield self._batch(rows, filling)
+            positions = order[start : start + self.batch_size]
+            filling = order[: self.batch_size - len(positions)]
+            yield self._batch(positions, filling)
 
-    def _batch(self, rows: np.ndarray, filling: np.ndarray) -> Batch:
+    def _batch(self, positions: np.ndarray, filling: np.ndarray) -> Batch:
+        samples, n_rows = self.samples, len(positions)
         weight = np.zeros(self.batch_size, np.float32)
-        weight[: len(rows)] = self.weight[rows] * (self.batch_size / len(rows))
-        rows_and_filling = np.concatenate([rows, filling])
+        weight[:n_rows] = samples.weight[positions] * (self.batch_size / n_rows)
+        positions_and_filling = np.concatenate([positions, filling])
         return Batch(
-            patches=np.asarray(self.X[rows_and_filling], dtype=self.pixel_dtype),
-            target=self.target[rows_and_filling],
+            patches=as_pixels(
+                samples.X[samples.rows[positions_and_filling]], self.pixel_dtype
+            ),
+            target=self.target[positions_and_filling],
             weight=weight,
-            n_rows=len(rows),
-            total_weight=float(self.weight[rows].sum()),
+            n_rows=n_rows,
+            total_weight=float(samples.weight[positions].sum()),
         )
+
+
+def as_pixels(patches: Patches, pixel_dtype: str) -> np.ndarray:
+    """Decode patches, in the dtype in which they enter a network.
+
+    Whole arrays are checked before; what is read lazily, or is finite in float64 only,
+    is known here.
+    """
+    with np.errstate(over="ignore"):
+        pixels = np.asarray(patches, dtype=pixel_dtype)
+    if pixel_dtype == "float32" and not np.isfinite(pixels).all():
+        raise ValueError(
+            "X holds NaN, infinity or numbers that are too large for float32."
+        )
+    return pixels

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skhisto._images.patch_array import PatchArray
+from skhisto._input import Patches
 from skhisto._network.architectures import (
     NetworkSpec,
     Weights,
@@ -12,6 +12,7 @@ from skhisto._network.architectures import (
     set_weights,
     with_probabilities,
 )
+from skhisto._network.batches import as_pixels
 from skhisto._network.pool import POOL
 
 # Matrix products round differently for another number of rows, and in those rows at
@@ -31,20 +32,18 @@ class InferenceNetwork:
             lambda patches: self.network(patches, training=False), autograph=False
         ).get_concrete_function(tf.TensorSpec(self._batch.shape, spec.pixel_dtype))
 
-    def logits(self, X: np.ndarray | PatchArray) -> np.ndarray:
+    def logits(self, X: Patches) -> np.ndarray:
         """Return the logits of all patches, float32 of shape (n, n_outputs)."""
         logits = np.empty((len(X), self.network.output_shape[-1]), np.float32)
         for start in range(0, len(X), BATCH_SIZE):
             patches = X[start : start + BATCH_SIZE]
-            self._batch[: len(patches)] = np.asarray(patches)
+            self._batch[: len(patches)] = as_pixels(patches, self._batch.dtype.name)
             batch_logits = self._logits(tf.constant(self._batch)).numpy()
             logits[start : start + BATCH_SIZE] = batch_logits[: len(patches)]
         return logits
 
 
-def predict_logits(
-    spec: NetworkSpec, weights: Weights, X: np.ndarray | PatchArray
-) -> np.ndarray:
+def predict_logits(spec: NetworkSpec, weights: Weights, X: Patches) -> np.ndarray:
     """Return the logits of all patches, float32 of shape (n, n_outputs)."""
     key = ("inference", spec.key)
     with POOL.borrow(key, lambda: InferenceNetwork(spec)) as inference:

@@ -6,7 +6,7 @@ at a time, who finds it in an unknown state and sets all of its variables.
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,11 +22,11 @@ class NetworkPool:
 
     def __init__(self, max_idle: int) -> None:
         self._max_idle = max_idle
-        self._idle: list[tuple[Hashable, Any]] = []
+        self._idle: list[tuple[Any, Any]] = []
         self._lock = threading.Lock()
 
     @contextmanager
-    def borrow(self, key: Hashable, make: Callable[[], Any]) -> Iterator[Any]:
+    def borrow(self, key: Any, make: Callable[[], Any]) -> Iterator[Any]:
         """Lend an idle network of this key, or a new one from ``make()``.
 
         A network whose borrower fails is not taken back.
@@ -39,7 +39,7 @@ class NetworkPool:
             self._idle.append((key, network))
             del self._idle[: -self._max_idle]
 
-    def _take(self, key: Hashable) -> Any:
+    def _take(self, key: Any) -> Any:
         with self._lock:
             for position in reversed(range(len(self._idle))):
                 if self._idle[position][0] == key:

@@ -1,6 +1,6 @@
 """A compiled network that can be trained by the epoch."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -135,8 +135,8 @@ def borrow_network(
 ) -> Iterator[TrainableNetwork]:
     """Lend a compiled network, in an unknown state, from the pool."""
     # An optimizer's settings are baked into its trace; the learning rate is not.
-    settings = repr(sorted((optimizer_params or {}).items()))
-    key: Hashable = ("training", spec.key, optimizer, settings)
+    settings = sorted((optimizer_params or {}).items())
+    key = ("training", spec.key, optimizer, settings)
     with POOL.borrow(
         key, lambda: TrainableNetwork(spec, optimizer, optimizer_params)
     ) as network:

@@ -1,8 +1,8 @@
 """Training a network: epochs, validation, callbacks, the state that comes out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, replace
+from math import isfinite, nan
 from typing import Any, Protocol
 
 import keras
@@ -11,7 +11,7 @@ from skhisto._network.architectures import NetworkSpec, Weights, build, by_name
 from skhisto._network.assembly import Callbacks, make_callbacks
 from skhisto._network.batches import TrainingBatches
 from skhisto._network.inference import predict_logits
-from skhisto._network.trainable import Logs, borrow_network
+from skhisto._network.trainable import Logs, TrainableNetwork, borrow_network
 from skhisto._samples import Samples
 
 History = dict[str, list[float]]
@@ -78,11 +78,7 @@ def train(
 ) -> TrainingState:
     """Go on from a state for some epochs and return the last state."""
     batches = TrainingBatches(
-        samples.X,
-        samples.target,
-        samples.weight,
-        batch_size=settings.batch_size,
-        pixel_dtype=spec.pixel_dtype,
+        samples, batch_size=settings.batch_size, pixel_dtype=spec.pixel_dtype
     )
     with borrow_network(
         spec, settings.optimizer, settings.optimizer_params
@@ -103,33 +99,41 @@ def train(
                     observer.begin()
                 callbacks.on_epoch_begin(epoch)
                 logs = trainable.epoch(batches, seed, epoch, callbacks)
-                weights = trainable.weights
                 if validation is not None:
-                    logs |= _evaluate(spec, weights, validation)
+                    logs |= _evaluate(spec, trainable.weights, validation)
                 callbacks.on_epoch_end(epoch, dict(logs))
-                state = _next_state(state, weights, trainable.optimizer_state, logs)
+                # Only now: callbacks may have changed the weights.
+                state = _next_state(state, trainable, logs)
                 # All hear of the epoch, also where one of them wants to stop.
                 stops = [observer.end(state) for observer in observers]
                 if any(stops) or trainable.network.stop_training:
                     break
         finally:
             callbacks.on_train_end()
-    return state
+        # Some callbacks of Keras restore former weights at the very end.
+        return replace(state, weights=trainable.weights)
 
 
 def _evaluate(spec: NetworkSpec, weights: Weights, validation: Samples) -> Logs:
-    logits = predict_logits(spec, weights, validation.X)
+    logits = predict_logits(spec, weights, validation.patches)
     loss, accuracy = validation.loss_and_accuracy(logits)
     return {"val_loss": loss, "val_accuracy": accuracy}
 
 
 def _next_state(
-    state: TrainingState, weights: Weights, optimizer_state: Weights, logs: Logs
+    state: TrainingState, trainable: TrainableNetwork, logs: Logs
 ) -> TrainingState:
     if not all(isfinite(value) for value in logs.values()):
         raise ValueError(
             f"The loss is {logs} after epoch {state.n_iter + 1}: training has "
             "diverged. Use a lower learning_rate, or scale X to the order of 1."
         )
-    history = {key: [*state.history.get(key, []), logs[key]] for key in logs}
-    return TrainingState(weights, optimizer_state, history, state.n_iter + 1)
+    # Every key has a value for every epoch, also where only some were validated.
+    unknown = [nan] * state.n_iter
+    history = {
+        key: [*state.history.get(key, unknown), logs.get(key, nan)]
+        for key in (logs | state.history)
+    }
+    return TrainingState(
+        trainable.weights, trainable.optimizer_state, history, state.n_iter + 1
+    )

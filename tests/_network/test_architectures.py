@@ -27,7 +27,7 @@ def n_parameters(variables):
     return sum(int(np.prod(variable.shape)) for variable in variables)
 
 
-def dense_model(patch_shape, n_outputs):
+def dense_model(patch_shape, n_outputs, **unused):
     return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(n_outputs)])
 
 
@@ -143,12 +143,16 @@ def test_building_leaves_global_settings_as_they_were():
     spec = NetworkSpec(dense_model, (2, 2, 1), 1, "float32")
     policy, state = keras.config.dtype_policy(), random.getstate()
     keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_image_data_format("channels_first")
     try:
         network = build(spec, seed=0)
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        assert keras.config.image_data_format() == "channels_first"
     finally:
         keras.config.set_dtype_policy(policy)
+        keras.config.set_image_data_format("channels_last")
     assert network.layers[-1].compute_dtype == "float32"
+    assert network.layers[-2].data_format == "channels_last"
     assert random.getstate() == state
 
 
@@ -159,6 +163,67 @@ def test_equal_partials_describe_the_same_network():
 
     assert spec(3).key == spec(3).key
     assert spec(3).key != spec(4).key
+
+
+def test_partials_of_long_arrays_are_told_apart():
+    def spec(last):
+        table = np.zeros(5000)
+        table[2500] = last
+        return NetworkSpec(
+            functools.partial(dense_model, table=table), (2, 2, 1), 1, "uint8"
+        )
+
+    assert spec(0).key == spec(0).key
+    assert spec(0).key != spec(1).key
+
+
+def test_partials_that_cannot_be_pickled_are_taken_for_different():
+    partials = [functools.partial(dense_model, f=lambda: 0) for _ in range(2)]
+    first, second = (NetworkSpec(p, (2, 2, 1), 1, "uint8") for p in partials)
+    assert first.key == first.key
+    assert first.key != second.key
+
+
+def test_a_model_in_place_of_a_builder_is_an_error():
+    spec = NetworkSpec(dense_model((2, 2, 1), 1), (2, 2, 1), 1, "uint8")
+    with pytest.raises(TypeError, match=r"a function that builds a keras.Model, not a"):
+        build(spec, seed=0)
+
+
+def test_a_builder_that_gives_the_same_model_again_is_an_error():
+    body = dense_model((2, 2, 1), 1)
+    spec = NetworkSpec(lambda shape, n: body, (2, 2, 1), 1, "uint8")
+    build(spec, seed=0)
+    with pytest.raises(ValueError, match=r"must build a new keras\.Model at each"):
+        build(spec, seed=0)
+
+
+def test_a_model_for_other_patches_is_an_error():
+    def other(patch_shape, n_outputs):
+        inputs = keras.Input((5, 5, 3))
+        x = keras.layers.Flatten()(inputs)
+        return keras.Model(inputs, keras.layers.Dense(n_outputs)(x))
+
+    with pytest.raises(
+        ValueError, match=r"cannot be applied to patches .* \(2, 2, 1\)"
+    ):
+        build(NetworkSpec(other, (2, 2, 1), 1, "uint8"), seed=0)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_model_that_ends_in_probabilities_is_an_error(n_outputs, nested):
+    activation = "sigmoid" if n_outputs == 1 else "softmax"
+
+    def builder(patch_shape, n_outputs):
+        inputs = keras.Input(patch_shape)
+        x = keras.layers.Flatten()(inputs)
+        x = keras.layers.Dense(n_outputs, activation=activation)(x)
+        model = keras.Model(inputs, x)
+        return keras.Sequential([model]) if nested else model
+
+    with pytest.raises(ValueError, match="gives probabilities: leave its activation"):
+        build(NetworkSpec(builder, (2, 2, 1), n_outputs, "uint8"), seed=0)
 
 
 def test_a_builder_that_gives_no_model_is_an_error():

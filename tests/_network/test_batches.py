@@ -3,15 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhisto._network.batches import TrainingBatches
+from skhisto._network.batches import TrainingBatches, as_pixels
+from skhisto._samples import Samples
 
 
 def numbered(n, batch_size, weight=None):
     X = np.arange(n, dtype=np.uint16).reshape(n, 1, 1, 1)
-    weight = np.ones(n) if weight is None else weight
-    return TrainingBatches(
-        X, np.arange(n), weight, batch_size=batch_size, pixel_dtype="uint16"
-    )
+    samples = Samples.from_arrays(X, np.arange(n), sample_weight=weight)
+    return TrainingBatches(samples, batch_size=batch_size, pixel_dtype="uint16")
 
 
 @given(n=st.integers(1, 50), batch_size=st.integers(1, 20), seed=st.integers(0, 99))
@@ -58,3 +57,18 @@ def test_the_order_depends_on_the_generator_only():
 
     assert order(1) == order(1)
     assert order(1) != order(2)
+
+
+def test_only_rows_of_the_samples_are_in_batches():
+    X = np.arange(10, dtype=np.uint16).reshape(10, 1, 1, 1)
+    samples = Samples.from_arrays(X, np.arange(10))[np.array([1, 4, 7, 9])]
+    batches = TrainingBatches(samples, batch_size=3, pixel_dtype="uint16")
+    for batch in batches.epoch(np.random.default_rng(0)):
+        np.testing.assert_array_equal(batch.patches.ravel(), batch.target)
+        assert set(batch.target) <= {1, 4, 7, 9}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_numbers_that_are_none_in_float32_are_an_error(value):
+    with pytest.raises(ValueError, match="NaN, infinity or numbers that are too large"):
+        as_pixels(np.full((1, 2, 2, 1), value), "float32")

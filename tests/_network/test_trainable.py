@@ -6,6 +6,7 @@ from skhisto._network.architectures import NetworkSpec, build, by_name
 from skhisto._network.batches import TrainingBatches
 from skhisto._network.pool import POOL
 from skhisto._network.trainable import TrainableNetwork, borrow_network
+from skhisto._samples import Samples
 
 OPTIMIZERS = [
     ("adadelta", None),
@@ -40,13 +41,9 @@ SPEC = NetworkSpec(dropout_network, (3, 3, 1), 1, "float32")
 
 def trained(network, seed=0, learning_rate=0.1, weights=None, n_rows=10):
     rng = np.random.default_rng(0)
-    batches = TrainingBatches(
-        rng.normal(size=(n_rows, 3, 3, 1)),
-        np.arange(n_rows) % 2,
-        np.ones(n_rows),
-        batch_size=4,
-        pixel_dtype="float32",
-    )
+    X = rng.normal(size=(n_rows, 3, 3, 1))
+    samples = Samples.from_arrays(X, np.arange(n_rows) % 2)
+    batches = TrainingBatches(samples, batch_size=4, pixel_dtype="float32")
     weights = weights or by_name(build(SPEC, seed).weights)
     network.load(weights, None, learning_rate)
     callbacks = keras.callbacks.CallbackList(model=network.network)
@@ -118,6 +115,7 @@ def test_the_learning_rate_is_no_part_of_the_graph():
     assert np.abs(fast[0] - initial).max() > 100 * np.abs(slow[0] - initial).max() > 0
 
 
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 def test_losses_and_accuracies_are_averages_over_rows_and_not_over_batches():
     spec = NetworkSpec(
         lambda shape, n: keras.Sequential([keras.layers.Flatten()]),
@@ -128,9 +126,10 @@ def test_losses_and_accuracies_are_averages_over_rows_and_not_over_batches():
     logits = np.array([3.0, -2.0, 0.5, 1.0, -1.0])
     target = np.array([1, 1, 0, 1, 0])
     weight = np.array([1.0, 2.0, 0.5, 1.0, 0.5])
-    batches = TrainingBatches(
-        logits.reshape(5, 1, 1, 1), target, weight, batch_size=2, pixel_dtype="float32"
+    samples = Samples.from_arrays(
+        logits.reshape(5, 1, 1, 1), target, sample_weight=weight
     )
+    batches = TrainingBatches(samples, batch_size=2, pixel_dtype="float32")
     network = TrainableNetwork(spec, "sgd", None)
     callbacks = keras.callbacks.CallbackList(model=network.network)
     logs = network.epoch(batches, 0, 0, callbacks)
@@ -157,3 +156,23 @@ def test_idle_networks_are_bounded():
         ):
             pass
     assert len(POOL._idle) <= 8
+
+
+def test_order_and_dropout_differ_between_epochs():
+    network = TrainableNetwork(SPEC, "sgd", None)
+    seeds, orders = [], []
+
+    class Batches(TrainingBatches):
+        def epoch(self, rng):
+            orders.append(rng.permutation(10).tolist())
+            seeds.append([state.numpy().tolist() for state in network._seed_states])
+            return super().epoch(rng)
+
+    samples = Samples.from_arrays(np.zeros((10, 3, 3, 1)), np.arange(10) % 2)
+    batches = Batches(samples, batch_size=5, pixel_dtype="float32")
+    network.load(by_name(build(SPEC, 0).weights), None, 0.1)
+    callbacks = keras.callbacks.CallbackList(model=network.network)
+    for number in (0, 1, 0):
+        network.epoch(batches, 0, number, callbacks)
+    assert orders[0] == orders[2] != orders[1]
+    assert seeds[0] == seeds[2] != seeds[1]
