@@ -32,9 +32,9 @@ from sklearn.model_selection import (
     StratifiedGroupKFold,
     StratifiedKFold,
     cross_validate,
-    train_test_split,
 )
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import resample
 
 from skhisto import (
     CenterCrop,
@@ -54,6 +54,9 @@ parser.add_argument("--size", type=int, default=32, help="pixels of the centre t
 parser.add_argument("--epochs", type=int, default=10, help="epochs of each training")
 parser.add_argument("--output", type=Path, help="folder for pictures (examples/output)")
 args = parser.parse_args()
+for name in ("samples", "size", "epochs"):
+    if getattr(args, name) is not None and getattr(args, name) < 1:
+        parser.error(f"--{name} must be at least 1.")
 
 output = args.output or Path(__file__).parent / "output"
 output.mkdir(parents=True, exist_ok=True)
@@ -94,13 +97,29 @@ else:
     X, y, groups = train.data, train.target, train.groups
     n_samples = args.samples or 2500
     if n_samples < len(y):
-        rows, _ = train_test_split(
-            np.arange(len(y)), train_size=n_samples, stratify=y, random_state=0
+        rows = resample(
+            np.arange(len(y)),
+            replace=False,
+            n_samples=n_samples,
+            stratify=y,
+            random_state=0,
         )
         X, y = X[rows], y[rows]
         groups = None if groups is None else groups[rows]
 
+if args.size > min(X.shape[1:3]):
+    size = f"{X.shape[1]}x{X.shape[2]}"
+    parser.error(f"--size {args.size} does not fit into patches of {size} pixels.")
+labels, numbers = np.unique(y, return_counts=True)
+counts = dict(zip(labels.tolist(), numbers.tolist(), strict=True))
+if set(counts) != {0, 1} or min(counts.values()) < 4:
+    parser.error(
+        "At least 4 patches of each of the labels 0 and 1 are needed, and no other "
+        f"labels. The numbers of patches by label are {counts}."
+    )
 n_groups = "unknown" if groups is None else len(np.unique(groups))
+if groups is not None and n_groups < 4:
+    parser.error(f"Patches of at least 4 slides are needed; there are {n_groups}.")
 print(f"{len(y)} patches of {X.shape[1]}x{X.shape[2]} pixels, slides: {n_groups}")
 
 # %%
@@ -110,9 +129,12 @@ print(f"{len(y)} patches of {X.shape[1]}x{X.shape[2]} pixels, slides: {n_groups}
 rng = np.random.default_rng(0)
 figure, axes = plt.subplots(2, 6, figsize=(9.6, 3.5), layout="constrained")
 for label, row in enumerate(axes):
-    chosen = rng.choice(np.flatnonzero(y == label), size=len(row), replace=False)
-    for ax, patch in zip(row, X[chosen], strict=True):
+    rows = np.flatnonzero(y == label)
+    chosen = rng.choice(rows, size=min(len(row), len(rows)), replace=False)
+    for ax, patch in zip(row, X[chosen], strict=False):
         show_patch(ax, patch, COLOURS[label])
+    for ax in row[len(chosen) :]:
+        ax.set_axis_off()
     row[0].set_ylabel(NAMES[label], color=COLOURS[label], fontsize=13, weight="bold")
 save(figure, "patches.png")
 
@@ -197,6 +219,8 @@ for ax, row in zip(axes.T.flat, rng.permutation(len(y_test)), strict=False):
     show_patch(ax, X_test[row], COLOURS[int(proba[row] > 0.5)])
     label = y_test[row]
     ax.set_title(f"{NAMES[label]}, {proba[row]:.2f}", fontsize=9, color=COLOURS[label])
+for ax in axes.T.flat[len(y_test) :]:
+    ax.set_axis_off()
 left.suptitle("held-out patches: label, predicted probability of tumour")
 ax = right.subplots()
 RocCurveDisplay.from_predictions(

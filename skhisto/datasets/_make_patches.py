@@ -45,12 +45,13 @@ def make_patches(
 
     The task is that of PatchCamelyon [1]_: a patch is positive if tumour reaches its
     central third (the central 32x32 of 96x96 pixels), whatever lies in the ring
-    around it. All patches hold lymphocytes: small, round, dense nuclei. Positive
-    patches and about half of the negative ones also hold tumour: nuclei that are
-    larger, irregular in outline, paler inside and packed. Tumour covers as much of
-    those negatives as of the positives, but stays out of the centre, and each slide
-    is stained in its own way: colour statistics hardly tell the classes apart, the
-    shape of the nuclei in the centre does.
+    around it. All patches hold lymphocytes: small, round nuclei, dark inside. Positive
+    patches and about half of the negative ones also hold tumour: larger nuclei of
+    irregular outline. They are denser in the sense of packing, as they cover more of
+    the tissue that they grow in, while each of them is paler inside. Tumour covers as
+    much of those negatives as of the positives, but stays out of the centre, and each
+    slide is stained in its own way: colour statistics hardly tell the classes apart,
+    the shape of the nuclei in the centre does.
 
     Parameters
     ----------

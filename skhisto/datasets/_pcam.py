@@ -10,13 +10,14 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skhisto._images.hdf5 import HDF5Rows
 from skhisto._images.patch_array import PatchArray
-from skhisto.datasets._id_table import FilePath
+from skhisto.datasets._id_table import FilePath, listed
 
 _DESCR = """\
 PatchCamelyon (PCam), subset {subset!r}
 ---------------------------------------
 
-{n_patches} patches of {height}x{width} pixels (RGB, {dtype}) from '{folder}'.
+{n_patches} patches of {height}x{width} pixels with {n_channels} channels ({dtype})
+from '{folder}'.
 
 Patches of lymph node sections from the Camelyon16 challenge, stained with haematoxylin
 and eosin, at 10x (about one micron a pixel). Label 1 says that the central 32x32 pixels
@@ -84,8 +85,9 @@ def load_pcam(
         If an HDF5 file does not exist.
     ValueError
         If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated),
-        lacks the dataset, or has another number of rows than the others, or if the meta
-        file lacks the column `wsi`. The message names the file.
+        lacks the dataset, or has another number of rows than the others; if there are
+        no patches, or none of 1 to 4 channels; if labels are not the integers 0 and 1;
+        or if the meta file lacks the column `wsi`. The message names the file.
 
     See Also
     --------
@@ -117,8 +119,8 @@ def load_pcam(
     >>> folder.cleanup()
     """
     stem = os.path.join(folder, f"camelyonpatch_level_2_split_{subset}")
-    data = PatchArray(HDF5Rows(f"{stem}_x.h5", dataset="x"))
-    n_patches, height, width, _ = data.shape
+    data = _open_patches(f"{stem}_x.h5")
+    n_patches, height, width, n_channels = data.shape
     target = _read_target(f"{stem}_y.h5", n_patches)
     if return_X_y:
         return data, target
@@ -135,10 +137,21 @@ def load_pcam(
             n_patches=n_patches,
             height=height,
             width=width,
+            n_channels=n_channels,
             dtype=data.dtype,
             folder=os.fspath(folder),
         ),
     )
+
+
+def _open_patches(path: str) -> PatchArray:
+    data = PatchArray(HDF5Rows(path, dataset="x"))
+    if 0 in data.shape or data.shape[3] > 4:
+        raise ValueError(
+            f"The patches in '{path}' have shape {data.shape}, but (n_patches, height, "
+            "width, n_channels) with at least one patch and 1 to 4 channels is needed."
+        )
+    return data
 
 
 def _read_target(path: str, n_patches: int) -> NDArray[np.int64]:
@@ -148,7 +161,19 @@ def _read_target(path: str, n_patches: int) -> NDArray[np.int64]:
             f"The labels in '{path}' have shape {labels.shape}, but there are "
             f"{n_patches} patches: ({n_patches}, 1, 1, 1) was expected."
         )
-    return labels.reshape(n_patches).astype(np.int64)
+    labels = labels.reshape(n_patches)
+    if labels.dtype.kind not in "biu":
+        raise ValueError(
+            f"The labels in '{path}' have dtype {labels.dtype}, but integers or "
+            f"booleans were expected. The first are {labels[:10].tolist()}."
+        )
+    bad = np.flatnonzero((labels != 0) & (labels != 1))
+    if len(bad):
+        raise ValueError(
+            f"The labels in '{path}' must be 0 or 1, but they are not in "
+            f"{listed(bad, 'row')} (counted from 0); the first is {labels[bad[0]]}."
+        )
+    return labels.astype(np.int64)
 
 
 def _read_meta(path: str, n_patches: int) -> pd.DataFrame | None:

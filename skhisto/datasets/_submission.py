@@ -46,9 +46,12 @@ def write_submission(
     ------
     FileNotFoundError
         If the folder to write to, or `sample`, does not exist.
+    IsADirectoryError
+        If `path` is a folder.
     ValueError
-        If the numbers of ids and probabilities differ, a probability is NaN or not in
-        [0, 1], an id is missing or occurs twice, or the ids are not those of `sample`.
+        If there are no ids, or ids of another shape; if the numbers of ids and
+        probabilities differ; if a probability is no number, NaN or not in [0, 1]; if
+        an id is missing or occurs twice; or if the ids are not those of `sample`.
         Nothing is written then. Messages count the ids and name the first ten.
 
     See Also
@@ -81,7 +84,15 @@ def write_submission(
 
 
 def _check_ids(ids: ArrayLike) -> list[str]:
-    values = pd.Series(np.asarray(ids, dtype=object))
+    array = np.asarray(ids, dtype=object)
+    if array.ndim != 1:
+        raise ValueError(
+            "ids must have shape (n_patches,); of a data frame, give the column that "
+            f"holds them. Got {array.shape}."
+        )
+    if not len(array):
+        raise ValueError("ids is empty, but at least one id is needed.")
+    values = pd.Series(array)
     empty = np.flatnonzero(values.isna() | (values == "")) + 1
     if len(empty):
         raise ValueError(f"ids has {listed(empty, 'row')} without an id.")
@@ -93,7 +104,13 @@ def _check_ids(ids: ArrayLike) -> list[str]:
 
 
 def _check_proba(proba: ArrayLike, ids: list[str]) -> NDArray[np.float64]:
-    values = np.asarray(proba, dtype=np.float64)
+    try:
+        values = np.asarray(proba, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "proba must be an array of numbers between 0 and 1, which cannot be made "
+            f"of what was given: {error}."
+        ) from error
     if values.ndim == 2 and values.shape[1] == 2:
         values = values[:, 1]
     if values.ndim != 1:
@@ -126,6 +143,10 @@ def _check_same_ids(ids: pd.Index, expected: pd.Index, sample: FilePath) -> None
 
 def _write_atomically(path: FilePath, text: str) -> None:
     """Write a file so that nobody sees a part of it, and no part is left."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(
+            f"'{path}' is a folder, but the name of the file to write was expected."
+        )
     path = os.path.realpath(path)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):

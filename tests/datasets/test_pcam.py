@@ -1,5 +1,6 @@
 """PatchCamelyon in its HDF5 files."""
 
+import re
 import shutil
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_patches_and_labels_are_those_of_the_files(folder, pixels):
         "normal",
     ]
     assert pcam.rows.tolist() == [0, 1, 2]
-    assert "3 patches of 96x96 pixels (RGB, uint8)" in pcam.DESCR
+    assert "3 patches of 96x96 pixels with 3 channels (uint8)" in pcam.DESCR
 
 
 def test_slides_are_the_groups(folder):
@@ -85,6 +86,42 @@ def test_labels_of_another_number_are_an_error(folder):
     with h5py.File(folder / f"{STEM}_y.h5", "w") as file:
         file["y"] = np.zeros((4, 1, 1, 1), dtype=np.uint8)
     with pytest.raises(ValueError, match=r"_y\.h5' have shape \(4, 1, 1, 1\).* 3 patc"):
+        load_pcam(folder, subset="valid")
+
+
+def test_labels_of_any_integers_or_booleans_are_integers(folder):
+    for dtype in (np.bool_, np.int8, np.uint64):
+        with h5py.File(folder / f"{STEM}_y.h5", "w") as file:
+            file["y"] = np.array([1, 0, 0], dtype=dtype).reshape(3, 1, 1, 1)
+        target = load_pcam(folder, subset="valid").target
+        assert target.tolist() == [1, 0, 0]
+        assert target.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            [0.0, np.nan, 0.5],
+            r"dtype float64, but .* The first are \[0\.0, nan, 0\.5\]",
+        ),
+        ([b"0", b"1", b"1"], r"dtype \|S1, but integers or booleans were expected"),
+        ([0, 7, -1], r"not in 2 rows: 1, 2 \(counted from 0\); the first is 7\."),
+    ],
+)
+def test_labels_other_than_0_and_1_are_an_error(folder, labels, message):
+    with h5py.File(folder / f"{STEM}_y.h5", "w") as file:
+        file["y"] = np.array(labels).reshape(3, 1, 1, 1)
+    with pytest.raises(ValueError, match=rf"labels in '.*{STEM}_y\.h5' .*{message}"):
+        load_pcam(folder, subset="valid")
+
+
+@pytest.mark.parametrize("shape", [(0, 96, 96, 3), (3, 96, 96, 0), (3, 96, 96, 5)])
+def test_files_without_patches_or_with_other_channels_are_an_error(folder, shape):
+    with h5py.File(folder / f"{STEM}_x.h5", "w") as file:
+        file["x"] = np.zeros(shape, dtype=np.uint8)
+    message = rf"{STEM}_x\.h5' have shape {re.escape(str(shape))}, but .* 1 to 4 chan"
+    with pytest.raises(ValueError, match=message):
         load_pcam(folder, subset="valid")
 
 

@@ -1,6 +1,7 @@
 """Submission files."""
 
 import os
+import re
 import stat
 
 import numpy as np
@@ -98,6 +99,11 @@ def test_a_failure_while_writing_leaves_the_older_file_and_nothing_else(
         (["a", np.nan], [0, 0], "1 row: 2 without an id"),
         (["a", "b"], np.zeros((2, 3)), r"Got \(2, 3\)"),
         (["a", "b"], np.zeros((2, 1)), r"Got \(2, 1\)"),
+        (["a", "b"], ["low", "high"], r"proba must be an array of numbers.*'low'"),
+        (["a", "b"], [[0.5, 0.5], [1]], "proba must be an array of numbers"),
+        ([["a"], ["b"]], [0, 0], r"ids must have shape \(n_patches,\).*Got \(2, 1\)"),
+        (pd.DataFrame({"id": ["a", "b"]}), [0, 0], r"give the column .*Got \(2, 1\)"),
+        ([], [], "ids is empty"),
     ],
 )
 def test_bad_values_are_named_and_nothing_is_written(path, ids, proba, message):
@@ -126,6 +132,14 @@ def test_a_sample_of_other_ids_is_named_and_nothing_is_written(path, sample, mes
 def test_a_missing_sample_is_named(path):
     with pytest.raises(FileNotFoundError, match=r"gone\.csv' does not exist"):
         write_submission(path, ["a"], [0.5], sample=path.with_name("gone.csv"))
+
+
+def test_a_folder_is_no_file_to_write_to(path):
+    with pytest.raises(
+        IsADirectoryError, match=f"^'{re.escape(str(path.parent))}' is a"
+    ):
+        write_submission(path.parent, ["a"], [0.5])
+    assert not os.listdir(path.parent)
 
 
 def test_a_missing_folder_is_named(path):

@@ -1,0 +1,53 @@
+"""Who may import whom, as docs/architecture.rst says."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skhisto
+
+PACKAGE = Path(skhisto.__file__).parent
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def imports_of(module):
+    """Names of all modules that are imported for more than their types."""
+    tree = ast.parse((PACKAGE / module).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def imported(module, *names):
+    return [
+        found
+        for found in imports_of(module)
+        for name in names
+        if found == name or found.startswith(f"{name}.")
+    ]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_modules_import_only_what_is_below_them(module):
+    folder = module.parts[0]
+    if folder != "_network":
+        assert not imported(module, "keras", "tensorflow", "scikeras")
+    if module.name != "assembly.py":
+        assert not imported(module, "scikeras")
+    if folder == "_images":
+        assert not imported(
+            module, "sklearn", "skhisto.preprocessing", "skhisto.datasets"
+        )
+    if folder in ("_images", "preprocessing", "datasets", "_network"):
+        assert not imported(module, "skhisto._classifier", "skhisto._fitting")
+    if folder in ("_images", "preprocessing", "datasets"):
+        assert not imported(
+            module, "skhisto._network", "skhisto._samples", "skhisto._input"
+        )
+    assert not imported(module, "matplotlib")
