@@ -94,6 +94,8 @@ if args.data is None:
     X, y, groups = make_patches(n_samples, random_state=0, return_groups=True)
 else:
     train = load_patch_folder(args.data)
+    if train.target is None:
+        parser.error(f"{args.data} has no file train_labels.csv.")
     X, y, groups = train.data, train.target, train.groups
     n_samples = args.samples or 2500
     if n_samples < len(y):

@@ -125,8 +125,8 @@ def _next_state(
 ) -> TrainingState:
     if not all(isfinite(value) for value in logs.values()):
         raise ValueError(
-            f"The loss is {logs} after epoch {state.n_iter + 1}: training has "
-            "diverged. Use a lower learning_rate, or scale X to the order of 1."
+            f"Training has diverged: after epoch {state.n_iter + 1} the history has "
+            f"{logs}. Use a lower learning_rate, or scale X to the order of 1."
         )
     # Every key has a value for every epoch, also where only some were validated.
     unknown = [nan] * state.n_iter

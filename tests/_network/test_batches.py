@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 from skhisto._network.batches import TrainingBatches, as_pixels
 from skhisto._samples import Samples
 
+# Here every row has a label of its own, to be told apart.
+pytestmark = pytest.mark.filterwarnings("ignore:The number of unique classes")
+
 
 def numbered(n, batch_size, weight=None):
     X = np.arange(n, dtype=np.uint16).reshape(n, 1, 1, 1)
