@@ -115,7 +115,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         as `sklearn.callback.ProgressBar`, are set with `set_callbacks`.
     warm_start : bool, default=False
         Whether `fit` goes on from the former weights, and the optimizer from its former
-        state, instead of starting anew.
+        state, instead of starting anew. With `early_stopping`, give an int as
+        `random_state`, or `X_val`: otherwise each fit sets other patches aside, on
+        which former fits were trained.
     verbose : int, default=0
         0 is silent, 1 shows a bar for each epoch, 2 prints a line for each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -135,10 +137,11 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         How the numbers seen in `fit` are taken: as pixels of 8 or 16 bits, or as they
         are.
     history_ : dict of str to list of float
-        For each epoch "loss" (weighted mean cross-entropy, and penalties of the
-        network's own regularisers) and "accuracy" on the training patches, while they
-        were trained on, and with validation patches "val_loss" (cross-entropy alone)
-        and "val_accuracy" at the end of the epoch; NaN for epochs without them.
+        For each epoch "loss" (mean cross-entropy, and penalties of the network's own
+        regularisers) and "accuracy" on the training patches, while they were trained
+        on, and with validation patches "val_loss" (cross-entropy alone) and
+        "val_accuracy" at the end of the epoch; NaN for epochs without them. All are
+        weighted by class and sample weights.
     n_iter_ : int
         Number of epochs that the network was trained for.
     n_features_in_ : int
@@ -295,8 +298,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             aside.
         X_val : array-like or PatchArray of shape (n_val, height, width, channels), \
                 default=None
-            Patches to validate with after each epoch, instead of a part of X. A
-            Pipeline transforms them with ``Pipeline(..., transform_input=["X_val"])``.
+            Patches to validate with after each epoch, instead of a part of X. For a
+            Pipeline to transform them, switch metadata routing on, call
+            ``set_fit_request(X_val=True, y_val=True)`` and give
+            ``Pipeline(..., transform_input=["X_val"])``.
         y_val : array-like of shape (n_val,), default=None
             Labels of `X_val`.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -317,27 +322,24 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         go_on = self.warm_start and hasattr(self, "weights_")
         context = self._init_callback_context(max_subtasks=self.epochs)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-
-        features = copy(self)  # nothing is set on self before training has succeeded
+        checked = copy(self)  # nothing is set on self before training has succeeded
         samples = Samples.from_arrays(
-            features._check_patches(X, fitted=go_on),
+            checked._check_patches(X, fitted=go_on),
             y,
             classes=self.classes_ if go_on else None,
             sample_weight=sample_weight,
             groups=groups,
         )
+        context.call_on_fit_task_begin(estimator=self, **samples.callback_data)
         class_weight = samples.class_weight(self.class_weight)
         samples = samples.weighted(class_weight)
         if len(np.unique(samples.target)) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of at least 2 classes, but those "
-                f"in y that count are all of one class: {samples.y[0]!r}."
+                f"in y that count are all of one class: {samples.y.tolist()[0]!r}."
             )
         seed = self._draw_seed()
-        validation = features._check_validation(
-            X_val, y_val, sample_weight_val, samples
-        )
+        validation = checked._check_validation(X_val, y_val, sample_weight_val, samples)
         if validation is not None:
             validation = validation.weighted(class_weight)
         elif self.early_stopping:
@@ -350,7 +352,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self,
             samples.with_mean_weight_one(),
             validation,
-            features=features,
+            checked=checked,
             n_epochs=self.epochs,
             seed=seed,
             go_on=go_on,
@@ -374,6 +376,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ) -> Self:
         """Train for one epoch on these patches, going on from the former weights.
 
+        Callbacks of scikit-learn are not told of it.
+
         Parameters
         ----------
         X : array-like or PatchArray of shape (n, height, width, channels)
@@ -383,7 +387,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         classes : array-like of shape (n_classes,), default=None
             All labels that will occur. Needed in the first call.
         sample_weight : array-like of shape (n,), default=None
-            What a patch counts in the loss.
+            What a patch counts in the loss. Unlike in `fit` the scale matters: twice
+            the weight is twice the gradient, and twice the loss in `history_`.
 
         Returns
         -------
@@ -408,9 +413,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "sklearn.utils.class_weight.compute_class_weight."
             )
         go_on = hasattr(self, "weights_")
-        features = copy(self)
+        checked = copy(self)
         samples = Samples.from_arrays(
-            features._check_patches(X, fitted=go_on),
+            checked._check_patches(X, fitted=go_on),
             y,
             classes=self._check_partial_fit_classes(classes),
             sample_weight=sample_weight,
@@ -419,7 +424,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self,
             samples.weighted(samples.class_weight(self.class_weight)),
             validation=None,
-            features=features,
+            checked=checked,
             n_epochs=1,
             seed=self._draw_seed(),
             go_on=go_on,
@@ -547,9 +552,14 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             pixel_dtype=pixel_dtype_of(samples.X),
             reset=False,
         )
-        return Samples.from_arrays(
-            X_val, y_val, classes=samples.classes, sample_weight=sample_weight_val
-        )
+        try:
+            return Samples.from_arrays(
+                X_val, y_val, classes=samples.classes, sample_weight=sample_weight_val
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"In X_val, y_val or sample_weight_val: {error}"
+            ) from error
 
     def _check_partial_fit_classes(self, classes: Any) -> np.ndarray:
         known = getattr(self, "classes_", None)
@@ -560,6 +570,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 )
             return known
         classes = unique_labels(plain_strings(classes))
+        if len(classes) < 2:
+            raise ValueError(
+                f"classes must hold at least 2 classes, but got {classes.tolist()}."
+            )
         if known is not None and not np.array_equal(classes, known):
             raise ValueError(
                 f"partial_fit got classes={classes}, but the classifier is fitted on "

@@ -22,7 +22,7 @@ def train(
     samples: Samples,
     validation: Samples | None,
     *,
-    features: BaseEstimator,
+    checked: BaseEstimator,
     n_epochs: int,
     seed: int,
     go_on: bool,
@@ -35,7 +35,7 @@ def train(
     classifier : PatchCNNClassifier
         Is not changed.
     samples, validation : Samples
-    features : estimator
+    checked : estimator
         Has `n_features_in_` and maybe `feature_names_in_` for the samples.
     n_epochs : int
     seed : int
@@ -55,8 +55,8 @@ def train(
         "pixel_dtype_": pixel_dtype,
     }
     for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(features, name):
-            data[name] = getattr(features, name)
+        if hasattr(checked, name):
+            data[name] = getattr(checked, name)
 
     def attributes(state: "training.TrainingState") -> dict[str, Any]:
         return data | {
@@ -112,12 +112,13 @@ def network_spec(
     builder = classifier.model or partial(
         reference_network,
         filters=check_filters(classifier.filters),
-        kernel_size=classifier.kernel_size,
-        dense_units=classifier.dense_units,
-        conv_dropout=classifier.conv_dropout,
-        dense_dropout=classifier.dense_dropout,
+        # Keras does not take NumPy's numbers, which searches try.
+        kernel_size=int(classifier.kernel_size),
+        dense_units=int(classifier.dense_units),
+        conv_dropout=float(classifier.conv_dropout),
+        dense_dropout=float(classifier.dense_dropout),
         padding=classifier.padding,
-        batch_norm_momentum=classifier.batch_norm_momentum,
+        batch_norm_momentum=float(classifier.batch_norm_momentum),
     )
     n_outputs = 1 if len(classes) == 2 else len(classes)
     return NetworkSpec(builder, patch_shape, n_outputs, pixel_dtype)

@@ -72,8 +72,8 @@ def check_patches(
     if pixel_dtype is not None and pixel_dtype_of(patches) != pixel_dtype:
         raise ValueError(
             f"X holds {_KINDS[pixel_dtype_of(patches)]} (dtype {patches.dtype}), but "
-            f"the classifier is fitted on {_KINDS[pixel_dtype]}. Convert X to the "
-            "dtype that it is fitted on."
+            f"the classifier is fitted on {_KINDS[pixel_dtype]}. Give the same "
+            "kind as in fit: converting the dtype alone changes what the numbers mean."
         )
     return patches
 
@@ -116,6 +116,13 @@ def guess_patch_shape(n_values: int) -> PatchShape:
 
 def check_labels(y: Any, n_patches: int) -> np.ndarray:
     """Return y as a 1-D array of class labels, one for each patch."""
+    try:
+        np.unique(np.asarray(plain_strings(y)))
+    except TypeError:
+        raise ValueError(
+            "y has missing labels, or labels of different types, such as numbers and "
+            "text. Give labels of one type."
+        ) from None
     rows = np.broadcast_to(np.zeros(1), (n_patches, 1))
     _, y = check_X_y(rows, plain_strings(y), dtype=None)
     check_classification_targets(y)

@@ -90,7 +90,8 @@ class Samples:
     @property
     def patches(self) -> Patches:
         """The patches of these samples; a copy only where they are not all of X."""
-        return self.X if len(self.rows) == len(self.X) else self.X[self.rows]
+        is_all = np.array_equal(self.rows, np.arange(len(self.X)))
+        return self.X if is_all else self.X[self.rows]
 
     @property
     def target(self) -> np.ndarray:
@@ -153,7 +154,8 @@ def _class_weight_from_dict(
 ) -> np.ndarray:
     known = classes.tolist()
     unknown = [label for label in class_weight if label not in known]
-    # A fold may lack a class; but labels of another type are a mistake.
+    # As in compute_class_weight: a fold may lack a class, but labels of another type
+    # leave the classes of y without a weight.
     if unknown and not set(known) <= set(class_weight):
         raise ValueError(
             f"class_weight has the labels {unknown}, which are none of the classes "

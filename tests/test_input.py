@@ -178,6 +178,8 @@ def test_filters_that_are_no_counts_are_an_error(filters):
         ([0.5, 1.5, 0.25], "Unknown label type: continuous"),
         ([0, 1], r"inconsistent numbers of samples: \[3, 2\]"),
         ([0, np.nan, 1], "NaN"),
+        (np.array(["a", None, "b"], object), "missing labels, or labels of different"),
+        (np.array([1, "a", 1], object), "missing labels, or labels of different"),
         ([[0, 1], [1, 0], [1, 1]], "y should be a 1d array"),
     ],
 )

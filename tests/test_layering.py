@@ -21,7 +21,7 @@ def imports_of(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def imported(module, *names):
@@ -50,4 +50,8 @@ def test_modules_import_only_what_is_below_them(module):
         assert not imported(
             module, "skhisto._network", "skhisto._samples", "skhisto._input"
         )
+    if module.name in ("_input.py", "_samples.py", "_validation_split.py"):
+        assert not imported(module, "skhisto._network", "skhisto._fitting")
+    if module.name in ("_early_stopping.py", "_epoch_tasks.py"):
+        assert not imported(module, "skhisto")
     assert not imported(module, "matplotlib")

@@ -7,7 +7,8 @@ from skhisto._samples import Samples, two_sided
 
 
 def samples(y, **kwargs):
-    return Samples.from_arrays(np.zeros((len(y), 2, 2, 1), np.uint8), y, **kwargs)
+    X = np.arange(len(y), dtype=np.uint16).reshape(len(y), 1, 1, 1)
+    return Samples.from_arrays(X, y, **kwargs)
 
 
 LABELS = st.one_of(
@@ -38,7 +39,8 @@ def test_rows_are_taken_from_all_arrays_alike():
     assert list(taken.y) == [0, 0]
     assert list(taken.weight) == list(taken.sample_weight) == [3, 1]
     assert list(taken.groups) == ["u", "s"]
-    assert taken.patches.shape == (2, 2, 2, 1)
+    assert taken.patches.ravel().tolist() == [2, 0]
+    assert checked[np.array([2, 1, 0])].patches.ravel().tolist() == [2, 1, 0]
     assert taken.X is checked.X
 
 

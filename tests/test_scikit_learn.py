@@ -20,7 +20,7 @@ from sklearn.model_selection import (
     cross_validate,
     learning_curve,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from skhisto import CenterCrop, PatchLoader
 
@@ -98,13 +98,22 @@ def test_groups_reach_folds_and_early_stopping_when_routed(data, pipeline, monke
         np.testing.assert_array_equal(routed, groups[train])
 
 
-def test_without_routing_groups_reach_the_folds_only(data, pipeline):
+def test_without_routing_groups_reach_the_folds_only(data, pipeline, monkeypatch):
     X, y, groups, _ = data
-    pipeline[-1].set_params(epochs=1)
+    pipeline[-1].set_params(epochs=1, early_stopping=True, validation_fraction=0.3)
+    seen = []
+    from skhisto._classifier import validation_split
+
+    def split(target, groups, fraction, seed):
+        seen.append(groups)
+        return validation_split(target, groups, fraction, seed)
+
+    monkeypatch.setattr("skhisto._classifier.validation_split", split)
     search = GridSearchCV(
         pipeline, {"patchcnnclassifier__batch_size": [16]}, cv=StratifiedGroupKFold(2)
     )
     assert hasattr(search.fit(X, y, groups=groups), "best_estimator_")
+    assert seen == [None] * 3
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -215,6 +224,16 @@ def test_read_only_input_is_accepted_and_no_input_is_changed(tiny_cnn, bright_or
     tiny_cnn.set_params(epochs=1).fit(X, y, sample_weight=weight).predict(X)
     for array, copy in zip((X, y, weight), given, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.usefixtures("routing")
+def test_a_pipeline_transforms_validation_patches(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(epochs=1).set_fit_request(X_val=True, y_val=True)
+    steps = [("crop", CenterCrop(10)), ("cnn", tiny_cnn)]
+    pipeline = Pipeline(steps, transform_input=["X_val"])
+    pipeline.fit(X, y, X_val=X, y_val=y)
+    assert pipeline["cnn"].history_["val_accuracy"] == [pipeline.score(X, y)]
 
 
 def test_metadata_routing_requests_groups_by_default(tiny_cnn):

@@ -223,7 +223,9 @@ def _check_logits(outputs: Any, spec: NetworkSpec) -> None:
     while getattr(last, "outputs", None) and isinstance(last, keras.Model):
         last = last.outputs[0]._keras_history.operation
     activation = getattr(getattr(last, "activation", None), "__name__", None)
-    if activation in ("sigmoid", "softmax") or isinstance(last, layers.Softmax):
+    # The last operation may be one of keras.ops too.
+    kind = type(last).__name__
+    if activation in ("sigmoid", "softmax") or kind in ("Sigmoid", "Softmax"):
         raise ValueError(
             "model must return a keras.Model that gives logits, but its last layer, "
             f"{last.name!r}, gives probabilities: leave its activation out."

@@ -32,23 +32,26 @@ class InferenceNetwork:
             lambda patches: self.network(patches, training=False), autograph=False
         ).get_concrete_function(tf.TensorSpec(self._batch.shape, spec.pixel_dtype))
 
-    def logits(self, X: Patches) -> np.ndarray:
-        """Return the logits of all patches, float32 of shape (n, n_outputs)."""
-        logits = np.empty((len(X), self.network.output_shape[-1]), np.float32)
-        for start in range(0, len(X), BATCH_SIZE):
-            patches = X[start : start + BATCH_SIZE]
+    def logits(self, X: Patches, rows: np.ndarray) -> np.ndarray:
+        """Return the logits of these rows, float32 of shape (n, n_outputs)."""
+        logits = np.empty((len(rows), self.network.output_shape[-1]), np.float32)
+        for start in range(0, len(rows), BATCH_SIZE):
+            patches = X[rows[start : start + BATCH_SIZE]]
             self._batch[: len(patches)] = as_pixels(patches, self._batch.dtype.name)
             batch_logits = self._logits(tf.constant(self._batch)).numpy()
             logits[start : start + BATCH_SIZE] = batch_logits[: len(patches)]
         return logits
 
 
-def predict_logits(spec: NetworkSpec, weights: Weights, X: Patches) -> np.ndarray:
-    """Return the logits of all patches, float32 of shape (n, n_outputs)."""
+def predict_logits(
+    spec: NetworkSpec, weights: Weights, X: Patches, rows: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the logits of these rows, or all, float32 of shape (n, n_outputs)."""
+    rows = np.arange(len(X)) if rows is None else rows
     key = ("inference", spec.key)
     with POOL.borrow(key, lambda: InferenceNetwork(spec)) as inference:
         set_weights(inference.network, weights)
-        return inference.logits(X)
+        return inference.logits(X, rows)
 
 
 def live_model(spec: NetworkSpec, weights: Weights) -> keras.Model:

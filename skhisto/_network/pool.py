@@ -27,17 +27,16 @@ class NetworkPool:
 
     @contextmanager
     def borrow(self, key: Any, make: Callable[[], Any]) -> Iterator[Any]:
-        """Lend an idle network of this key, or a new one from ``make()``.
-
-        A network whose borrower fails is not taken back.
-        """
+        """Lend an idle network of this key, or a new one from ``make()``."""
         network = self._take(key)
         if network is None:
             network = make()
-        yield network
-        with self._lock:
-            self._idle.append((key, network))
-            del self._idle[: -self._max_idle]
+        try:
+            yield network
+        finally:
+            with self._lock:
+                self._idle.append((key, network))
+                del self._idle[: -self._max_idle]
 
     def _take(self, key: Any) -> Any:
         with self._lock:

@@ -115,7 +115,7 @@ def train(
 
 
 def _evaluate(spec: NetworkSpec, weights: Weights, validation: Samples) -> Logs:
-    logits = predict_logits(spec, weights, validation.patches)
+    logits = predict_logits(spec, weights, validation.X, validation.rows)
     loss, accuracy = validation.loss_and_accuracy(logits)
     return {"val_loss": loss, "val_accuracy": accuracy}
 

@@ -226,6 +226,16 @@ def test_a_model_that_ends_in_probabilities_is_an_error(n_outputs, nested):
         build(NetworkSpec(builder, (2, 2, 1), n_outputs, "uint8"), seed=0)
 
 
+def test_a_model_that_ends_in_an_operation_that_gives_probabilities_is_an_error():
+    def builder(patch_shape, n_outputs):
+        inputs = keras.Input(patch_shape)
+        x = keras.layers.Dense(n_outputs)(keras.layers.Flatten()(inputs))
+        return keras.Model(inputs, keras.ops.sigmoid(x))
+
+    with pytest.raises(ValueError, match="gives probabilities"):
+        build(NetworkSpec(builder, (2, 2, 1), 1, "uint8"), seed=0)
+
+
 def test_a_builder_that_gives_no_model_is_an_error():
     spec = NetworkSpec(lambda shape, n: None, (2, 2, 1), 1, "uint8")
     with pytest.raises(TypeError, match=r"must return an uncompiled .* NoneType"):

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -27,12 +28,12 @@ def test_a_network_is_lent_to_one_borrower_at_a_time():
         assert second is not first
 
 
-def test_a_network_whose_borrower_failed_is_not_lent_again():
+def test_a_network_whose_borrower_failed_is_lent_again():
     pool = NetworkPool(max_idle=2)
     with pytest.raises(KeyError), pool.borrow("key", object) as first:
         raise KeyError
     with pool.borrow("key", object) as second:
-        assert second is not first
+        assert second is first
 
 
 def test_the_least_recently_used_network_is_let_go():
@@ -53,11 +54,12 @@ def test_threads_never_share_a_network():
 
     def work():
         barrier.wait()
-        for _ in range(200):
+        for _ in range(50):
             with pool.borrow("key", object) as network:
                 if id(network) in in_use:
                     clashes.append(network)
                 in_use.add(id(network))
+                time.sleep(1e-4)
                 in_use.discard(id(network))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
