@@ -72,7 +72,7 @@ def train(
             EpochTasks(classifier, context, samples.callback_data, attributes)
         )
     early_stopping = None
-    if validation is not None and classifier.early_stopping:
+    if classifier.early_stopping:
         early_stopping = EarlyStopping(classifier.n_iter_no_change, classifier.tol)
         observers.append(early_stopping)
     state = training.train(

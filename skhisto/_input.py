@@ -133,7 +133,7 @@ def check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
     """Return the groups as a 1-D array, one for each patch."""
     if groups is None:
         return None
-    if pd.isna(groups).any():
+    if pd.isna(np.asarray(groups, dtype=object)).any():
         raise ValueError("groups has missing values: every patch needs its group.")
     groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
     check_consistent_length(np.zeros(n_patches), groups)

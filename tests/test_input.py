@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skhisto import PatchCNNClassifier
-from skhisto._input import check_labels, check_patches, guess_patch_shape
+from skhisto._input import (
+    check_groups,
+    check_labels,
+    check_patches,
+    guess_patch_shape,
+)
 
 
 def check(X, *, patch_shape=None, pixel_dtype=None, classifier=None):
@@ -186,6 +191,11 @@ def test_filters_that_are_no_counts_are_an_error(filters):
 def test_labels_that_are_none_are_an_error(y, message):
     with pytest.raises(ValueError, match=message):
         check_labels(y, 3)
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series])
+def test_groups_may_come_in_any_form(form):
+    assert list(check_groups(form(["s", "t"]), 2)) == ["s", "t"]
 
 
 @pytest.mark.parametrize(

@@ -61,12 +61,10 @@ def compile_network(
 
 def make_callbacks(callbacks: Callbacks | None) -> list[keras.callbacks.Callback]:
     """Return new callbacks, for one fit, from names, parameters or instances."""
-    if callbacks is None:
-        return []
     entries = (
         list(callbacks.items())
         if isinstance(callbacks, Mapping)
-        else [(entry, {}) for entry in callbacks]
+        else [(entry, {}) for entry in callbacks or ()]
     )
     items: list[Any] = []
     params: dict[str, Any] = {}
