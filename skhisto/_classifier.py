@@ -84,6 +84,11 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Shape of the patches, in pixels. Needed only for flat rows that are not square
         RGB or square grey patches: None takes a row of ``3 * k * k`` values for RGB,
         one of ``k * k`` values for grey, and others for a strip one pixel high.
+    precision : {"float32", "bfloat16", "float16", "auto"}, default="float32"
+        What the network computes in; weights, statistics of batch normalisation, loss
+        and probabilities are float32 always. "auto" is "bfloat16" where that is native,
+        on processors with AMX or AVX512-BF16 under Linux and on GPUs since Ampere, and
+        "float32" elsewhere. Where it is not native, it is slower than float32.
     epochs : int, default=10
         Times that `fit` goes through the training patches.
     batch_size : int, default=64
@@ -136,6 +141,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     pixel_dtype_ : {"uint8", "uint16", "float32"}
         How the numbers seen in `fit` are taken: as pixels of 8 or 16 bits, or as they
         are.
+    precision_ : {"float32", "bfloat16", "float16"}
+        What the network computed in during `fit`. With ``precision="auto"``
+        predictions are made in what is native where they are made.
     history_ : dict of str to list of float
         For each epoch "loss" (mean cross-entropy, and penalties of the network's own
         regularisers) and "accuracy" on the training patches, while they were trained
@@ -203,6 +211,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "padding": [StrOptions({"auto", "valid", "same"})],
         "batch_norm_momentum": [Interval(Real, 0, 1, closed="left")],
         "patch_shape": [tuple, list, None],
+        "precision": [StrOptions({"float32", "bfloat16", "float16", "auto"})],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "optimizer": [str],
@@ -231,6 +240,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         padding: str = "auto",
         batch_norm_momentum: float = 0.9,
         patch_shape: PatchShape | None = None,
+        precision: str = "float32",
         epochs: int = 10,
         batch_size: int = 64,
         optimizer: str = "adam",
@@ -255,6 +265,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.padding = padding
         self.batch_norm_momentum = batch_norm_momentum
         self.patch_shape = patch_shape
+        self.precision = precision
         self.epochs = epochs
         self.batch_size = batch_size
         self.optimizer = optimizer

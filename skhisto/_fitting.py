@@ -53,6 +53,7 @@ def train(
         "classes_": classes,
         "patch_shape_": patch_shape,
         "pixel_dtype_": pixel_dtype,
+        "precision_": spec.precision,
     }
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(checked, name):
@@ -108,6 +109,7 @@ def network_spec(
 ) -> "NetworkSpec":
     """Describe the network for such patches and classes."""
     from skhisto._network.architectures import NetworkSpec, reference_network
+    from skhisto._network.precision import resolve
 
     builder = classifier.model or partial(
         reference_network,
@@ -121,7 +123,9 @@ def network_spec(
         batch_norm_momentum=float(classifier.batch_norm_momentum),
     )
     n_outputs = 1 if len(classes) == 2 else len(classes)
-    return NetworkSpec(builder, patch_shape, n_outputs, pixel_dtype)
+    return NetworkSpec(
+        builder, patch_shape, n_outputs, pixel_dtype, resolve(classifier.precision)
+    )
 
 
 def _settings(classifier: BaseEstimator) -> "training.Settings":

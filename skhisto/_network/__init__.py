@@ -5,5 +5,7 @@ inside the functions that train or predict.
 """
 
 from skhisto._network._backend import require_tensorflow
+from skhisto._network._threads import keep_to_share_of_cores
 
 require_tensorflow()
+keep_to_share_of_cores()

@@ -18,6 +18,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from skhisto._network.precision import POLICIES
+
 Weights = dict[str, np.ndarray]
 Builder = Callable[[tuple[int, int, int], int], keras.Model]
 
@@ -39,29 +41,37 @@ class NetworkSpec:
         1 for two classes, else the number of classes.
     pixel_dtype : {"uint8", "uint16", "float32"}
         Integers are divided by their maximum inside the network.
+    precision : {"float32", "bfloat16", "float16"}, default="float32"
+        What the layers compute in. Weights, pixels and logits are float32.
     """
 
     builder: Builder
     patch_shape: tuple[int, int, int]
     n_outputs: int
     pixel_dtype: str
+    precision: str = "float32"
 
     @property
     def key(self) -> Any:
         """What two specs with interchangeable graphs have in common."""
-        builder = _comparable(self.builder)
-        return builder, self.patch_shape, self.n_outputs, self.pixel_dtype
+        return (
+            _comparable(self.builder),
+            self.patch_shape,
+            self.n_outputs,
+            self.pixel_dtype,
+            self.precision,
+        )
 
 
 def build(spec: NetworkSpec, seed: int) -> keras.Model:
     """Build the network of a spec: patches as they come in, logits out."""
-    with _BUILD_LOCK, _fixed_defaults(seed):
+    with _BUILD_LOCK, _fixed_defaults(seed, POLICIES[spec.precision]):
         body = _call_builder(spec)
         inputs = keras.Input(spec.patch_shape, dtype=spec.pixel_dtype, name="patches")
         x = inputs
         if spec.pixel_dtype != "float32":
             maximum = np.iinfo(spec.pixel_dtype).max
-            x = layers.Rescaling(1 / maximum, name="rescaling")(x)
+            x = layers.Rescaling(1 / maximum, dtype="float32", name="rescaling")(x)
         # The layers of a plain stack are laid out flat, for readable summaries.
         stack = body.layers if type(body) is keras.Sequential else [body]
         try:
@@ -73,6 +83,8 @@ def build(spec: NetworkSpec, seed: int) -> keras.Model:
                 f"{spec.patch_shape}: {error}"
             ) from error
         _check_logits(x, spec)
+        if spec.precision != "float32":
+            x = layers.Activation("linear", dtype="float32", name="float32_logits")(x)
         return keras.Model(inputs, x, name=body.name)
 
 
@@ -138,6 +150,7 @@ def reference_network(
     )
     stack: list[layers.Layer] = []
     for block, n_filters in enumerate(filters, start=1):
+        pool = layers.MaxPooling2D(2, padding=padding, name=f"block{block}_pool")
         for i in (1, 2):
             name = f"block{block}_conv{i}"
             # Batch norm subtracts a bias again: only the first convolution has one.
@@ -150,19 +163,19 @@ def reference_network(
                     name=name,
                 ),
                 normalise(name=f"{name}_norm"),
+                # ReLU is the same function after pooling, and has less to do there.
+                *([pool] if i == 2 else []),
                 layers.ReLU(name=f"{name}_relu"),
             ]
-        stack += [
-            layers.MaxPooling2D(2, padding=padding, name=f"block{block}_pool"),
-            layers.Dropout(conv_dropout, name=f"block{block}_dropout"),
-        ]
+        stack.append(layers.Dropout(conv_dropout, name=f"block{block}_dropout"))
     stack += [
         layers.Flatten(name="flatten"),
         layers.Dense(dense_units, use_bias=False, name="dense"),
         normalise(name="dense_norm"),
         layers.ReLU(name="dense_relu"),
         layers.Dropout(dense_dropout, name="dense_dropout"),
-        layers.Dense(n_outputs, name="logits"),
+        # In fewer bits logits would tie.
+        layers.Dense(n_outputs, dtype="float32", name="logits"),
     ]
     return keras.Sequential(stack, name="patch_cnn")
 
@@ -233,7 +246,7 @@ def _check_logits(outputs: Any, spec: NetworkSpec) -> None:
 
 
 @contextmanager
-def _fixed_defaults(seed: int) -> Iterator[None]:
+def _fixed_defaults(seed: int, dtype_policy: str) -> Iterator[None]:
     """Fix, for the time of a build, the global settings that layers look at.
 
     Layers without a seed, and some Keras Applications, draw from Python's generator.
@@ -242,7 +255,7 @@ def _fixed_defaults(seed: int) -> Iterator[None]:
     policy = keras.config.dtype_policy()
     data_format = keras.config.image_data_format()
     random.seed(seed)
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy(dtype_policy)
     keras.config.set_image_data_format("channels_last")
     try:
         yield

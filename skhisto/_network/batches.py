@@ -1,12 +1,20 @@
 """Patches to batches."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from skhisto._input import Patches
 from skhisto._samples import Samples
+
+
+_N_AHEAD = 2
+
+Key = TypeVar("Key")
+Loaded = TypeVar("Loaded")
 
 
 class Batch(NamedTuple):
@@ -59,10 +67,12 @@ class TrainingBatches:
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Yield the batches of one epoch in an order drawn from `rng`."""
         order = rng.permutation(len(self.samples))
-        for start in range(0, len(order), self.batch_size):
+
+        def batch(start: int) -> Batch:
             positions = order[start : start + self.batch_size]
-            filling = order[: self.batch_size - len(positions)]
-            yield self._batch(positions, filling)
+            return self._batch(positions, order[: self.batch_size - len(positions)])
+
+        return prefetch(batch, range(0, len(order), self.batch_size))
 
     def _batch(self, positions: np.ndarray, filling: np.ndarray) -> Batch:
         samples, n_rows = self.samples, len(positions)
@@ -78,6 +88,24 @@ class TrainingBatches:
             n_rows=n_rows,
             total_weight=float(samples.weight[positions].sum()),
         )
+
+
+def prefetch(load: Callable[[Key], Loaded], keys: Iterable[Key]) -> Iterator[Loaded]:
+    """Yield ``load(key)`` of all keys in order, loaded ahead of time in a thread.
+
+    In one thread only: a source of patches is never read twice at the same time.
+    """
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="skhisto-batches")
+    pending: deque[Future[Loaded]] = deque()
+    try:
+        for key in keys:
+            pending.append(executor.submit(load, key))
+            if len(pending) > _N_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def as_pixels(patches: Patches, pixel_dtype: str) -> np.ndarray:

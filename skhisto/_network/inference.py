@@ -1,5 +1,7 @@
 """Weights to predictions."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,7 +14,9 @@ from skhisto._network.architectures import (
     set_weights,
     with_probabilities,
 )
-from skhisto._network.batches import as_pixels
+from skhisto._network.batches import as_pixels, prefetch
+from skhisto._network.folding import fold, prepare_folding
+from skhisto._network.layers import use_faster_layers
 from skhisto._network.pool import POOL
 
 # Matrix products round differently for another number of rows, and in those rows at
@@ -27,20 +31,39 @@ class InferenceNetwork:
 
     def __init__(self, spec: NetworkSpec) -> None:
         self.network = build(spec, seed=0)
-        self._batch = np.zeros((BATCH_SIZE, *spec.patch_shape), spec.pixel_dtype)
+        self._folded = prepare_folding(self.network)
+        use_faster_layers(self.network)
+        self._spec = spec
         self._logits = tf.function(
             lambda patches: self.network(patches, training=False), autograph=False
-        ).get_concrete_function(tf.TensorSpec(self._batch.shape, spec.pixel_dtype))
+        ).get_concrete_function(
+            tf.TensorSpec((BATCH_SIZE, *spec.patch_shape), spec.pixel_dtype)
+        )
+
+    def load(self, weights: Weights) -> None:
+        """Set the weights."""
+        set_weights(self.network, weights)
+        fold(self._folded)
 
     def logits(self, X: Patches, rows: np.ndarray) -> np.ndarray:
         """Return the logits of these rows, float32 of shape (n, n_outputs)."""
-        logits = np.empty((len(rows), self.network.output_shape[-1]), np.float32)
-        for start in range(0, len(rows), BATCH_SIZE):
-            patches = X[rows[start : start + BATCH_SIZE]]
-            self._batch[: len(patches)] = as_pixels(patches, self._batch.dtype.name)
-            batch_logits = self._logits(tf.constant(self._batch)).numpy()
-            logits[start : start + BATCH_SIZE] = batch_logits[: len(patches)]
+        logits = np.empty((len(rows), self._spec.n_outputs), np.float32)
+        starts = range(0, len(rows), BATCH_SIZE)
+
+        def batch(start: int) -> np.ndarray:
+            return self._filled(X[rows[start : start + BATCH_SIZE]])
+
+        for start, patches in zip(starts, prefetch(batch, starts), strict=True):
+            batch_logits = self._logits(tf.constant(patches)).numpy()
+            end = min(start + BATCH_SIZE, len(rows))
+            logits[start:end] = batch_logits[: end - start]
         return logits
+
+    def _filled(self, patches: Patches) -> np.ndarray:
+        """Decode patches and fill the batch up with blank ones."""
+        pixels = as_pixels(patches, self._spec.pixel_dtype)
+        filling = [(0, BATCH_SIZE - len(pixels))] + [(0, 0)] * 3
+        return np.pad(pixels, filling) if filling[0][1] else pixels
 
 
 def predict_logits(
@@ -50,12 +73,12 @@ def predict_logits(
     rows = np.arange(len(X)) if rows is None else rows
     key = ("inference", spec.key)
     with POOL.borrow(key, lambda: InferenceNetwork(spec)) as inference:
-        set_weights(inference.network, weights)
+        inference.load(weights)
         return inference.logits(X, rows)
 
 
 def live_model(spec: NetworkSpec, weights: Weights) -> keras.Model:
     """Return a new Keras model with these weights, from patches to probabilities."""
-    model = with_probabilities(build(spec, seed=0))
+    model = with_probabilities(build(replace(spec, precision="float32"), seed=0))
     set_weights(model, weights)
     return model

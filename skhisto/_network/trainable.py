@@ -17,6 +17,7 @@ from skhisto._network.architectures import (
 )
 from skhisto._network.assembly import compile_network
 from skhisto._network.batches import TrainingBatches
+from skhisto._network.layers import use_faster_layers
 from skhisto._network.pool import POOL
 
 Logs = dict[str, float]
@@ -37,6 +38,7 @@ class TrainableNetwork:
     ) -> None:
         self.optimizer = optimizer
         self.network = build(spec, seed=0)
+        use_faster_layers(self.network)
         compile_network(self.network, optimizer, optimizer_params)
         self.network.optimizer.build(self.network.trainable_variables)
         # Some optimizers' variables do not start at zero.

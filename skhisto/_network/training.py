@@ -62,7 +62,8 @@ class Observer(Protocol):
 
 def initial_state(spec: NetworkSpec, seed: int) -> TrainingState:
     """Return the state of a network that has not seen a patch."""
-    return TrainingState(by_name(build(spec, seed).weights), None, {}, 0)
+    network = build(replace(spec, precision="float32"), seed)
+    return TrainingState(by_name(network.weights), None, {}, 0)
 
 
 def train(

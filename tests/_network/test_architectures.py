@@ -48,8 +48,8 @@ def test_the_reference_network_is_laid_out_as_described():
         "block1_conv1_relu",
         "block1_conv2",
         "block1_conv2_norm",
-        "block1_conv2_relu",
         "block1_pool",
+        "block1_conv2_relu",
     ]
     with_bias = [
         layer.name for layer in network.layers if getattr(layer, "use_bias", 0)
