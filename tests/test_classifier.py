@@ -39,6 +39,7 @@ def test_the_fitted_attributes_are_plain_data(tiny_cnn, bright_or_dark):
         "n_iter_",
         "patch_shape_",
         "pixel_dtype_",
+        "precision_",
         "weights_",
     }
     assert tiny_cnn.patch_shape_ == (12, 12, 3)

@@ -88,11 +88,13 @@ def build(spec: NetworkSpec, seed: int) -> keras.Model:
         return keras.Model(inputs, x, name=body.name)
 
 
-def by_name(variables: Sequence[keras.Variable]) -> Weights:
-    """Read variables out, in their order."""
+def by_name(variables: Sequence[keras.Variable], root: str | None = None) -> Weights:
+    """Read variables out, in their order; a root replaces the first part of names."""
     arrays: Weights = {}
     for variable in variables:
         name = variable.path
+        if root is not None:
+            name = f"{root}/{name.partition('/')[2]}"
         if name in arrays:
             name = f"{name}_{len(arrays)}"
         arrays[name] = variable.numpy()

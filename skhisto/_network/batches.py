@@ -10,7 +10,6 @@ import numpy as np
 from skhisto._input import Patches
 from skhisto._samples import Samples
 
-
 _N_AHEAD = 2
 
 Key = TypeVar("Key")

@@ -37,7 +37,7 @@ def prepare_folding(network: keras.Model) -> list[Pair]:
         and _is_foldable(before, norm)
     ]
     for before, norm in pairs:
-        before.use_bias = False  # goes into the offset
+        before.use_bias = False  # the offset holds it
         norm.__class__ = Offset
     return pairs
 
@@ -48,9 +48,12 @@ def fold(pairs: list[Pair]) -> None:
         scale = tf.math.rsqrt(norm.moving_variance + norm.epsilon)
         if norm.scale:
             scale *= norm.gamma
-        bias = 0.0 if before.bias is None else before.bias
-        norm.beta.assign(norm.beta + (bias - norm.moving_mean) * scale)
+        norm.beta.assign(norm.beta - norm.moving_mean * scale)
         before.kernel.assign(before.kernel * scale)
+        if before.bias is not None:
+            norm.beta.assign_add(before.bias * scale)
+            # A dense layer goes on adding it.
+            before.bias.assign(tf.zeros_like(before.bias))
 
 
 def _only_layer_before(norm: layers.Layer) -> layers.Layer | None:

@@ -86,12 +86,8 @@ class TrainableNetwork:
     @property
     def optimizer_state(self) -> Weights:
         """The optimizer's variables by name, in its order."""
-        state = by_name(self.network.optimizer.variables)
-        # Keras numbers its optimizers: the name would change with every network.
-        return {
-            f"{self.optimizer}/{name.partition('/')[2]}": value
-            for name, value in state.items()
-        }
+        # Keras numbers its optimizers: their names would change with every network.
+        return by_name(self.network.optimizer.variables, root=self.optimizer)
 
     def epoch(
         self,

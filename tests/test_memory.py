@@ -1,0 +1,58 @@
+"""What repeated fits leave behind."""
+
+import gc
+
+import numpy as np
+from sklearn.base import clone
+from tensorflow.python.framework.func_graph import FuncGraph
+
+from skhisto import PatchArray
+
+
+def live_graphs():
+    gc.collect()
+    return sum(isinstance(thing, FuncGraph) for thing in gc.get_objects())
+
+
+def test_repeated_fits_leave_no_graph_behind(tiny_cnn, bright_or_dark):
+    X, y, groups = bright_or_dark
+    tiny_cnn.set_params(epochs=1, early_stopping=True)
+    counts = []
+    for seed, learning_rate in enumerate([0.1, 0.01, 0.001, 0.0001]):
+        tiny_cnn.set_params(random_state=seed, learning_rate=learning_rate)
+        clone(tiny_cnn).fit(X, y, groups=groups).predict(X)
+        counts.append(live_graphs())
+    assert counts == counts[:1] * 4
+
+
+class CountingSource:
+    """Patches of one colour, with a record of how many were decoded at a time."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, n):
+        self.shape = (n, 12, 12, 3)
+        self.asked = []
+
+    def read(self, rows, window):
+        self.asked.append(len(rows))
+        return np.repeat(rows % 251, 12 * 12 * 3).reshape(-1, 12, 12, 3).astype("uint8")
+
+
+def test_no_more_patches_than_a_batch_are_decoded_at_a_time(tiny_cnn):
+    source = CountingSource(300)
+    X, y = PatchArray(source), np.arange(300) % 2
+    tiny_cnn.set_params(epochs=1, early_stopping=True).fit(X, y).predict(X)
+    assert max(source.asked) <= 48
+    assert sum(source.asked) < 3 * 300
+
+
+def test_patches_read_lazily_give_the_same_weights_as_those_in_memory(tiny_cnn):
+    X, y = PatchArray(CountingSource(50)), np.arange(50) % 2
+    tiny_cnn.set_params(epochs=2)
+    lazy, in_memory = clone(tiny_cnn).fit(X, y), clone(tiny_cnn).fit(np.asarray(X), y)
+    for weight, other in zip(
+        lazy.weights_.values(), in_memory.weights_.values(), strict=True
+    ):
+        np.testing.assert_array_equal(weight, other)
+    np.testing.assert_array_equal(lazy.predict_proba(X), in_memory.predict_proba(X))
