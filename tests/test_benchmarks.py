@@ -1,0 +1,96 @@
+"""The benchmarks run, also where a peer is missing or breaks. Nothing is timed."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Import a module of the benchmarks, which are not installed."""
+    monkeypatch.syspath_prepend(ROOT)
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+def run_benchmarks(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_one_command_prints_a_table_and_writes_it(tmp_path):
+    file = tmp_path / "results.md"
+    done = run_benchmarks("importing", "--quick", "--output", file)
+    assert done.returncode == 0, done.stderr
+    assert file.read_text().strip() in done.stdout
+    assert "and imports neither TensorFlow nor PyTorch." in file.read_text()
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "no such section: nonsense"),
+        (["importing", "--write"], "--write takes all sections"),
+        (["--quick", "--write"], "--write takes all sections"),
+        (["--rounds", 0], "--rounds must be at least 1"),
+    ],
+)
+def test_the_command_refuses_what_makes_no_sense(arguments, message):
+    done = run_benchmarks(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_the_others_go_on_where_one_is_missing_or_breaks(module):
+    entries = {
+        "fine": (dict, ({"answer": 42},)),
+        "missing": (importlib.import_module, ("no_such_peer",)),
+        "broken": (int, ("nonsense",)),
+        "crashing": (os._exit, (3,)),
+        "breaking later": (list, ()),
+    }
+    with module("contest").Contest("test", entries) as contest:
+        assert contest.each("get", "answer") == {"fine": 42}
+        answers = contest.rounds(2, "get", lambda name: ("answer",))
+        assert contest.peak_megabytes().keys() == {"fine"}
+    assert answers == {name: [42, 42] * (name == "fine") for name in entries}
+    assert contest.errors == {
+        "missing": "not installed: pip install -e '.[benchmarks]'",
+        "broken": "ValueError: invalid literal for int() with base 10: 'nonsense'",
+        "crashing": "the process ended with code 3: it printed nothing",
+        "breaking later": "AttributeError: 'list' object has no attribute 'get'",
+    }
+
+
+def test_a_table_is_aligned_and_has_notes_only_where_there_are_some(module):
+    table = module("table").Table(["", "patches/s"])
+    table.add("ours", 1234.5)
+    table.add("a peer", 0.123456)
+    assert table.markdown().splitlines() == [
+        "|        | patches/s |",
+        "| ------ | --------: |",
+        "| ours   |     1,234 |",
+        "| a peer |     0.123 |",
+    ]
+    table.fail("another", "not installed")
+    assert (
+        table.markdown().splitlines()[-1] == "| another |         - | not installed |"
+    )
+
+
+def test_folders_are_left_out_of_messages(module):
+    text = "cannot open '/home/somebody/a b/c-d/file.onnx' at 3.5 patches/s"
+    shortened = module("worker").without_folders(text)
+    assert "somebody" not in shortened
+    assert shortened.endswith("file.onnx' at 3.5 patches/s")
