@@ -1,69 +1,248 @@
-"""What a further fit of the same network costs: time and memory, pooled and anew.
+"""Many small fits, as cross-validation and grid search do them, against scikeras.
 
-Run with ``python benchmarks/refits.py``. Blocks of fits that take their network from
-the pool alternate with blocks that build and trace it anew.
+Both get the same small network, data, folds and candidates, and count the same
+accuracy. TensorFlow is imported before the clock starts. Every round is in new
+processes, as what a process has done before makes fits faster and memory larger.
 """
 
-import os
-import platform
-import statistics
 import time
+from typing import Any
 
 import numpy as np
-import sklearn
-import tensorflow as tf
 
-from skhisto import PatchCNNClassifier, make_patches
-from skhisto._network.pool import POOL
+from benchmarks.contest import Contest, Entry
+from benchmarks.memory import resident_megabytes
+from benchmarks.networks import keras_network
+from benchmarks.options import Options
+from benchmarks.patches import many_patches
+from benchmarks.table import Section, Table, median
 
-N_BLOCKS = 3
-N_FITS = 10
+SIZE = 32
+NETWORK = {"filters": (8, 16, 32), "dense_units": 32}
+FITTING = {"epochs": 2, "batch_size": 32}
+RATES = [3e-4, 1e-3, 3e-3, 1e-2]
+# The largest first, which takes most memory: what comes on top later is no batch.
+BATCH_SIZES = [64, 32, 16]
+DROPOUTS = [0.2, 0.35, 0.5]
+SHOWN_FITS = [1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 60]
+
+OURS = "skhisto"
+PEER = "scikeras"
+OURS_DROPOUT = "skhisto, learning_rate x dense_dropout"
+
+Grid = dict[str, list[Any]]
+Fits = tuple[float, list[float]]  # seconds, and megabytes after every fit
 
 
-def resident_megabytes() -> float:
-    """Return this process' resident memory (Linux)."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+def skhisto_grid() -> Grid:
+    """Return candidates that need one graph."""
+    return {"learning_rate": RATES, "batch_size": BATCH_SIZES}
 
 
-def fit(seed: int, X: np.ndarray, y: np.ndarray) -> float:
-    """Fit and predict once; return the seconds it took."""
-    start = time.perf_counter()
-    classifier = PatchCNNClassifier(
-        filters=(8, 16, 32), dense_units=32, epochs=1, random_state=seed
+def skhisto_classifier() -> Any:
+    """Return our classifier, unfitted."""
+    from skhisto import PatchCNNClassifier
+
+    return PatchCNNClassifier(**NETWORK, **FITTING, random_state=0)
+
+
+def scikeras_classifier() -> Any:
+    """Return scikeras' classifier of the same network, unfitted."""
+    from scikeras.wrappers import KerasClassifier
+
+    network = {f"model__{name}": value for name, value in NETWORK.items()}
+    return KerasClassifier(
+        model=keras_network,
+        **network,
+        model__size=SIZE,
+        model__padding="same",
+        **FITTING,
+        loss="binary_crossentropy",
+        optimizer="adam",
+        optimizer__learning_rate=1e-3,
+        metrics=["accuracy"],
+        verbose=0,
     )
-    classifier.fit(X, y).predict(X)
-    return time.perf_counter() - start
 
 
-def main() -> None:
-    """Print the table."""
-    X, y = make_patches(128, size=32, random_state=0)
-    seconds: dict[str, list[float]] = {"pooled": [], "anew": []}
-    growth: dict[str, list[float]] = {"pooled": [], "anew": []}
-    for _ in range(N_BLOCKS):
-        for name in seconds:
-            fit(0, X, y)
-            before = resident_megabytes()
-            for seed in range(N_FITS):
-                if name == "anew":
-                    POOL._idle.clear()
-                seconds[name].append(fit(seed, X, y))
-            growth[name].append((resident_megabytes() - before) / N_FITS)
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, TensorFlow {tf.__version__}, scikit-learn "
-        f"{sklearn.__version__}, {time.strftime('%Y-%m-%d')}"
-    )
-    print(f"{'network':8} {'s a fit':>8} {'MB a fit':>9}")
-    for name in seconds:
-        print(
-            f"{name:8} {statistics.median(seconds[name]):8.2f} "
-            f"{statistics.median(growth[name]):9.2f}"
+GRIDS: dict[str, tuple[Any, Grid]] = {
+    OURS: (skhisto_classifier, skhisto_grid()),
+    PEER: (
+        scikeras_classifier,
+        {"optimizer__learning_rate": RATES, "batch_size": BATCH_SIZES},
+    ),
+    # Dropout is a part of the graph.
+    OURS_DROPOUT: (
+        skhisto_classifier,
+        {"learning_rate": RATES, "dense_dropout": DROPOUTS},
+    ),
+}
+
+
+class Fitter:
+    """A classifier in the hands of scikit-learn.
+
+    Parameters
+    ----------
+    make_classifier : callable
+    grid : dict of str to list
+        Candidates of the search.
+    n_patches, n_folds : int
+    """
+
+    def __init__(
+        self, make_classifier: Any, grid: Grid, n_patches: int, n_folds: int
+    ) -> None:
+        import tensorflow  # noqa: F401  # skhisto imports it in the first fit
+        from sklearn.model_selection import StratifiedKFold
+
+        self._classifier = make_classifier()
+        self._grid = grid
+        self._X, self._y = many_patches(n_patches, SIZE)
+        self._folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
+        self._megabytes: list[float] = []
+
+    def cross_validate(self) -> Fits:
+        """Cross-validate."""
+        from sklearn.model_selection import cross_validate
+
+        self._megabytes = []
+        start = time.perf_counter()
+        cross_validate(
+            self._classifier,
+            self._X,
+            self._y,
+            cv=self._folds,
+            scoring=self._score,
+            error_score="raise",
         )
-    ratio = statistics.median(seconds["anew"]) / statistics.median(seconds["pooled"])
-    print(f"A pooled fit is {ratio:.1f} times faster.")
+        return time.perf_counter() - start, self._megabytes
+
+    def search(self) -> Fits:
+        """Search the grid, and fit the best candidate again."""
+        from sklearn.model_selection import GridSearchCV
+
+        self._megabytes = []
+        start = time.perf_counter()
+        GridSearchCV(
+            self._classifier,
+            self._grid,
+            cv=self._folds,
+            scoring=self._score,
+            error_score="raise",
+        ).fit(self._X, self._y)
+        return time.perf_counter() - start, self._megabytes
+
+    def _score(self, classifier: Any, X: np.ndarray, y: np.ndarray) -> float:
+        # scikit-learn's own scorers do not take scikeras 0.13 for a classifier.
+        accuracy = float(np.mean(classifier.predict(X) == y))
+        self._megabytes.append(resident_megabytes())
+        return accuracy
 
 
-if __name__ == "__main__":
-    main()
+def run(options: Options) -> Section:
+    """Measure cross-validation and grid search."""
+    n_patches = 64 if options.quick else 250
+    return Section(
+        "Cross-validation and grid search",
+        f"Fits of a small network (filters {NETWORK['filters']}, "
+        f"{NETWORK['dense_units']} dense units) on {n_patches} patches of "
+        f"{SIZE}x{SIZE} pixels, {FITTING['epochs']} epochs each, one after another: "
+        "the same network, folds, candidates and score for both. Every round is in new "
+        "processes, with TensorFlow imported before the clock starts; contenders take "
+        "turns.",
+        [
+            _cross_validation(options, n_patches),
+            *_grid_search(options, n_patches),
+        ],
+    )
+
+
+def _cross_validation(options: Options, n_patches: int) -> Table:
+    n_folds = 2 if options.quick else 5
+    names = [OURS, PEER]
+    entries = _entries(names, options, n_patches, n_folds)
+    fits, errors = _new_processes(
+        "cross-validation", entries, ["cross_validate"] * 2, options.few_rounds
+    )
+    table = Table(
+        [
+            "",
+            "first, s",
+            "second, s",
+            "first: this / skhisto",
+            "second: this / skhisto",
+        ],
+        caption=f"{n_folds}-fold `cross_validate`, twice in the same process; medians "
+        f"over {options.few_rounds} round(s):",
+    )
+    seconds = {
+        name: [median([one[i][0] for one in fits[name]]) for i in (0, 1)]
+        for name in names
+    }
+    for name in names:
+        ratios = [s / o for s, o in zip(seconds[name], seconds[OURS], strict=True)]
+        table.add(name, *seconds[name], *ratios, note=errors.get(name, ""))
+    return table
+
+
+def _grid_search(options: Options, n_patches: int) -> list[Table]:
+    n_folds = 2 if options.quick else 5
+    fits, errors = _new_processes(
+        "grid search",
+        _entries(list(GRIDS), options, n_patches, n_folds),
+        ["search"],
+        options.fewest_rounds,
+    )
+    runs = {name: [one for (one,) in fits[name]] for name in GRIDS}
+    seconds = {name: median([s for s, _ in runs[name]]) for name in GRIDS}
+    n_fits = max((len(mb) for all_ in runs.values() for _, mb in all_), default=0)
+    times = Table(
+        ["", "s", "this / skhisto", "MB a fit after the third"],
+        caption=f"`GridSearchCV` of learning rates and batch sizes, {n_fits} fits and "
+        f"the refit; medians over {options.fewest_rounds} round(s):",
+    )
+    shown = [number for number in SHOWN_FITS if number <= n_fits]
+    memory = Table(
+        ["MB after fit", *map(str, shown)],
+        caption="Resident memory of the process during this search, after a fit and "
+        "its predictions:",
+    )
+    for name in GRIDS:
+        note = "dropout is a part of the graph" if name == OURS_DROPOUT else ""
+        growth = median([(mb[-1] - mb[2]) / (len(mb) - 3) for _, mb in runs[name]])
+        ratio = seconds[name] / seconds[OURS]
+        times.add(name, seconds[name], ratio, growth, note=errors.get(name, note))
+        if runs[name]:
+            after = [[mb[number - 1] for _, mb in runs[name]] for number in shown]
+            memory.add(name, *(f"{median(values):,.0f}" for values in after))
+    return [times, memory]
+
+
+def _entries(
+    names: list[str], options: Options, n_patches: int, n_folds: int
+) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for name in names:
+        make_classifier, grid = GRIDS[name]
+        if options.quick:
+            grid = {key: values[:2] for key, values in grid.items()}
+        entries[name] = (Fitter, (make_classifier, grid, n_patches, n_folds))
+    return entries
+
+
+def _new_processes(
+    topic: str, entries: dict[str, Entry], methods: list[str], n_rounds: int
+) -> tuple[dict[str, list[list[Fits]]], dict[str, str]]:
+    """Call methods in new processes in each round; return the fits and the errors."""
+    results: dict[str, list[list[Fits]]] = {name: [] for name in entries}
+    errors: dict[str, str] = {}
+    for number in range(n_rounds):
+        order = list(entries.items())[:: -1 if number % 2 else 1]
+        left = {name: entry for name, entry in order if name not in errors}
+        with Contest(f"{topic}, round {number + 1} of {n_rounds}", left) as contest:
+            answers = [contest.each(method) for method in methods]
+        errors |= contest.errors
+        for name in answers[-1]:
+            results[name].append([answer[name] for answer in answers])
+    return results, errors

@@ -1,0 +1,1 @@
+"""Speed and memory of skhisto beside its peers: ``python -m benchmarks``."""

@@ -1,0 +1,140 @@
+"""A process of its own for each contender.
+
+The thread pools of TensorFlow, PyTorch and OpenVINO disturb each other in one process,
+and memory can be told apart only by process. A worker waits on a pipe, without using a
+core, until it is asked to do something. What it prints is kept for when it fails.
+"""
+
+import multiprocessing
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+INSTALL = "not installed: pip install -e '.[benchmarks]'"
+TIMEOUT_S = 30
+
+
+class WorkerError(Exception):
+    """Something went wrong in a worker; the message is one line."""
+
+
+class Worker:
+    """A process that makes an object and calls its methods.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the object in the process, from `arguments`; it must be importable.
+    *arguments : object
+
+    Attributes
+    ----------
+    pid : int
+        Number of the process.
+
+    Raises
+    ------
+    WorkerError
+        If the object cannot be made.
+    """
+
+    def __init__(self, make: Callable[..., Any], *arguments: Any) -> None:
+        self._connection, other_end = multiprocessing.Pipe()
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", str(other_end.fileno())],
+            pass_fds=[other_end.fileno()],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=self._printed,
+            stderr=subprocess.STDOUT,
+        )
+        other_end.close()
+        self.pid = self._process.pid
+        try:
+            self._ask((make, arguments))
+        except WorkerError:
+            self.stop()
+            raise
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the object and return what it returns.
+
+        Raises
+        ------
+        WorkerError
+            If the method fails, or the process has ended.
+        """
+        return self._ask((method, arguments))
+
+    def stop(self) -> None:
+        """End the process; it cleans up behind itself."""
+        self._connection.close()
+        try:
+            self._process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._printed.close()
+
+    def _ask(self, question: Any) -> Any:
+        try:
+            self._connection.send(question)
+            is_error, answer = self._connection.recv()
+        except (EOFError, OSError):
+            raise WorkerError(self._last_words()) from None
+        if is_error:
+            raise WorkerError(answer)
+        return answer
+
+    def _last_words(self) -> str:
+        code = self._process.wait(TIMEOUT_S)
+        self._printed.seek(0)
+        lines = self._printed.read().decode(errors="replace").strip().splitlines()
+        last_line = without_folders(lines[-1]) if lines else "it printed nothing"
+        return f"the process ended with code {code}: {last_line}"
+
+
+def serve(connection: Connection) -> None:
+    """Make an object, and call its methods until the pipe's other end is closed."""
+
+    def make_or_call(function: Any, arguments: tuple[Any, ...]) -> Any:
+        nonlocal contender
+        if isinstance(function, str):
+            return getattr(contender, function)(*arguments)
+        contender = function(*arguments)
+        return None
+
+    contender: Any = None
+    while True:
+        try:
+            question = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer = (False, make_or_call(*question))
+        except Exception as error:  # whatever a peer raises
+            answer = (True, _one_line(error))
+        connection.send(answer)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return INSTALL
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {without_folders(lines[0])}"
+
+
+def without_folders(text: str) -> str:
+    """Leave only the names of files: results name no folder of the machine."""
+    return re.sub(r"(/[\w.~+-]+)+/", "", text)
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))
