@@ -20,10 +20,11 @@ from skhisto._network.layers import use_faster_layers
 from skhisto._network.pool import POOL
 
 # Matrix products round differently for another number of rows, and in those rows at
-# the end that are left over from the kernels' blocks of 4, 6, 8, 12, 16 or 24 rows. So
-# every batch has this one size, a multiple of them all: a patch gets the same
-# prediction bitwise, wherever it stands and whatever else is predicted with it.
-BATCH_SIZE = 48
+# the end that are left over from the kernels' blocks of 3, 4, 6 or 8 rows. So every
+# batch has one size, a multiple of them all: a patch gets the same prediction bitwise,
+# wherever it stands and whatever else is predicted with it. Larger batches are slower:
+# for images of more than 32 MB glibc's malloc asks the system anew in every operation.
+BATCH_SIZES = {"float32": 24, "bfloat16": 48, "float16": 48}
 
 
 class InferenceNetwork:
@@ -34,10 +35,11 @@ class InferenceNetwork:
         self._folded = prepare_folding(self.network)
         use_faster_layers(self.network)
         self._spec = spec
+        self._batch_size = BATCH_SIZES[spec.precision]
         self._logits = tf.function(
             lambda patches: self.network(patches, training=False), autograph=False
         ).get_concrete_function(
-            tf.TensorSpec((BATCH_SIZE, *spec.patch_shape), spec.pixel_dtype)
+            tf.TensorSpec((self._batch_size, *spec.patch_shape), spec.pixel_dtype)
         )
 
     def load(self, weights: Weights) -> None:
@@ -48,22 +50,22 @@ class InferenceNetwork:
     def logits(self, X: Patches, rows: np.ndarray) -> np.ndarray:
         """Return the logits of these rows, float32 of shape (n, n_outputs)."""
         logits = np.empty((len(rows), self._spec.n_outputs), np.float32)
-        starts = range(0, len(rows), BATCH_SIZE)
+        starts = range(0, len(rows), self._batch_size)
 
         def batch(start: int) -> np.ndarray:
-            return self._filled(X[rows[start : start + BATCH_SIZE]])
+            return self._filled(X[rows[start : start + self._batch_size]])
 
         for start, patches in zip(starts, prefetch(batch, starts), strict=True):
             batch_logits = self._logits(tf.constant(patches)).numpy()
-            end = min(start + BATCH_SIZE, len(rows))
+            end = min(start + self._batch_size, len(rows))
             logits[start:end] = batch_logits[: end - start]
         return logits
 
     def _filled(self, patches: Patches) -> np.ndarray:
         """Decode patches and fill the batch up with blank ones."""
         pixels = as_pixels(patches, self._spec.pixel_dtype)
-        filling = [(0, BATCH_SIZE - len(pixels))] + [(0, 0)] * 3
-        return np.pad(pixels, filling) if filling[0][1] else pixels
+        n_blank = self._batch_size - len(pixels)
+        return np.pad(pixels, [(0, n_blank), (0, 0), (0, 0), (0, 0)])
 
 
 def predict_logits(

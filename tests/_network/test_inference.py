@@ -5,7 +5,7 @@ import pytest
 from skhisto import PatchCNNClassifier
 from skhisto._fitting import network_spec
 from skhisto._network.architectures import NetworkSpec, build, by_name
-from skhisto._network.inference import BATCH_SIZE, live_model, predict_logits
+from skhisto._network.inference import BATCH_SIZES, live_model, predict_logits
 
 
 def conv_network(patch_shape, n_outputs):
@@ -20,6 +20,7 @@ def conv_network(patch_shape, n_outputs):
     )
 
 
+BATCH_SIZE = BATCH_SIZES["float32"]
 SPEC = NetworkSpec(conv_network, (8, 8, 3), 2, "uint8")
 WEIGHTS = by_name(build(SPEC, seed=0).weights)
 X = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 3), dtype=np.uint8)
@@ -32,7 +33,7 @@ def test_logits_equal_those_of_the_keras_model():
     assert logits.dtype == np.float32
 
 
-@pytest.mark.parametrize("rows", [[3], range(49), range(99, -1, -1), [5, 5, 90]])
+@pytest.mark.parametrize("rows", [[3], range(25), range(99, -1, -1), [5, 5, 90]])
 def test_a_patch_has_the_same_logits_bitwise_whatever_else_is_predicted(rows):
     rows = list(rows)
     expected = predict_logits(SPEC, WEIGHTS, X)[rows]
