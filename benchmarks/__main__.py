@@ -101,7 +101,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"what to measure: {', '.join(SECTIONS)}; default: all of it",
     )
     parser.add_argument(
-        "--rounds", type=int, default=5, help="turns of each contender; default: 5"
+        "--rounds",
+        type=int,
+        default=Options.rounds,
+        help=f"turns of each contender; default: {Options.rounds}",
     )
     parser.add_argument(
         "--quick", action="store_true", help="measure next to nothing, as a test"
@@ -120,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
 def _heading(names: list[str], options: Options) -> str:
     command = ["python -m benchmarks", *(names if len(names) < len(SECTIONS) else [])]
     command += [f"--{word}" for word in ("quick", "full") if getattr(options, word)]
+    if options.rounds != Options.rounds and not options.quick:
+        command.append(f"--rounds {options.rounds}")
     intro = (
         f"Results of `{' '.join(command)}`, on the CPU. Every row was measured in the "
         "same run as its neighbours, on the same data, in turns. The headings of "

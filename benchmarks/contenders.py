@@ -54,9 +54,10 @@ class Skhisto:
 class Keras:
     """`Sequential.fit` and `Sequential.predict`, compiled with Adam."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: str = "float32") -> None:
         import keras
 
+        keras.config.set_dtype_policy(policy)
         keras.utils.set_random_seed(0)
         self._network = keras_network()
         self._network.compile("adam", "binary_crossentropy", metrics=["accuracy"])

@@ -13,6 +13,7 @@ ENTRIES: dict[str, Entry] = {
     OURS: (Skhisto, ("float32",)),
     OURS_AUTO: (Skhisto, ("auto",)),
     "Keras Sequential, float32": (Keras, ()),
+    "Keras Sequential, mixed_bfloat16": (Keras, ("mixed_bfloat16",)),
     "scikeras, float32": (Scikeras, ()),
     "skorch + PyTorch, channels_last, float32": (Skorch, ("float32",)),
     "skorch + PyTorch, channels_last, bfloat16": (Skorch, ("bfloat16",)),

@@ -120,9 +120,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         as `sklearn.callback.ProgressBar`, are set with `set_callbacks`.
     warm_start : bool, default=False
         Whether `fit` goes on from the former weights, and the optimizer from its former
-        state, instead of starting anew. With `early_stopping`, give an int as
-        `random_state`, or `X_val`: otherwise each fit sets other patches aside, on
-        which former fits were trained.
+        state, instead of starting anew. The optimizer starts anew with another
+        `optimizer`, and between float16, which scales the loss, and other precisions.
+        With `early_stopping`, give an int as `random_state`, or `X_val`: otherwise each
+        fit sets other patches aside, on which former fits were trained.
     verbose : int, default=0
         0 is silent, 1 shows a bar for each epoch, 2 prints a line for each epoch.
     random_state : int, RandomState instance or None, default=None
@@ -172,7 +173,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     splitter, and early stopping sets random patches aside.
 
     A network is compiled once and used for all fits with the same architecture, patch
-    shape and optimizer.
+    shape, precision and optimizer.
 
     The reference network stacks small convolutions in blocks, as VGG does [1]_, with
     batch normalisation [2]_ and dropout [3]_.

@@ -265,3 +265,19 @@ def test_scikit_learn_callbacks_work_with_two_workers(tiny_cnn, bright_or_dark):
     log = monitor.get_logs().data_as_pandas
     assert (log["task_name"] == "epoch").sum() >= 2
     assert log["accuracy"].between(0, 1).all()
+
+
+def test_what_a_keras_callback_saves_loads_into_the_live_model(
+    tiny_cnn, bright_or_dark, tmp_path
+):
+    X, y, _ = bright_or_dark
+    file = str(tmp_path / "last.weights.h5")
+    checkpoint = {"filepath": file, "save_weights_only": True}
+    tiny_cnn.set_params(epochs=1, callbacks={"ModelCheckpoint": checkpoint}).fit(X, y)
+    model = tiny_cnn.model_
+    model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+    model.load_weights(file)
+    for weight, fitted in zip(
+        model.get_weights(), tiny_cnn.weights_.values(), strict=True
+    ):
+        np.testing.assert_array_equal(weight, fitted)

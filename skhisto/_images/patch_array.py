@@ -25,7 +25,8 @@ class PatchSource(Protocol):
         """Decode the window (rows, columns) of some patches, in the order asked for.
 
         Returns an array of shape (len(rows), height, width, n_channels). The row
-        numbers are integers from 0, may repeat, and may be none at all.
+        numbers are integers from 0, may repeat, and may be none at all. Fits and
+        predictions read in a thread of their own, one batch after another.
         """
 
 

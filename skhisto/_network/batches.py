@@ -1,7 +1,7 @@
 """Patches to batches."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -63,7 +63,7 @@ class TrainingBatches:
     def __len__(self) -> int:
         return -(-len(self.samples) // self.batch_size)
 
-    def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
+    def epoch(self, rng: np.random.Generator) -> Generator[Batch, None, None]:
         """Yield the batches of one epoch in an order drawn from `rng`."""
         order = rng.permutation(len(self.samples))
 
@@ -89,7 +89,9 @@ class TrainingBatches:
         )
 
 
-def prefetch(load: Callable[[Key], Loaded], keys: Iterable[Key]) -> Iterator[Loaded]:
+def prefetch(
+    load: Callable[[Key], Loaded], keys: Iterable[Key]
+) -> Generator[Loaded, None, None]:
     """Yield ``load(key)`` of all keys in order, loaded ahead of time in a thread.
 
     In one thread only: a source of patches is never read twice at the same time.

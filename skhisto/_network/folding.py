@@ -5,6 +5,9 @@ convolution or a dense layer the factor can go into the kernel, so that only the
 is left to be added.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -18,7 +21,7 @@ class Offset(layers.BatchNormalization):
     """What is left of batch normalisation behind a layer with a folded kernel."""
 
     def call(
-        self, inputs: tf.Tensor, training: bool | None = None, mask: None = None
+        self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None
     ) -> tf.Tensor:
         """Add the offset."""
         return tf.nn.bias_add(inputs, tf.cast(self.beta.value, inputs.dtype))
@@ -29,11 +32,15 @@ def prepare_folding(network: keras.Model) -> list[Pair]:
 
     The network keeps its variables, so that weights can be set as before.
     """
+    # A layer may be a part of several networks within the network.
+    all_layers = dict.fromkeys(layers_of(network))
+    outputs = _operations_behind_outputs([network, *all_layers])
     pairs = [
         (before, norm)
-        for norm in layers_of(network)
+        for norm in all_layers
         if type(norm) is layers.BatchNormalization
         and (before := _only_layer_before(norm)) is not None
+        and before not in outputs
         and _is_foldable(before, norm)
     ]
     for before, norm in pairs:
@@ -56,6 +63,16 @@ def fold(pairs: list[Pair]) -> None:
             before.bias.assign(tf.zeros_like(before.bias))
 
 
+def _operations_behind_outputs(candidates: Iterable[layers.Layer]) -> set[Any]:
+    """Return what gives an output of a network: it may be used outside of it."""
+    return {
+        output._keras_history.operation
+        for network in candidates
+        if isinstance(network, keras.Model)
+        for output in keras.tree.flatten(getattr(network, "outputs", None) or [])
+    }
+
+
 def _only_layer_before(norm: layers.Layer) -> layers.Layer | None:
     """Return the layer whose output goes into this one, and nowhere else."""
     before = {
@@ -72,6 +89,8 @@ def _is_foldable(before: layers.Layer, norm: layers.BatchNormalization) -> bool:
     return (
         type(before) in (layers.Conv2D, layers.Dense)
         and before.activation is keras.activations.linear
+        and isinstance(before.kernel, keras.Variable)  # neither adapted nor quantised
+        and before.kernel.dtype == "float32"
         and getattr(before, "data_format", "channels_last") == "channels_last"
         and norm.axis in (-1, norm.input_spec.ndim - 1)
         and norm.center

@@ -1,5 +1,6 @@
 """Weights to predictions."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import keras
@@ -55,10 +56,11 @@ class InferenceNetwork:
         def batch(start: int) -> np.ndarray:
             return self._filled(X[rows[start : start + self._batch_size]])
 
-        for start, patches in zip(starts, prefetch(batch, starts), strict=True):
-            batch_logits = self._logits(tf.constant(patches)).numpy()
-            end = min(start + self._batch_size, len(rows))
-            logits[start:end] = batch_logits[: end - start]
+        with closing(prefetch(batch, starts)) as batches:
+            for start, patches in zip(starts, batches, strict=True):
+                batch_logits = self._logits(tf.constant(patches)).numpy()
+                end = min(start + self._batch_size, len(rows))
+                logits[start:end] = batch_logits[: end - start]
         return logits
 
     def _filled(self, patches: Patches) -> np.ndarray:

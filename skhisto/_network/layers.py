@@ -1,10 +1,12 @@
 """The few layers of our own: layers of Keras that are computed in another way.
 
 Each has the variables, the configuration and, up to rounding, the numbers of the layer
-that it derives from, and leaves to it whatever it cannot do itself.
+that it derives from, and leaves to it whatever it cannot do itself. Their `call` also
+serves for layers of Keras themselves, see `use_faster_layers`.
 """
 
 from collections.abc import Iterator
+from types import MethodType
 from typing import Any
 
 import keras
@@ -28,8 +30,10 @@ class FusedBatchNormalization(layers.BatchNormalization):
         self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None
     ) -> tf.Tensor:
         """Normalise the inputs, and in training update the running statistics."""
-        if mask is not None or not self._is_fusable(inputs):
-            return super().call(inputs, training=training, mask=mask)
+        if mask is not None or not _is_fusable(self, inputs):
+            return layers.BatchNormalization.call(
+                self, inputs, training=training, mask=mask
+            )
         n_channels = inputs.shape[-1]
         images = inputs if inputs.shape.rank == 4 else inputs[:, None, None, :]
         fused = {
@@ -42,7 +46,11 @@ class FusedBatchNormalization(layers.BatchNormalization):
             outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 **fused, mean=[], variance=[], is_training=True
             )
-            self._update_statistics(mean, variance, tf.size(images) // n_channels)
+            n = tf.cast(tf.size(images) // n_channels, tf.float32)
+            # The operation gives the unbiased estimate, Keras keeps the biased one.
+            _update(self.moving_mean, mean, self.momentum)
+            biased = variance * (tf.maximum(n - 1, 1) / n)
+            _update(self.moving_variance, biased, self.momentum)
         else:
             outputs, *_ = tf.raw_ops.FusedBatchNormV3(
                 **fused,
@@ -52,45 +60,20 @@ class FusedBatchNormalization(layers.BatchNormalization):
             )
         return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0]
 
-    def _is_fusable(self, inputs: tf.Tensor) -> bool:
-        rank = inputs.shape.rank
-        return (
-            rank in (2, 4)
-            and inputs.shape[-1] is not None
-            and self.axis in (-1, rank - 1)
-            and not self.synchronized
-            and not getattr(self, "renorm", False)  # new in Keras 3.14
-            and self.epsilon >= _MIN_EPSILON
-            and self.variable_dtype == "float32"
-            and inputs.dtype.name in _FUSED_DTYPES
-        )
-
-    def _update_statistics(
-        self, mean: tf.Tensor, variance: tf.Tensor, n: tf.Tensor
-    ) -> None:
-        n = tf.cast(n, tf.float32)
-        # The operation gives the unbiased estimate, Keras keeps the biased one.
-        variance *= tf.maximum(n - 1, 1) / n
-        for moving, new in (
-            (self.moving_mean, mean),
-            (self.moving_variance, variance),
-        ):
-            moving.assign(moving * self.momentum + new * (1 - self.momentum))
-
 
 @keras.saving.register_keras_serializable(package="skhisto")
 class ShortDropout(layers.Dropout):
     """Dropout that draws 16 random bits for a value, where Keras draws 32.
 
     The rate is rounded to a multiple of 2**-16, and the values that are kept are
-    scaled by exactly the rounded rate.
+    scaled by the rounded rate.
     """
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Drop values in training."""
         n_dropped = round(self.rate * 2**16)
         if not training or self.noise_shape is not None or n_dropped in (0, 2**16):
-            return super().call(inputs, training=training)
+            return layers.Dropout.call(self, inputs, training=training)
         size = tf.size(inputs)
         pairs = tf.random.stateless_uniform(
             [(size + 1) // 2],
@@ -105,20 +88,22 @@ class ShortDropout(layers.Dropout):
         return tf.where(is_kept, inputs * scale, tf.zeros([], inputs.dtype))
 
 
-_FASTER = {
+_FASTER: dict[type[layers.Layer], type[layers.Layer]] = {
     layers.BatchNormalization: FusedBatchNormalization,
     layers.Dropout: ShortDropout,
 }
 
 
 def use_faster_layers(network: keras.Model) -> None:
-    """Have the layers of a built network computed by the layers of this module.
+    """Have the layers of a built network computed as those of this module are.
 
-    The class of a layer is exchanged, as its variables and configuration stay: so it
-    works in networks of every kind, also in those that Keras cannot clone.
+    The layers stay what they are, but for their `call`: so it works in networks of
+    every kind, and callbacks that save the network save layers of Keras.
     """
     for layer in layers_of(network):
-        layer.__class__ = _FASTER.get(type(layer), type(layer))
+        faster = _FASTER.get(type(layer))
+        if faster is not None:
+            layer.call = MethodType(faster.call, layer)
 
 
 def layers_of(network: keras.Model) -> Iterator[layers.Layer]:
@@ -127,3 +112,22 @@ def layers_of(network: keras.Model) -> Iterator[layers.Layer]:
         yield layer
         if isinstance(layer, keras.Model):
             yield from layers_of(layer)
+
+
+def _is_fusable(norm: layers.BatchNormalization, inputs: tf.Tensor) -> bool:
+    rank = inputs.shape.rank
+    return (
+        rank in (2, 4)
+        and inputs.shape[-1] is not None
+        and norm.axis in (-1, rank - 1)
+        and not norm.synchronized
+        and not getattr(norm, "renorm", False)  # new in Keras 3.14
+        and norm.epsilon >= _MIN_EPSILON
+        and norm.variable_dtype == "float32"
+        and inputs.dtype.name == norm.compute_dtype
+        and norm.compute_dtype in _FUSED_DTYPES
+    )
+
+
+def _update(moving: keras.Variable, new: tf.Tensor, momentum: float) -> None:
+    moving.assign(moving * momentum + new * (1 - momentum))

@@ -18,7 +18,11 @@ _AMPERE = (8, 0)  # the first compute capability with bfloat16
 
 def resolve(precision: str) -> str:
     """Return a precision, of "auto" the one that is native here and fast."""
-    return _native() if precision == "auto" else precision
+    if precision == "auto":
+        return _native()
+    if precision not in POLICIES:
+        raise ValueError(f"precision={precision!r} is none of {[*POLICIES, 'auto']}.")
+    return precision
 
 
 @cache
@@ -28,13 +32,14 @@ def _native() -> str:
     By the processor's name of its features and not by the clock: a measurement could
     decide otherwise the next time, and change results.
     """
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         capabilities = [d.get("compute_capability", (0, 0)) for d in details]
         return "bfloat16" if min(capabilities) >= _AMPERE else "float32"
     # Without oneDNN TensorFlow emulates bfloat16 on every processor.
-    has_onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower()
+    has_onednn = onednn not in ("0", "false")
     return "bfloat16" if has_onednn and _NATIVE_CPU_FLAGS & _cpu_flags() else "float32"
 
 

@@ -1,7 +1,7 @@
 """A compiled network that can be trained by the epoch."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import keras
@@ -41,8 +41,9 @@ class TrainableNetwork:
         use_faster_layers(self.network)
         compile_network(self.network, optimizer, optimizer_params)
         self.network.optimizer.build(self.network.trainable_variables)
+        self._optimizer_variables = _variables_of(self.network.optimizer)
         # Some optimizers' variables do not start at zero.
-        self._fresh_optimizer = [v.numpy() for v in self.network.optimizer.variables]
+        self._fresh_optimizer = [v.numpy() for v in self._optimizer_variables]
         weights = {id(weight) for weight in self.network.weights}
         self._seed_states = [v for v in self.network.variables if id(v) not in weights]
         # One trace for batches of any size.
@@ -62,11 +63,10 @@ class TrainableNetwork:
     ) -> None:
         """Set the weights, and the optimizer to a former state or to a new one."""
         set_weights(self.network, weights)
-        variables = self.network.optimizer.variables
         state = self._fresh_optimizer
         if optimizer_state is not None and self._suits(optimizer_state):
             state = list(optimizer_state.values())
-        for variable, value in zip(variables, state, strict=True):
+        for variable, value in zip(self._optimizer_variables, state, strict=True):
             variable.assign(value)
         self.network.optimizer.learning_rate = learning_rate
         self.network.stop_training = False
@@ -87,7 +87,7 @@ class TrainableNetwork:
     def optimizer_state(self) -> Weights:
         """The optimizer's variables by name, in its order."""
         # Keras numbers its optimizers: their names would change with every network.
-        return by_name(self.network.optimizer.variables, root=self.optimizer)
+        return by_name(self._optimizer_variables, root=self.optimizer)
 
     def epoch(
         self,
@@ -101,23 +101,25 @@ class TrainableNetwork:
         rng = np.random.default_rng([seed, number])
         loss = correct = n_rows = total_weight = 0.0
         logs: Logs = {}
-        for step, batch in enumerate(batches.epoch(rng)):
-            callbacks.on_train_batch_begin(step)
-            # Keras averages over batches as if all had the same number of rows.
-            self.network.reset_metrics()
-            metrics = self._step(
-                tf.constant(batch.patches),
-                tf.constant(batch.target[:, np.newaxis], tf.int32),
-                tf.constant(batch.weight),
-            )
-            loss += float(metrics["loss"]) * batch.n_rows
-            correct += float(metrics["accuracy"]) * batch.total_weight
-            n_rows += batch.n_rows
-            total_weight += batch.total_weight
-            logs = {"loss": loss / n_rows, "accuracy": correct / total_weight}
-            callbacks.on_train_batch_end(step, dict(logs))
-            if self.network.stop_training:
-                break
+        # Closed also where a callback fails: no thread stays behind.
+        with closing(batches.epoch(rng)) as epoch:
+            for step, batch in enumerate(epoch):
+                callbacks.on_train_batch_begin(step)
+                # Keras averages over batches as if all had the same number of rows.
+                self.network.reset_metrics()
+                metrics = self._step(
+                    tf.constant(batch.patches),
+                    tf.constant(batch.target[:, np.newaxis], tf.int32),
+                    tf.constant(batch.weight),
+                )
+                loss += float(metrics["loss"]) * batch.n_rows
+                correct += float(metrics["accuracy"]) * batch.total_weight
+                n_rows += batch.n_rows
+                total_weight += batch.total_weight
+                logs = {"loss": loss / n_rows, "accuracy": correct / total_weight}
+                callbacks.on_train_batch_end(step, dict(logs))
+                if self.network.stop_training:
+                    break
         return logs
 
     def _seed_dropout(self, seed: int, epoch: int) -> None:
@@ -125,6 +127,18 @@ class TrainableNetwork:
             numbers = np.random.SeedSequence([seed, epoch, position])
             # Keras' generators hold a seed and a counter.
             state.assign([numbers.generate_state(1)[0] >> 1, 0])
+
+
+def _variables_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Return all variables, also one of Nadam that loss scaling does not list."""
+    variables = list(optimizer.variables)
+    listed = {id(variable) for variable in variables}
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return variables + [
+        value
+        for value in vars(inner).values()
+        if isinstance(value, keras.Variable) and id(value) not in listed
+    ]
 
 
 @contextmanager

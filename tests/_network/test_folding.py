@@ -61,6 +61,50 @@ def nested(patch_shape, n_outputs):
     return keras.Model(inputs, layers.Dense(n_outputs)(layers.Flatten()(inner(inputs))))
 
 
+def overlapping_networks(patch_shape, n_outputs):
+    """The same layers in two networks within the network."""
+    first = keras.Input(patch_shape)
+    normalised = layers.BatchNormalization()(layers.Conv2D(4, 3)(first))
+    part = keras.Model(first, normalised)
+    whole = keras.Model(first, layers.ReLU()(normalised))
+    inputs = keras.Input(patch_shape)
+    x = layers.Add()([part(inputs), whole(inputs)])
+    return keras.Model(inputs, layers.Dense(n_outputs)(layers.Flatten()(x)))
+
+
+def two_outputs(patch_shape, n_outputs):
+    """A network within the network gives the convolution as well."""
+    first = keras.Input(patch_shape)
+    x = layers.Conv2D(4, 3)(first)
+    backbone = keras.Model(first, [x, layers.BatchNormalization()(x)])
+    inputs = keras.Input(patch_shape)
+    x = layers.Add()(backbone(inputs))
+    return keras.Model(inputs, layers.Dense(n_outputs)(layers.Flatten()(x)))
+
+
+class Block(layers.Layer):
+    """A layer that is made of layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = layers.Conv2D(4, 3), layers.BatchNormalization()
+
+    def call(self, inputs, training=None):
+        return self.norm(self.conv(inputs), training=training)
+
+
+class Subclassed(keras.Model):
+    """A network that is no graph of layers."""
+
+    def __init__(self, n_outputs):
+        super().__init__()
+        self.block, self.flatten = Block(), layers.Flatten()
+        self.logits = layers.Dense(n_outputs)
+
+    def call(self, inputs, training=None):
+        return self.logits(self.flatten(self.block(inputs, training=training)))
+
+
 NORM = layer(layers.BatchNormalization)
 CASES = {
     "with bias": (sequential(layer(layers.Conv2D, 4, 3), NORM), 1),
@@ -99,17 +143,30 @@ CASES = {
     "shared convolution": (shared_convolution, 0),
     "shared batch norm": (shared_batch_norm, 0),
     "residual": (residual, 1),
+    "overlapping networks": (overlapping_networks, 1),
+    "two outputs": (two_outputs, 0),
+    "layer of layers": (sequential(layer(Block)), 0),
+    "subclassed": (lambda patch_shape, n_outputs: Subclassed(n_outputs), 0),
+    "float64": (
+        sequential(
+            layer(layers.Conv2D, 4, 3, dtype="float64"),
+            layer(layers.BatchNormalization, dtype="float64"),
+        ),
+        0,
+    ),
     "nested": (nested, 1),
 }
 
 
 def random_weights(spec, seed=0):
+    """Weights of a network that has been trained; positive, as variances must be."""
     rng = np.random.default_rng(seed)
-    weights = by_name(build(spec, seed=0).weights)
-    # Positive, as variances must be.
     return {
-        n: rng.uniform(0.1, 1, w.shape).astype(np.float32) / w.shape[0] ** 0.5
-        for n, w in weights.items()
+        name: rng.uniform(0.1, 1, weight.shape).astype(np.float32)
+        / weight.shape[0] ** 0.5
+        if weight.ndim
+        else weight  # a counter
+        for name, weight in by_name(build(spec, seed=0).weights).items()
     }
 
 
@@ -146,3 +203,23 @@ def test_folding_new_weights_leaves_nothing_of_the_former():
         network.load(random_weights(spec))
     rows = np.arange(len(X))
     np.testing.assert_array_equal(used.logits(X, rows), new.logits(X, rows))
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "EfficientNetB0"])
+def test_networks_of_keras_applications_give_their_logits(name):
+    def builder(patch_shape, n_outputs):
+        backbone = getattr(keras.applications, name)(
+            weights=None, include_top=False, input_shape=patch_shape, pooling="avg"
+        )
+        inputs = keras.Input(patch_shape)
+        return keras.Model(inputs, layers.Dense(n_outputs)(backbone(inputs)))
+
+    spec = NetworkSpec(builder, (32, 32, 3), 2, "uint8")
+    assert len(prepare_folding(build(spec, seed=0))) > 20
+    weights = random_weights(spec)
+    network = build(spec, seed=0)
+    network.set_weights(list(weights.values()))
+    patches = RNG.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    expected = network(patches, training=False).numpy()
+    logits = predict_logits(spec, weights, patches)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4)

@@ -40,13 +40,20 @@ def test_a_patch_has_the_same_logits_bitwise_whatever_else_is_predicted(rows):
     np.testing.assert_array_equal(predict_logits(SPEC, WEIGHTS, X[rows]), expected)
 
 
-@pytest.mark.parametrize("patch_shape", [(1, 2, 1), (5, 7, 1), (12, 12, 3)])
-def test_a_patch_has_the_same_logits_bitwise_in_every_place_of_a_batch(patch_shape):
-    spec = network_spec(PatchCNNClassifier(), np.arange(3), patch_shape, "uint8")
+@pytest.mark.parametrize(
+    "patch_shape", [(1, 2, 1), (5, 7, 1), (12, 12, 3), (96, 96, 3)]
+)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_patch_has_the_same_logits_bitwise_in_every_place_of_a_batch(
+    patch_shape, precision
+):
+    classifier = PatchCNNClassifier(precision=precision)
+    spec = network_spec(classifier, np.arange(3), patch_shape, "uint8")
     weights = by_name(build(spec, seed=0).weights)
     patch = np.random.default_rng(0).integers(0, 256, (1, *patch_shape), dtype=np.uint8)
-    logits = predict_logits(spec, weights, np.repeat(patch, BATCH_SIZE, axis=0))
-    np.testing.assert_array_equal(logits, logits[:1].repeat(BATCH_SIZE, axis=0))
+    n = BATCH_SIZES[precision]
+    logits = predict_logits(spec, weights, np.repeat(patch, n, axis=0))
+    np.testing.assert_array_equal(logits, logits[:1].repeat(n, axis=0))
 
 
 def test_numbers_of_patches_around_the_batch_size_work():

@@ -14,7 +14,7 @@ def machine(monkeypatch):
 
     def pretend(cpu_flags=(), gpus=(), onednn=None):
         monkeypatch.setattr(precision, "_cpu_flags", lambda: set(cpu_flags))
-        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(gpus))
+        monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: list(gpus))
         monkeypatch.setattr(
             tf.config.experimental,
             "get_device_details",
@@ -38,6 +38,7 @@ def machine(monkeypatch):
         ({"cpu_flags": ["amx_bf16"]}, "bfloat16"),
         ({"cpu_flags": ["amx_bf16"], "onednn": "1"}, "bfloat16"),
         ({"cpu_flags": ["amx_bf16"], "onednn": "0"}, "float32"),
+        ({"cpu_flags": ["amx_bf16"], "onednn": "False"}, "float32"),
         ({"gpus": [(8, 0)]}, "bfloat16"),
         ({"gpus": [(7, 5)]}, "float32"),
         ({"gpus": [(7, 5)], "cpu_flags": ["amx_bf16"]}, "float32"),
@@ -60,6 +61,11 @@ def test_a_precision_that_is_named_is_taken_everywhere(machine):
     machine()
     for name in ("float32", "bfloat16", "float16"):
         assert precision.resolve(name) == name
+
+
+def test_a_precision_that_there_is_not_is_an_error():
+    with pytest.raises(ValueError, match=r"precision='float64' is none of \['float32'"):
+        precision.resolve("float64")
 
 
 def test_the_processor_has_features_or_the_system_does_not_tell():

@@ -1,3 +1,6 @@
+import threading
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -52,11 +55,20 @@ def trained(network, seed=0, learning_rate=0.1, weights=None, n_rows=10):
     return [*network.weights.values(), *network.optimizer_state.values()], logs
 
 
-@pytest.mark.parametrize(("optimizer", "params"), OPTIMIZERS)
-def test_a_used_network_trains_bitwise_as_a_new_one(optimizer, params):
-    used = TrainableNetwork(SPEC, optimizer, params)
+@pytest.mark.parametrize(
+    ("optimizer", "params", "precision"),
+    [
+        *((*settings, "float32") for settings in OPTIMIZERS),
+        ("adam", None, "bfloat16"),
+        ("adam", None, "float16"),
+        ("nadam", None, "float16"),
+    ],
+)
+def test_a_used_network_trains_bitwise_as_a_new_one(optimizer, params, precision):
+    spec = replace(SPEC, precision=precision)
+    used = TrainableNetwork(spec, optimizer, params)
     trained(used, seed=1)
-    new = TrainableNetwork(SPEC, optimizer, params)
+    new = TrainableNetwork(spec, optimizer, params)
     states, logs = trained(used)
     new_states, new_logs = trained(new)
     for state, new_state in zip(states, new_states, strict=True):
@@ -96,6 +108,7 @@ def test_a_second_training_traces_no_graph():
         (NetworkSpec(dropout_network, (3, 3, 1), 1, "uint8"), "sgd", None),
         (NetworkSpec(dropout_network, (3, 3, 1), 3, "float32"), "sgd", None),
         (NetworkSpec(dropout_network, (3, 4, 1), 1, "float32"), "sgd", None),
+        (replace(SPEC, precision="bfloat16"), "sgd", None),
         (SPEC, "adam", None),
         (SPEC, "sgd", {"clipnorm": 1.0}),
     ],
@@ -176,3 +189,26 @@ def test_order_and_dropout_differ_between_epochs():
         network.epoch(batches, 0, number, callbacks)
     assert orders[0] == orders[2] != orders[1]
     assert seeds[0] == seeds[2] != seeds[1]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_epoch_that_ends_early_leaves_no_thread_behind(fails):
+    class Ending(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if fails:
+                raise RuntimeError("enough")
+            self.model.stop_training = True
+
+    network = TrainableNetwork(SPEC, "sgd", None)
+    samples = Samples.from_arrays(np.zeros((40, 3, 3, 1)), np.arange(40) % 2)
+    batches = TrainingBatches(samples, batch_size=5, pixel_dtype="float32")
+    network.load(by_name(build(SPEC, 0).weights), None, 0.1)
+    callbacks = keras.callbacks.CallbackList([Ending()], model=network.network)
+    error = None
+    try:
+        network.epoch(batches, 0, 0, callbacks)
+    except RuntimeError as raised:
+        error = raised  # and with it the frames of the epoch
+    assert bool(error) == fails
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("skhisto")]
