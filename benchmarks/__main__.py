@@ -15,7 +15,6 @@ each, and nothing else should run. Progress goes to stderr, the tables to stdout
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 
 from benchmarks import (
@@ -30,6 +29,7 @@ from benchmarks import (
 )
 from benchmarks.machine import describe_machine
 from benchmarks.options import Options
+from benchmarks.page import write
 from benchmarks.table import Section
 from benchmarks.worker import without_folders
 
@@ -77,16 +77,6 @@ def main() -> None:
     if file is not None:
         write(file, "\n\n".join(parts) + "\n")
         print(f"\nWritten to {file.name}.")
-
-
-def write(file: Path, text: str) -> None:
-    """Write a file in one go: it is the old one or the new one, and never a half."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=file.parent, suffix=".tmp", encoding="utf-8", delete=False
-    ) as new:
-        new.write(text)
-    os.chmod(new.name, 0o644)
-    os.replace(new.name, file)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhisto._fitting import fitted_spec, train
 from skhisto._images.patch_array import PatchArray
+from skhisto._images.symmetry import SYMMETRIES, check_square
 from skhisto._input import (
     Patches,
     PatchShape,
@@ -30,6 +31,8 @@ from skhisto._validation_split import validation_split
 
 if TYPE_CHECKING:
     import keras
+
+    from skhisto.augmentation._augment import Augmentation
 
 _MAX_SEED = np.iinfo(np.int32).max
 
@@ -61,9 +64,12 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         build a new network at each call, and the same one for the same arguments. A
         function, or a `functools.partial` of one, is compiled once for all fits; other
         callable objects are compiled anew after each `clone`. None builds the
-        reference network from the following parameters.
+        network that `architecture` names.
+    architecture : {"reference", "compact"}, default="reference"
+        A network by name. ARCHITECTURE_DOC
     filters : sequence of int, default=(32, 64, 128)
-        Filters in the two convolutions of each block.
+        Filters in the two convolutions of each block of the reference network. This
+        and the following five parameters are ignored by other networks.
     kernel_size : int, default=3
         Height and width of the convolutions, in pixels.
     dense_units : int, default=256
@@ -79,7 +85,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     batch_norm_momentum : float, default=0.9
         Share of the old value when batch normalisation updates its running statistics,
         in [0, 1). Keras' own default of 0.99 needs hundreds of steps before predictions
-        make sense.
+        make sense. Ignored where `model` is given.
     patch_shape : tuple of (height, width, channels), default=None
         Shape of the patches, in pixels. Needed only for flat rows that are not square
         RGB or square grey patches: None takes a row of ``3 * k * k`` values for RGB,
@@ -96,9 +102,26 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     optimizer : str, default="adam"
         Name of a Keras optimizer.
     learning_rate : float, default=1e-3
-        Step size of the optimizer.
+        Step size of the optimizer; with a schedule, the largest one.
+    learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="one_cycle"
+        How the learning rate changes from step to step. "cosine" falls to zero over
+        the `epochs` of a fit, "one_cycle" rises over the first 30 % of the steps and
+        falls then [4]_. `partial_fit`, which knows no end, keeps it constant.
     optimizer_params : dict, default=None
         Further parameters of the optimizer, such as ``{"momentum": 0.9}``.
+    augment : str, callable, or list of these, default=None
+        Random changes of training patches that leave their labels true, drawn anew
+        for each batch: "d4" or `D4` shows a patch from one of the eight sides of the
+        square, "stain" or `StainJitter` changes its stains, "brightness" or
+        `BrightnessJitter` its brightness. A callable of your own is called as
+        ``augment(patches, rng)`` with the patches of a batch, in the dtype
+        `pixel_dtype_`, and a `numpy.random.Generator`, and returns new ones. Those in
+        a list are applied in its order.
+    tta : {"d4", "c4"}, default=None
+        Test-time augmentation: probabilities are averaged over the eight views of the
+        square ("d4"), or over its four rotations ("c4"), which takes eight or four
+        times as long. It can be set after `fit` too. Validation during training goes
+        without.
     class_weight : dict or "balanced", default=None
         Weights of the classes in the loss. "balanced" makes them inversely proportional
         to the classes' frequencies; in a dict, classes that are missing count 1.
@@ -186,6 +209,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
        Training by Reducing Internal Covariate Shift". ICML 2015.
     .. [3] N. Srivastava et al. "Dropout: A Simple Way to Prevent Neural Networks from
        Overfitting". JMLR 15, 2014.
+    .. [4] L. N. Smith, N. Topin. "Super-Convergence: Very Fast Training of Neural
+       Networks Using Large Learning Rates". arXiv:1708.07120, 2018.
 
     Examples
     --------
@@ -204,6 +229,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "model": [callable, None],
+        "architecture": [StrOptions({"reference", "compact"})],
         "filters": ["array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "dense_units": [Interval(Integral, 1, None, closed="left")],
@@ -217,7 +243,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "optimizer": [str],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions({"constant", "cosine", "one_cycle"})],
         "optimizer_params": [dict, None],
+        "augment": [str, callable, list, tuple, None],
+        "tta": [StrOptions(set(SYMMETRIES)), None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -233,6 +262,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self,
         *,
         model: "Callable[[PatchShape, int], keras.Model] | None" = None,
+        architecture: str = "reference",
         filters: Sequence[int] = (32, 64, 128),
         kernel_size: int = 3,
         dense_units: int = 256,
@@ -246,7 +276,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         batch_size: int = 64,
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
+        learning_rate_schedule: str = "one_cycle",
         optimizer_params: Mapping[str, Any] | None = None,
+        augment: "str | Augmentation | Sequence[str | Augmentation] | None" = None,
+        tta: str | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -258,6 +291,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.model = model
+        self.architecture = architecture
         self.filters = filters
         self.kernel_size = kernel_size
         self.dense_units = dense_units
@@ -271,7 +305,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
         self.optimizer_params = optimizer_params
+        self.augment = augment
+        self.tta = tta
         self.class_weight = class_weight
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -342,6 +379,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             sample_weight=sample_weight,
             groups=groups,
         )
+        self._check_views(samples.X)
         context.call_on_fit_task_begin(estimator=self, **samples.callback_data)
         class_weight = samples.class_weight(self.class_weight)
         samples = samples.weighted(class_weight)
@@ -369,6 +407,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             seed=seed,
             go_on=go_on,
             context=context,
+            learning_rate_schedule=self.learning_rate_schedule,
         )
         if not self.warm_start:
             del attributes["optimizer_state_"]
@@ -432,6 +471,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             classes=self._check_partial_fit_classes(classes),
             sample_weight=sample_weight,
         )
+        self._check_views(samples.X)
         attributes = train(
             self,
             samples.weighted(samples.class_weight(self.class_weight)),
@@ -441,6 +481,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             seed=self._draw_seed(),
             go_on=go_on,
             context=None,
+            learning_rate_schedule="constant",
         )
         self._set_fitted(attributes)
         return self
@@ -607,4 +648,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X = self._check_patches(X, fitted=True)
         from skhisto._network.inference import predict_logits
 
-        return predict_logits(fitted_spec(self), self.weights_, X)
+        return predict_logits(
+            fitted_spec(self), self.weights_, X, views=self._check_views(X)
+        )
+
+    def _check_views(self, X: Patches) -> Sequence[int]:
+        """Return the views that predictions are averaged over."""
+        if self.tta is None:
+            return (0,)
+        check_square(X.shape[1:], f"tta={self.tta!r}")
+        return SYMMETRIES[self.tta]

@@ -11,10 +11,11 @@ from skhisto._early_stopping import EarlyStopping
 from skhisto._epoch_tasks import EpochTasks
 from skhisto._input import PatchShape, check_filters, pixel_dtype_of
 from skhisto._samples import Samples
+from skhisto.augmentation._augment import as_augmentation
 
 if TYPE_CHECKING:
     from skhisto._network import training
-    from skhisto._network.architectures import NetworkSpec
+    from skhisto._network.building import Builder, NetworkSpec
 
 
 def train(
@@ -27,6 +28,7 @@ def train(
     seed: int,
     go_on: bool,
     context: CallbackContext | None,
+    learning_rate_schedule: str,
 ) -> dict[str, Any]:
     """Train the network of a classifier and return the attributes of the fit.
 
@@ -43,12 +45,23 @@ def train(
         Whether to go on from the classifier's former fit.
     context : sklearn.callback.CallbackContext or None
         The context of the fit, to whose callbacks each epoch is told.
+    learning_rate_schedule : str
     """
     from skhisto._network import training
 
     classes, patch_shape = samples.classes, samples.X.shape[1:]
     pixel_dtype = pixel_dtype_of(samples.X)
     spec = network_spec(classifier, classes, patch_shape, pixel_dtype)
+    settings = training.Settings(
+        batch_size=classifier.batch_size,
+        optimizer=classifier.optimizer,
+        learning_rate=classifier.learning_rate,
+        learning_rate_schedule=learning_rate_schedule,
+        optimizer_params=classifier.optimizer_params,
+        augment=as_augmentation(classifier.augment, patch_shape, pixel_dtype),
+        callbacks=classifier.callbacks,
+        verbose=int(classifier.verbose),
+    )
     data = {
         "classes_": classes,
         "patch_shape_": patch_shape,
@@ -78,7 +91,7 @@ def train(
         observers.append(early_stopping)
     state = training.train(
         spec,
-        _settings(classifier),
+        settings,
         _former_state(classifier) if go_on else training.initial_state(spec, seed),
         samples,
         validation=validation,
@@ -108,36 +121,36 @@ def network_spec(
     pixel_dtype: str,
 ) -> "NetworkSpec":
     """Describe the network for such patches and classes."""
-    from skhisto._network.architectures import NetworkSpec, reference_network
+    from skhisto._network.building import NetworkSpec
     from skhisto._network.precision import resolve
 
-    builder = classifier.model or partial(
+    n_outputs = 1 if len(classes) == 2 else len(classes)
+    return NetworkSpec(
+        classifier.model or _builder(classifier),
+        patch_shape,
+        n_outputs,
+        pixel_dtype,
+        resolve(classifier.precision),
+    )
+
+
+def _builder(classifier: BaseEstimator) -> "Builder":
+    """Return the function that builds the network which `architecture` names."""
+    from skhisto._network.architectures import compact_network, reference_network
+
+    # Keras does not take NumPy's numbers, which searches try.
+    momentum = float(classifier.batch_norm_momentum)
+    if classifier.architecture == "compact":
+        return partial(compact_network, batch_norm_momentum=momentum)
+    return partial(
         reference_network,
         filters=check_filters(classifier.filters),
-        # Keras does not take NumPy's numbers, which searches try.
         kernel_size=int(classifier.kernel_size),
         dense_units=int(classifier.dense_units),
         conv_dropout=float(classifier.conv_dropout),
         dense_dropout=float(classifier.dense_dropout),
         padding=classifier.padding,
-        batch_norm_momentum=float(classifier.batch_norm_momentum),
-    )
-    n_outputs = 1 if len(classes) == 2 else len(classes)
-    return NetworkSpec(
-        builder, patch_shape, n_outputs, pixel_dtype, resolve(classifier.precision)
-    )
-
-
-def _settings(classifier: BaseEstimator) -> "training.Settings":
-    from skhisto._network.training import Settings
-
-    return Settings(
-        batch_size=classifier.batch_size,
-        optimizer=classifier.optimizer,
-        learning_rate=classifier.learning_rate,
-        optimizer_params=classifier.optimizer_params,
-        callbacks=classifier.callbacks,
-        verbose=int(classifier.verbose),
+        batch_norm_momentum=momentum,
     )
 
 

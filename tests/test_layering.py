@@ -44,12 +44,16 @@ def test_modules_import_only_what_is_below_them(module):
         assert not imported(
             module, "sklearn", "skhisto.preprocessing", "skhisto.datasets"
         )
-    if folder in ("_images", "preprocessing", "datasets", "_network"):
+    if folder == "augmentation":
+        assert not imported(module, "sklearn", "skhisto.preprocessing")
+    if folder in ("_images", "augmentation", "preprocessing", "datasets", "_network"):
         assert not imported(module, "skhisto._classifier", "skhisto._fitting")
-    if folder in ("_images", "preprocessing", "datasets"):
+    if folder in ("_images", "augmentation", "preprocessing", "datasets"):
         assert not imported(
             module, "skhisto._network", "skhisto._samples", "skhisto._input"
         )
+    if folder in ("_images", "datasets"):
+        assert not imported(module, "skhisto.augmentation")
     if module.name in ("_input.py", "_samples.py", "_validation_split.py"):
         assert not imported(module, "skhisto._network", "skhisto._fitting")
     if module.name in ("_early_stopping.py", "_epoch_tasks.py"):

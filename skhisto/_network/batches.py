@@ -1,7 +1,7 @@
 """Patches to batches."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +11,8 @@ from skhisto._input import Patches
 from skhisto._samples import Samples
 
 _N_AHEAD = 2
+
+Augmentation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 Key = TypeVar("Key")
 Loaded = TypeVar("Loaded")
@@ -52,10 +54,20 @@ class TrainingBatches:
     batch_size : int
     pixel_dtype : str
         Dtype of the patches in a batch.
+    augment : callable, default=None
+        Gets the patches of a batch and a random generator, gives other patches.
     """
 
-    def __init__(self, samples: Samples, *, batch_size: int, pixel_dtype: str) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        batch_size: int,
+        pixel_dtype: str,
+        augment: Augmentation | None = None,
+    ) -> None:
         self.samples = samples
+        self.augment = augment
         self.target = samples.target
         self.batch_size = min(batch_size, len(samples))
         self.pixel_dtype = pixel_dtype
@@ -63,25 +75,31 @@ class TrainingBatches:
     def __len__(self) -> int:
         return -(-len(self.samples) // self.batch_size)
 
-    def epoch(self, rng: np.random.Generator) -> Generator[Batch, None, None]:
-        """Yield the batches of one epoch in an order drawn from `rng`."""
-        order = rng.permutation(len(self.samples))
+    def epoch(self, seed: Sequence[int]) -> Generator[Batch, None, None]:
+        """Yield the batches of one epoch, whose order and augmentation seed gives."""
+        order = np.random.default_rng(seed).permutation(len(self.samples))
 
         def batch(start: int) -> Batch:
             positions = order[start : start + self.batch_size]
-            return self._batch(positions, order[: self.batch_size - len(positions)])
+            filling = order[: self.batch_size - len(positions)]
+            # A generator of its own: batches do not depend on those before them.
+            rng = np.random.default_rng([*seed, start])
+            return self._batch(positions, filling, rng)
 
         return prefetch(batch, range(0, len(order), self.batch_size))
 
-    def _batch(self, positions: np.ndarray, filling: np.ndarray) -> Batch:
+    def _batch(
+        self, positions: np.ndarray, filling: np.ndarray, rng: np.random.Generator
+    ) -> Batch:
         samples, n_rows = self.samples, len(positions)
         weight = np.zeros(self.batch_size, np.float32)
         weight[:n_rows] = samples.weight[positions] * (self.batch_size / n_rows)
         positions_and_filling = np.concatenate([positions, filling])
+        patches = as_pixels(
+            samples.X[samples.rows[positions_and_filling]], self.pixel_dtype
+        )
         return Batch(
-            patches=as_pixels(
-                samples.X[samples.rows[positions_and_filling]], self.pixel_dtype
-            ),
+            patches=patches if self.augment is None else self.augment(patches, rng),
             target=self.target[positions_and_filling],
             weight=weight,
             n_rows=n_rows,

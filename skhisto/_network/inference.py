@@ -1,21 +1,24 @@
 """Weights to predictions."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.special import log_expit, log_softmax, logsumexp
 
+from skhisto._images.symmetry import view
 from skhisto._input import Patches
-from skhisto._network.architectures import (
+from skhisto._network.batches import as_pixels, prefetch
+from skhisto._network.building import (
     NetworkSpec,
     Weights,
     build,
     set_weights,
     with_probabilities,
 )
-from skhisto._network.batches import as_pixels, prefetch
 from skhisto._network.folding import fold, prepare_folding
 from skhisto._network.layers import use_faster_layers
 from skhisto._network.pool import POOL
@@ -48,19 +51,22 @@ class InferenceNetwork:
         set_weights(self.network, weights)
         fold(self._folded)
 
-    def logits(self, X: Patches, rows: np.ndarray) -> np.ndarray:
-        """Return the logits of these rows, float32 of shape (n, n_outputs)."""
-        logits = np.empty((len(rows), self._spec.n_outputs), np.float32)
+    def logits(self, X: Patches, rows: np.ndarray, views: Sequence[int]) -> np.ndarray:
+        """Return the logits of views of these rows, (n_views, n, n_outputs)."""
+        logits = np.empty((len(views), len(rows), self._spec.n_outputs), np.float32)
         starts = range(0, len(rows), self._batch_size)
 
         def batch(start: int) -> np.ndarray:
             return self._filled(X[rows[start : start + self._batch_size]])
 
+        # Every patch is decoded once for all of its views.
         with closing(prefetch(batch, starts)) as batches:
             for start, patches in zip(starts, batches, strict=True):
-                batch_logits = self._logits(tf.constant(patches)).numpy()
                 end = min(start + self._batch_size, len(rows))
-                logits[start:end] = batch_logits[: end - start]
+                for position, number in enumerate(views):
+                    viewed = tf.constant(view(patches, number))
+                    batch_logits = self._logits(viewed).numpy()
+                    logits[position, start:end] = batch_logits[: end - start]
         return logits
 
     def _filled(self, patches: Patches) -> np.ndarray:
@@ -71,14 +77,41 @@ class InferenceNetwork:
 
 
 def predict_logits(
-    spec: NetworkSpec, weights: Weights, X: Patches, rows: np.ndarray | None = None
+    spec: NetworkSpec,
+    weights: Weights,
+    X: Patches,
+    rows: np.ndarray | None = None,
+    views: Sequence[int] = (0,),
 ) -> np.ndarray:
-    """Return the logits of these rows, or all, float32 of shape (n, n_outputs)."""
+    """Return the logits of these rows, or all, float32 of shape (n, n_outputs).
+
+    With several views of the square they are the logits of the mean probabilities.
+    """
     rows = np.arange(len(X)) if rows is None else rows
     key = ("inference", spec.key)
     with POOL.borrow(key, lambda: InferenceNetwork(spec)) as inference:
         inference.load(weights)
-        return inference.logits(X, rows)
+        logits = inference.logits(X, rows, views)
+    return logits[0] if len(views) == 1 else logits_of_mean_probabilities(logits)
+
+
+def logits_of_mean_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Average predictions over the first axis as probabilities, and return logits.
+
+    In logarithms throughout, so that they do not saturate.
+    """
+    logits = logits.astype(np.float64)
+    if logits.shape[-1] == 1:
+        mean = _log_of_mean(log_expit(logits)) - _log_of_mean(log_expit(-logits))
+    else:
+        mean = _log_of_mean(log_softmax(logits, axis=-1))
+    return mean.astype(np.float32)
+
+
+def _log_of_mean(logarithms: np.ndarray) -> np.ndarray:
+    # Sorted: in which order the views stand makes no difference, bitwise.
+    total = logsumexp(np.sort(logarithms, axis=0), axis=0)
+    return total - np.log(len(logarithms))
 
 
 def live_model(spec: NetworkSpec, weights: Weights) -> keras.Model:

@@ -8,19 +8,41 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skhisto._network.architectures import (
+from skhisto._network.assembly import compile_network
+from skhisto._network.batches import Batch, TrainingBatches
+from skhisto._network.building import (
     NetworkSpec,
     Weights,
     build,
     by_name,
     set_weights,
 )
-from skhisto._network.assembly import compile_network
-from skhisto._network.batches import TrainingBatches
 from skhisto._network.layers import use_faster_layers
 from skhisto._network.pool import POOL
 
 Logs = dict[str, float]
+
+
+class RunningMeans:
+    """Loss and accuracy over the rows of all batches of an epoch so far."""
+
+    def __init__(self) -> None:
+        self._loss = self._correct = self._n_rows = self._weight = 0.0
+
+    def add(self, metrics: Logs, batch: Batch) -> None:
+        """Count a batch in."""
+        self._loss += metrics["loss"] * batch.n_rows
+        self._correct += metrics["accuracy"] * batch.total_weight
+        self._n_rows += batch.n_rows
+        self._weight += batch.total_weight
+
+    @property
+    def logs(self) -> Logs:
+        """The means."""
+        return {
+            "loss": self._loss / self._n_rows,
+            "accuracy": self._correct / self._weight,
+        }
 
 
 class TrainableNetwork:
@@ -95,32 +117,35 @@ class TrainableNetwork:
         seed: int,
         number: int,
         callbacks: keras.callbacks.CallbackList,
+        learning_rates: np.ndarray | None = None,
     ) -> Logs:
-        """Train for one epoch; its order and dropout depend on seed and number."""
+        """Train for one epoch, whose random numbers depend on seed and number.
+
+        `learning_rates` has that of each step; None leaves the optimizer's.
+        """
         self._seed_dropout(seed, number)
-        rng = np.random.default_rng([seed, number])
-        loss = correct = n_rows = total_weight = 0.0
-        logs: Logs = {}
+        means = RunningMeans()
         # Closed also where a callback fails: no thread stays behind.
-        with closing(batches.epoch(rng)) as epoch:
+        with closing(batches.epoch([seed, number])) as epoch:
             for step, batch in enumerate(epoch):
+                if learning_rates is not None:
+                    self.network.optimizer.learning_rate = learning_rates[step]
                 callbacks.on_train_batch_begin(step)
-                # Keras averages over batches as if all had the same number of rows.
-                self.network.reset_metrics()
-                metrics = self._step(
-                    tf.constant(batch.patches),
-                    tf.constant(batch.target[:, np.newaxis], tf.int32),
-                    tf.constant(batch.weight),
-                )
-                loss += float(metrics["loss"]) * batch.n_rows
-                correct += float(metrics["accuracy"]) * batch.total_weight
-                n_rows += batch.n_rows
-                total_weight += batch.total_weight
-                logs = {"loss": loss / n_rows, "accuracy": correct / total_weight}
-                callbacks.on_train_batch_end(step, dict(logs))
+                means.add(self._train_on(batch), batch)
+                callbacks.on_train_batch_end(step, means.logs)
                 if self.network.stop_training:
                     break
-        return logs
+        return means.logs
+
+    def _train_on(self, batch: Batch) -> Logs:
+        # Keras averages over batches as if all had the same number of rows.
+        self.network.reset_metrics()
+        metrics = self._step(
+            tf.constant(batch.patches),
+            tf.constant(batch.target[:, np.newaxis], tf.int32),
+            tf.constant(batch.weight),
+        )
+        return {name: float(metrics[name]) for name in ("loss", "accuracy")}
 
     def _seed_dropout(self, seed: int, epoch: int) -> None:
         for position, state in enumerate(self._seed_states):

@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 import keras
 
-from skhisto._network.architectures import NetworkSpec, Weights, build, by_name
 from skhisto._network.assembly import Callbacks, make_callbacks
-from skhisto._network.batches import TrainingBatches
+from skhisto._network.batches import Augmentation, TrainingBatches
+from skhisto._network.building import NetworkSpec, Weights, build, by_name
 from skhisto._network.inference import predict_logits
+from skhisto._network.schedules import learning_rates
 from skhisto._network.trainable import Logs, TrainableNetwork, borrow_network
 from skhisto._samples import Samples
 
@@ -40,12 +41,17 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. Parameters as in `PatchCNNClassifier`."""
+    """How to train. Parameters as in `PatchCNNClassifier`.
+
+    But for `augment`, which is what becomes of it: a function, or None.
+    """
 
     batch_size: int
     optimizer: str
     learning_rate: float
+    learning_rate_schedule: str
     optimizer_params: Mapping[str, Any] | None
+    augment: Augmentation | None
     callbacks: Callbacks | None
     verbose: int
 
@@ -79,27 +85,43 @@ def train(
 ) -> TrainingState:
     """Go on from a state for some epochs and return the last state."""
     batches = TrainingBatches(
-        samples, batch_size=settings.batch_size, pixel_dtype=spec.pixel_dtype
+        samples,
+        batch_size=settings.batch_size,
+        pixel_dtype=spec.pixel_dtype,
+        augment=settings.augment,
     )
+    rates = learning_rates(
+        settings.learning_rate_schedule,
+        settings.learning_rate,
+        n_epochs * len(batches),
+    )
+    first_epoch = state.n_iter
     with borrow_network(
         spec, settings.optimizer, settings.optimizer_params
     ) as trainable:
         trainable.load(state.weights, state.optimizer_state, settings.learning_rate)
         callbacks = keras.callbacks.CallbackList(
-            make_callbacks(settings.callbacks),
+            _make_callbacks(settings),
             add_progbar=settings.verbose > 0,
             model=trainable.network,
             verbose=settings.verbose,
-            epochs=state.n_iter + n_epochs,
+            epochs=first_epoch + n_epochs,
             steps=len(batches),
         )
         callbacks.on_train_begin()
         try:
-            for epoch in range(state.n_iter, state.n_iter + n_epochs):
+            for epoch in range(first_epoch, first_epoch + n_epochs):
                 for observer in observers:
                     observer.begin()
                 callbacks.on_epoch_begin(epoch)
-                logs = trainable.epoch(batches, seed, epoch, callbacks)
+                n_done = (epoch - first_epoch) * len(batches)
+                logs = trainable.epoch(
+                    batches,
+                    seed,
+                    epoch,
+                    callbacks,
+                    None if rates is None else rates[n_done:],
+                )
                 if validation is not None:
                     logs |= _evaluate(spec, trainable.weights, validation)
                 callbacks.on_epoch_end(epoch, dict(logs))
@@ -113,6 +135,25 @@ def train(
             callbacks.on_train_end()
         # Some callbacks of Keras restore former weights at the very end.
         return replace(state, weights=trainable.weights)
+
+
+def _make_callbacks(settings: Settings) -> list[keras.callbacks.Callback]:
+    callbacks = make_callbacks(settings.callbacks)
+    schedulers = (
+        keras.callbacks.LearningRateScheduler,
+        keras.callbacks.ReduceLROnPlateau,
+    )
+    for callback in callbacks:
+        if settings.learning_rate_schedule != "constant" and isinstance(
+            callback, schedulers
+        ):
+            raise ValueError(
+                f"The callback {type(callback).__name__} and learning_rate_schedule="
+                f"{settings.learning_rate_schedule!r} would both set the learning "
+                "rate. Leave the callback out, or use "
+                "learning_rate_schedule='constant'."
+            )
+    return callbacks
 
 
 def _evaluate(spec: NetworkSpec, weights: Weights, validation: Samples) -> Logs:

@@ -6,7 +6,7 @@ from scipy.special import expit, softmax
 
 from skhisto import PatchCNNClassifier
 from skhisto._fitting import network_spec
-from skhisto._network.architectures import NetworkSpec, build, by_name
+from skhisto._network.building import NetworkSpec, build, by_name
 from skhisto._network.folding import prepare_folding
 from skhisto._network.inference import InferenceNetwork, live_model, predict_logits
 

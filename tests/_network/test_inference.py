@@ -4,7 +4,7 @@ import pytest
 
 from skhisto import PatchCNNClassifier
 from skhisto._fitting import network_spec
-from skhisto._network.architectures import NetworkSpec, build, by_name
+from skhisto._network.building import NetworkSpec, build, by_name
 from skhisto._network.inference import BATCH_SIZES, live_model, predict_logits
 
 

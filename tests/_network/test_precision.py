@@ -5,7 +5,7 @@ import tensorflow as tf
 from skhisto import PatchCNNClassifier
 from skhisto._fitting import network_spec
 from skhisto._network import precision
-from skhisto._network.architectures import build
+from skhisto._network.building import build
 
 
 @pytest.fixture

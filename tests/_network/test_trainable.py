@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 
-from skhisto._network.architectures import NetworkSpec, build, by_name
 from skhisto._network.batches import TrainingBatches
+from skhisto._network.building import NetworkSpec, build, by_name
 from skhisto._network.pool import POOL
 from skhisto._network.trainable import TrainableNetwork, borrow_network
 from skhisto._samples import Samples
@@ -176,12 +176,14 @@ def test_order_and_dropout_differ_between_epochs():
     seeds, orders = [], []
 
     class Batches(TrainingBatches):
-        def epoch(self, rng):
-            orders.append(rng.permutation(10).tolist())
+        def epoch(self, seed):
+            order = [batch.patches[:, 0, 0, 0] for batch in super().epoch(seed)]
+            orders.append(np.concatenate(order).tolist())
             seeds.append([state.numpy().tolist() for state in network._seed_states])
-            return super().epoch(rng)
+            return super().epoch(seed)
 
-    samples = Samples.from_arrays(np.zeros((10, 3, 3, 1)), np.arange(10) % 2)
+    X = np.arange(10.0)[:, None, None, None] * np.ones((3, 3, 1))
+    samples = Samples.from_arrays(X, np.arange(10) % 2)
     batches = Batches(samples, batch_size=5, pixel_dtype="float32")
     network.load(by_name(build(SPEC, 0).weights), None, 0.1)
     callbacks = keras.callbacks.CallbackList(model=network.network)

@@ -1,0 +1,1 @@
+"""How good predictions on slides are that a classifier has not seen."""

@@ -1,0 +1,104 @@
+"""Compare recipes on slides that they were not trained on.
+
+Run from the root of the repository, with SKHISTO_DATA set::
+
+    python -m benchmarks.accuracy FILE                    # fits what is missing in FILE
+    python -m benchmarks.accuracy FILE --only "notebook"  # fits these recipes only
+    python -m benchmarks.accuracy FILE --write            # also writes docs/accuracy.md
+
+Every fit is added to FILE as soon as it is done, a line of JSON each: a run that was
+interrupted goes on where it was. All of it takes hours. On two cores, two processes
+with a thread each are faster than one with two threads.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.pipeline import Pipeline
+
+from benchmarks.accuracy.fits import all_fits
+from benchmarks.accuracy.pages import render
+from benchmarks.accuracy.patches import Patches, load_patches
+from benchmarks.accuracy.recipes import RECIPES
+from benchmarks.accuracy.records import Fit, Record, append, read
+from benchmarks.machine import n_cores
+from benchmarks.page import write
+from skhisto import PatchCNNClassifier
+
+PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    arguments = _parse()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    patches = load_patches(Path(os.environ["SKHISTO_DATA"]))
+    records = read(arguments.file)
+    missing = [
+        fit
+        for fit in all_fits()
+        if fit not in records and (not arguments.only or fit.recipe in arguments.only)
+    ]
+    done = Parallel(arguments.jobs, return_as="generator_unordered")(
+        delayed(run)(fit, patches) for fit in missing
+    )
+    for number, record in enumerate(done, start=1):
+        append(arguments.file, record)
+        records[record.fit] = record
+        line = f"{number}/{len(missing)}: {record.fit}, {record.minutes:.1f} minutes"
+        print(line, file=sys.stderr, flush=True)
+    text = render(records, patches)
+    print(text)
+    if arguments.write:
+        write(PAGE, text)
+
+
+def run(fit: Fit, patches: Patches) -> Record:
+    """Train on the folds that are not held out, and predict those that are."""
+    held_out = np.isin(patches.fold, fit.held_out)
+    rows = np.flatnonzero(~held_out)
+    if fit.n_train is not None:
+        rng = np.random.default_rng(fit.seed)
+        rows = np.sort(rng.permutation(rows)[: fit.n_train])
+    estimator = RECIPES[fit.recipe].make(fit.seed)
+    start = time.perf_counter()
+    estimator.fit(patches.X[rows], patches.y[rows])
+    minutes = (time.perf_counter() - start) / 60
+    proba = {"plain": _proba(estimator, patches.X[held_out])}
+    if isinstance(estimator[-1], PatchCNNClassifier):
+        estimator[-1].set_params(tta="d4")
+        proba["tta"] = _proba(estimator, patches.X[held_out])
+    return Record(fit, minutes, proba)
+
+
+def _proba(estimator: Pipeline, X: np.ndarray) -> list[float]:
+    return estimator.predict_proba(X)[:, 1].astype(float).tolist()
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.accuracy",
+        description="Compare recipes on slides that they were not trained on.",
+    )
+    parser.add_argument("file", type=Path, help="the fits, a line of JSON each")
+    parser.add_argument(
+        "--only", nargs="+", metavar="RECIPE", choices=RECIPES, help="fit only these"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=n_cores(), help="processes; default: one a core"
+    )
+    parser.add_argument("--write", action="store_true", help=f"write docs/{PAGE.name}")
+    arguments = parser.parse_args()
+    if not os.environ.get("SKHISTO_DATA"):
+        parser.error("set SKHISTO_DATA to the folder of real patches.")
+    return arguments
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The recipes that are compared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from benchmarks.accuracy.colour import colour_features
+from skhisto import PatchCNNClassifier, StainNormalizer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A pipeline, and how often it is fitted.
+
+    Parameters
+    ----------
+    make : callable
+        Gets a seed, gives a pipeline.
+    n_seeds : int
+        Number of seeds, from 0.
+    """
+
+    make: Callable[[int], Pipeline]
+    n_seeds: int = 1
+
+
+def _logistic_regression(seed: int) -> Pipeline:
+    return make_pipeline(
+        FunctionTransformer(colour_features),
+        StandardScaler(),
+        LogisticRegression(C=0.01, max_iter=5000),
+    )
+
+
+def _gradient_boosting(seed: int) -> Pipeline:
+    return make_pipeline(
+        FunctionTransformer(colour_features),
+        HistGradientBoostingClassifier(random_state=seed),
+    )
+
+
+def _network(seed: int, **parameters: Any) -> Pipeline:
+    return make_pipeline(PatchCNNClassifier(random_state=seed, **parameters))
+
+
+def _normalised(seed: int, **parameters: Any) -> Pipeline:
+    return make_pipeline(StainNormalizer(), *_network(seed, **parameters))
+
+
+# What most notebooks do: Adam, batch size and batch norm as Keras has them.
+NOTEBOOK = {
+    "epochs": 3,
+    "batch_size": 32,
+    "batch_norm_momentum": 0.99,
+    "learning_rate_schedule": "constant",
+}
+COMPACT = {"architecture": "compact", "epochs": 25, "learning_rate": 3e-3}
+AUGMENTED = COMPACT | {"augment": ["d4", "stain"]}
+
+RECOMMENDED = "compact, D4, stain jitter"
+BASELINES = ["colours, logistic regression", "colours, gradient boosting"]
+LEARNING_CURVE = [*BASELINES, RECOMMENDED]
+
+RECIPES = {
+    BASELINES[0]: Recipe(_logistic_regression),
+    BASELINES[1]: Recipe(_gradient_boosting),
+    RECOMMENDED: Recipe(partial(_network, **AUGMENTED), n_seeds=3),
+    "reference, as in the notebook": Recipe(partial(_network, **NOTEBOOK)),
+    "reference, defaults": Recipe(partial(_network, epochs=10)),
+    "compact": Recipe(partial(_network, **COMPACT)),
+    "compact, D4": Recipe(partial(_network, **COMPACT, augment="d4")),
+    "compact, D4, stain jitter, Macenko": Recipe(partial(_normalised, **AUGMENTED)),
+}

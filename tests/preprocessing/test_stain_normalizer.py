@@ -1,0 +1,331 @@
+"""StainNormalizer gives patches the stain of reference patches."""
+
+import pickle
+
+import numpy as np
+import pytest
+import skops.io
+from PIL import Image
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.callback import ProgressBar
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
+
+from skhisto import PatchArray
+from skhisto._images import mapped
+from skhisto._images.stain import HE_STAINS, mix_stains, unit_length
+from skhisto.preprocessing import CenterCrop, PatchLoader, StainNormalizer
+
+METHODS = ["macenko", "reinhard"]
+OTHER_STAINS = unit_length([[0.55, 0.75, 0.36], [0.15, 0.90, 0.40]])
+
+both_methods = pytest.mark.parametrize("method", METHODS)
+
+
+class ArraySource:
+    """Patches of an array in memory, and a note of how many were read at once."""
+
+    def __init__(self, array):
+        self.array = array
+        self.shape, self.dtype = array.shape, array.dtype
+        self.reads = []
+
+    def read(self, rows, window):
+        self.reads.append(len(rows))
+        return self.array[rows][(slice(None), *window)]
+
+
+def stained(n=6, size=20, *, stains=HE_STAINS, strength=1.0, seed=0):
+    """Patches with pure stains, mixtures and some background."""
+    rng = np.random.default_rng(seed)
+    share = rng.beta(0.3, 0.3, (n, size, size))
+    amount = strength * rng.uniform(0.3, 0.8, (n, size, size))
+    amount[:, :3] = 0
+    return mix_stains(np.stack([share * amount, (1 - share) * amount], -1), stains)
+
+
+def distance(patches, others):
+    return np.abs(patches.astype(int) - others).mean()
+
+
+# What it does
+
+
+@both_methods
+def test_a_reference_patch_is_nearly_unchanged(method):
+    X = stained(1)
+    normalized = StainNormalizer(method).fit_transform(X)
+    assert normalized.dtype == np.uint8
+    assert distance(normalized, X) < 1
+
+
+@both_methods
+def test_patches_stained_otherwise_come_nearer_to_the_reference(method):
+    same_tissue = stained(seed=1)
+    other = stained(seed=1, stains=OTHER_STAINS, strength=1.4)
+    normalized = StainNormalizer(method).fit(stained(seed=0)).transform(other)
+    assert distance(normalized, same_tissue) < 0.4 * distance(other, same_tissue)
+
+
+def test_macenko_finds_unit_vectors_of_haematoxylin_and_eosin():
+    normalizer = StainNormalizer("macenko").fit(stained())
+    np.testing.assert_allclose(np.linalg.norm(normalizer.stains_, axis=1), 1)
+    cosines = np.sum(normalizer.stains_ * HE_STAINS, axis=1)
+    assert np.degrees(np.arccos(cosines)).max() < 2
+    assert normalizer.concentrations_.shape == (2,)
+
+
+def test_reinhard_finds_means_and_standard_deviations():
+    normalizer = StainNormalizer("reinhard").fit(stained())
+    assert normalizer.means_.shape == normalizer.stds_.shape == (3,)
+    assert (normalizer.stds_ > 0).all()
+
+
+@both_methods
+def test_one_odd_patch_among_several_hardly_matters(method):
+    X = stained(9)
+    odd = X.copy()
+    odd[4] = stained(1, stains=OTHER_STAINS, strength=2)[0]
+    same_tissue = stained(seed=1)
+    plain, robust, misled = (
+        StainNormalizer(method).fit(reference).transform(same_tissue)
+        for reference in (X, odd, odd[4:5])
+    )
+    assert distance(misled, plain) > 20
+    assert distance(robust, plain) < 1
+
+
+@both_methods
+def test_the_order_of_the_reference_does_not_matter(method):
+    X = np.concatenate([stained(3), stained(3, stains=OTHER_STAINS, strength=0.6)])
+    rows = np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_array_equal(
+        StainNormalizer(method).fit(X[rows]).transform(X),
+        StainNormalizer(method).fit(X).transform(X),
+    )
+
+
+@both_methods
+def test_reference_patches_that_cannot_be_measured_are_left_out(method):
+    X = stained()
+    blank = np.zeros((8, *X.shape[1:]), np.uint8)
+    blank[1], blank[2] = 255, [180, 90, 150]
+    expected = StainNormalizer(method).fit(X).transform(X)
+    with_blank = StainNormalizer(method).fit(np.concatenate([blank, X]))
+    np.testing.assert_array_equal(with_blank.transform(X), expected)
+
+
+@both_methods
+@pytest.mark.filterwarnings("error")
+def test_white_black_and_plain_patches_pass_unharmed(method):
+    X = stained(8, stains=OTHER_STAINS)
+    normalizer = StainNormalizer(method).fit(stained())
+    expected = normalizer.transform(X)
+    for row, colour in ((2, 255), (3, 0), (5, [180, 90, 150]), (7, 240)):
+        X[row] = expected[row] = colour
+    np.testing.assert_array_equal(normalizer.transform(X), expected)
+
+
+@both_methods
+def test_each_patch_is_normalised_by_itself(method):
+    X = np.concatenate([stained(3), stained(3, stains=OTHER_STAINS, strength=0.6)])
+    normalizer = StainNormalizer(method).fit(stained(seed=1))
+    one_by_one = np.concatenate([normalizer.transform(patch[None]) for patch in X])
+    np.testing.assert_array_equal(normalizer.transform(X), one_by_one)
+
+
+@both_methods
+def test_the_input_is_not_changed(method):
+    X = stained()
+    before = X.copy()
+    X.flags.writeable = False
+    normalized = StainNormalizer(method).fit_transform(X)
+    np.testing.assert_array_equal(X, before)
+    assert not np.shares_memory(normalized, X)
+
+
+@both_methods
+def test_patches_may_be_a_list_and_of_another_size_than_the_reference(method):
+    X = stained(3, size=30)
+    normalizer = StainNormalizer(method).fit(list(stained(size=20)))
+    np.testing.assert_array_equal(
+        normalizer.transform(list(X)), normalizer.transform(X)
+    )
+
+
+# Lazy
+
+
+@both_methods
+def test_a_patch_array_stays_undecoded_and_gives_the_same_pixels(method):
+    X = stained(stains=OTHER_STAINS)
+    source = ArraySource(X)
+    normalizer = StainNormalizer(method).fit(stained())
+    lazy = normalizer.transform(PatchArray(source))
+    assert isinstance(lazy, PatchArray)
+    cropped = lazy[1:].center_crop(8)
+    assert source.reads == []
+    eager = normalizer.transform(X)
+    np.testing.assert_array_equal(np.asarray(lazy), eager)
+    np.testing.assert_array_equal(np.asarray(cropped), eager[1:, 6:14, 6:14])
+    np.testing.assert_array_equal(lazy[-1], eager[-1])
+
+
+@both_methods
+def test_a_lazy_reference_is_decoded_a_few_patches_at_a_time(method, monkeypatch):
+    X = stained()
+    in_memory = StainNormalizer(method).fit(X)
+    monkeypatch.setattr(mapped, "_PIXELS_PER_CHUNK", 2 * 20 * 20)
+    source = ArraySource(X)
+    lazily = StainNormalizer(method).fit(PatchArray(source))
+    assert source.reads == [2, 2, 2]
+    for name, value in vars(in_memory).items():
+        np.testing.assert_array_equal(getattr(lazily, name), value)
+
+
+@both_methods
+def test_lazy_patches_keep_their_reference_when_fitted_again(method):
+    X = stained(stains=OTHER_STAINS)
+    normalizer = StainNormalizer(method).fit(stained())
+    expected = normalizer.transform(X)
+    lazy = normalizer.transform(PatchArray(ArraySource(X)))
+    normalizer.fit(X)
+    np.testing.assert_array_equal(np.asarray(lazy), expected)
+
+
+@both_methods
+def test_lazy_patches_survive_pickle(method):
+    X = PatchArray(ArraySource(stained()))
+    lazy = StainNormalizer(method).fit_transform(X)
+    same = pickle.loads(pickle.dumps(lazy))
+    np.testing.assert_array_equal(np.asarray(same), np.asarray(lazy))
+
+
+# What is refused
+
+
+@both_methods
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (stained().astype(np.float32) / 255, r"Got shape \(6, 20, 20, 3\) and dtype float32"),
+        (stained().astype(np.uint16), "dtype uint16"),
+        (stained()[..., :1], r"Got shape \(6, 20, 20, 1\)"),
+        (np.repeat(stained(), 2, axis=3)[..., :4], r"alpha channel with X\[\.\.\., :3\]"),
+        (stained()[..., 0], r"RGB patches of shape \(n_patches, height, width, 3\).* Got shape \(6, 20, 20\)"),
+        (stained()[:0], r"0 sample\(s\)"),
+        ([np.zeros((9, 8, 3)), np.zeros((9, 9, 3))], r"same shape.*\(9, 8, 3\), \(9, 9, 3\)"),
+        (PatchArray(ArraySource(stained().astype(float))), "dtype float64"),
+        (PatchArray(ArraySource(stained()[..., :1])), r"\(6, 20, 20, 1\)"),
+    ],
+)  # fmt: skip
+def test_what_is_not_rgb_of_8_bits_is_refused_in_fit_and_transform(method, X, message):
+    fitted = StainNormalizer(method).fit(stained())
+    for refuse in (StainNormalizer(method).fit, fitted.transform):
+        with pytest.raises(ValueError, match=message):
+            refuse(X)
+
+
+@both_methods
+def test_a_reference_without_tissue_is_refused(method):
+    white = np.full((4, 20, 20, 3), 255, np.uint8)
+    with pytest.raises(ValueError, match=r"None of the 4 .* too little tissue .* in 4"):
+        StainNormalizer(method).fit(white)
+    with pytest.raises(ValueError, match="None of the 0 reference patches"):
+        StainNormalizer(method).fit(PatchArray(ArraySource(white[:0])))
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="'method' parameter of StainNormalizer"):
+        StainNormalizer("vahadane").fit(stained())
+
+
+@both_methods
+def test_it_must_be_fitted_with_the_method_it_transforms_by(method):
+    with pytest.raises(NotFittedError, match="StainNormalizer"):
+        StainNormalizer(method).transform(stained())
+    (other,) = {*METHODS} - {method}
+    fitted = StainNormalizer(other).fit(stained())
+    with pytest.raises(NotFittedError):
+        fitted.set_params(method=method).transform(stained())
+
+
+# As a scikit-learn transformer
+
+
+@both_methods
+def test_it_works_in_a_pipeline_lazily_and_eagerly(method, tmp_path):
+    X = stained(stains=OTHER_STAINS)
+    for row, patch in enumerate(X):
+        Image.fromarray(patch).save(tmp_path / f"{row}.png")
+    names = [f"{row}.png" for row in range(len(X))]
+    eager, lazy = (
+        make_pipeline(
+            PatchLoader(root=tmp_path, lazy=lazy),
+            StainNormalizer(method),
+            CenterCrop(8),
+        ).fit_transform(names)
+        for lazy in (False, True)
+    )
+    assert isinstance(lazy, PatchArray)
+    np.testing.assert_array_equal(np.asarray(lazy), eager)
+    expected = StainNormalizer(method).fit(X).transform(X)[:, 6:14, 6:14]
+    np.testing.assert_array_equal(eager, expected)
+
+
+@both_methods
+def test_it_survives_clone_pickle_and_skops(method):
+    X = stained(stains=OTHER_STAINS)
+    fitted = StainNormalizer(method=method).fit(stained())
+    dumped = skops.io.dumps(fitted)
+    for same in (
+        pickle.loads(pickle.dumps(fitted)),
+        skops.io.loads(dumped, trusted=["skhisto.StainNormalizer"]),
+    ):
+        assert type(same) is StainNormalizer
+        np.testing.assert_array_equal(same.transform(X), fitted.transform(X))
+    assert vars(clone(fitted)) == {"method": method}
+
+
+def test_its_tags_say_what_it_takes():
+    tags = get_tags(StainNormalizer())
+    assert tags.requires_fit
+    assert not tags.input_tags.two_d_array
+    assert tags.input_tags.three_d_array
+    assert not tags.input_tags.allow_nan
+    assert tags.transformer_tags.preserves_dtype == ["uint8"]
+
+
+@pytest.mark.parametrize("container", ["pandas", "default"])
+def test_output_stays_an_array_whatever_the_global_output(container):
+    with config_context(transform_output=container):
+        normalized = StainNormalizer().fit_transform(stained())
+    assert type(normalized) is np.ndarray
+    assert not hasattr(StainNormalizer(), "set_output")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_progress_bar_leaves_nothing_behind(capsys):
+    normalizer = StainNormalizer("macenko").set_callbacks(ProgressBar())
+    normalizer.fit(stained())
+    normalizer.set_callbacks()
+    assert set(vars(normalizer)) == {"method", "stains_", "concentrations_"}
+    assert "StainNormalizer" in capsys.readouterr().out
+
+
+# Real patches
+
+
+@both_methods
+def test_real_patches_differ_less_in_colour_when_normalised(real_data, method):
+    paths = sorted((real_data / "pcam" / "train").glob("*.tif"))[:300]
+    X = PatchLoader().transform([str(path) for path in paths])
+
+    def spread(patches):
+        return patches.mean(axis=(1, 2)).std(axis=0)
+
+    for reference in (X[5:6], X[:200]):  # one slide, many slides
+        normalized = StainNormalizer(method).fit(reference).transform(X)
+        assert (spread(normalized) < 0.9 * spread(X)).all()

@@ -1,0 +1,122 @@
+"""The parameter `augment` of the classifier."""
+
+import threading
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from skhisto import D4, BrightnessJitter, StainJitter
+
+
+class Spy:
+    """An augmentation that changes nothing, and remembers what it was given."""
+
+    def __init__(self):
+        self.patches, self.draws, self.threads = [], [], set()
+
+    def __call__(self, patches, rng):
+        self.patches.append(patches)
+        self.draws.append(rng.random())
+        self.threads.add(threading.current_thread())
+        return patches
+
+    def __deepcopy__(self, memo):
+        return self  # so that clones are spied on too
+
+
+def weights(classifier):
+    return np.concatenate([w.ravel() for w in classifier.weights_.values()])
+
+
+def test_training_batches_are_augmented_as_raw_pixels_in_another_thread(
+    tiny_cnn, bright_or_dark
+):
+    X, y, _ = bright_or_dark
+    spy = Spy()
+    tiny_cnn.set_params(augment=spy, epochs=2, batch_size=20).fit(X, y)
+    assert [patches.shape for patches in spy.patches] == [(20, 12, 12, 3)] * 6
+    assert {patches.dtype.name for patches in spy.patches} == {"uint8"}
+    assert len(set(spy.draws)) == 6
+    assert threading.main_thread() not in spy.threads
+
+
+def test_neither_validation_nor_prediction_is_augmented(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    spy = Spy()
+    tiny_cnn.set_params(augment=spy, epochs=1, batch_size=64)
+    tiny_cnn.fit(X[:30], y[:30], X_val=X[30:], y_val=y[30:])
+    tiny_cnn.predict_proba(X)
+    assert [len(patches) for patches in spy.patches] == [30]
+
+
+def test_augmentation_changes_what_is_learned_and_its_order_counts(
+    tiny_cnn, bright_or_dark
+):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(epochs=1)
+    plain, shown, stained, both, other_way_round = (
+        weights(tiny_cnn.set_params(augment=augment).fit(X, y))
+        for augment in (None, "d4", "stain", ["d4", "stain"], ["stain", "d4"])
+    )
+    assert len({w.tobytes() for w in (plain, shown, stained, both)}) == 4
+    assert not np.array_equal(both, other_way_round)
+    tiny_cnn.set_params(augment=[D4(), StainJitter()])
+    np.testing.assert_array_equal(weights(tiny_cnn.fit(X, y)), both)
+
+
+@pytest.mark.parametrize("augment", ["brightness", ["d4", StainJitter(0.3)]])
+def test_the_same_seed_gives_the_same_weights_bitwise(
+    tiny_cnn, bright_or_dark, augment
+):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(augment=augment, epochs=2)
+    first = weights(clone(tiny_cnn).fit(X, y))
+    np.testing.assert_array_equal(weights(clone(tiny_cnn).fit(X, y)), first)
+
+
+def test_it_works_with_weights_early_stopping_and_many_classes(
+    tiny_cnn, bright_or_dark
+):
+    X, _, groups = bright_or_dark
+    y = np.array(["a", "b", "c"])[np.arange(60) % 3]
+    tiny_cnn.set_params(
+        augment=["d4", "stain", "brightness"],
+        tta="d4",
+        epochs=2,
+        class_weight="balanced",
+        early_stopping=True,
+        validation_fraction=0.3,
+    )
+    tiny_cnn.fit(X, y, sample_weight=np.arange(60) % 2, groups=groups)
+    assert len(tiny_cnn.history_["val_loss"]) == 2
+    np.testing.assert_allclose(tiny_cnn.predict_proba(X).sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_grid_search_may_try_augmentations(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    grid = {"augment": [None, "d4", [D4(), BrightnessJitter(0.2)]], "tta": ["d4"]}
+    search = GridSearchCV(tiny_cnn.set_params(epochs=1), grid, cv=2).fit(X, y)
+    assert len(search.cv_results_["params"]) == 3
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("augment", "shape", "dtype", "message"),
+    [
+        ("d4", (12, 10, 3), "uint8", r"square ones, but they are 12x10 pixels"),
+        ("stain", (12, 12, 1), "uint8", r"needs RGB patches of dtype uint8"),
+        ("stain", (12, 12, 3), "float32", r"needs RGB patches of dtype uint8"),
+        ("brightness", (12, 12, 3), "float32", r"needs patches of dtype uint8 or"),
+        ("flip", (12, 12, 3), "uint8", r"the names are 'd4', 'stain', 'brightness'"),
+        (lambda X, rng: X[:1], (12, 12, 3), "uint8", r"returned an array of shape"),
+    ],
+)
+def test_patches_that_do_not_suit_are_an_error(
+    tiny_cnn, augment, shape, dtype, message
+):
+    X, y = np.ones((20, *shape), dtype), np.arange(20) % 2
+    with pytest.raises(ValueError, match=message):
+        tiny_cnn.set_params(augment=augment).fit(X, y)
+    assert not hasattr(tiny_cnn, "weights_")
