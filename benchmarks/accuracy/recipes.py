@@ -60,7 +60,12 @@ NOTEBOOK = {
     "batch_norm_momentum": 0.99,
     "learning_rate_schedule": "constant",
 }
-COMPACT = {"architecture": "compact", "epochs": 25, "learning_rate": 3e-3}
+COMPACT = {
+    "architecture": "compact",
+    "epochs": 30,
+    "learning_rate": 3e-3,
+    "learning_rate_schedule": "one_cycle",
+}
 AUGMENTED = COMPACT | {"augment": ["d4", "stain"]}
 
 RECOMMENDED = "compact, D4, stain jitter"
@@ -75,5 +80,5 @@ RECIPES = {
     "reference, defaults": Recipe(partial(_network, epochs=10)),
     "compact": Recipe(partial(_network, **COMPACT)),
     "compact, D4": Recipe(partial(_network, **COMPACT, augment="d4")),
-    "compact, D4, stain jitter, Macenko": Recipe(partial(_normalised, **AUGMENTED)),
+    "compact, D4, stain jitter, Reinhard": Recipe(partial(_normalised, **AUGMENTED)),
 }

@@ -28,11 +28,11 @@ class StainJitter:
 
     Parameters
     ----------
-    scale : float, default=0.2
+    scale : float, default=0.3
         `alpha` is uniform in ``[1 - scale, 1 + scale]``. From 0 to 1.
-    shift : float, default=0.05
+    shift : float, default=0.1
         `beta` is uniform in ``[-shift, shift]``, in units of decadic optical density:
-        0.05 of eosin takes away 11 % of the green light. From 0 to 1.
+        0.1 of eosin takes away 20 % of the green light. From 0 to 1.
 
     Raises
     ------
@@ -72,8 +72,8 @@ class StainJitter:
 
     __module__ = "skhisto"  # where users import it from, and pickles look for it
 
-    scale: float = 0.2
-    shift: float = 0.05
+    scale: float = 0.3
+    shift: float = 0.1
 
     def __post_init__(self) -> None:
         check_strength("scale", self.scale)

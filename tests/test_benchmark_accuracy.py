@@ -1,0 +1,94 @@
+"""The page on accuracy is made of records, which nothing is lost of."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Import a module of the benchmark, which is not installed."""
+    monkeypatch.syspath_prepend(ROOT)
+    return lambda name: importlib.import_module(f"benchmarks.accuracy.{name}")
+
+
+@pytest.fixture
+def patches(module):
+    """80 patches of noise in four folds, half of them positive."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (80, 96, 96, 3), dtype=np.uint8)
+    return module("patches").Patches(X, np.arange(80) % 2, np.arange(80) // 20)
+
+
+@pytest.fixture
+def records(module, patches):
+    """A record of every fit, whose predictions are right in 18 of 20 cases."""
+    of_fit = {}
+    for fit in module("fits").all_fits():
+        target = patches.y[np.isin(patches.fold, fit.held_out)].astype(float)
+        proba = np.where(np.arange(len(target)) % 20 < 18, target, 1 - target)
+        proba = (0.1 + 0.8 * proba).tolist()
+        record = module("records").Record(fit, 1.5, {"plain": proba, "tta": proba})
+        of_fit[fit] = record
+    return of_fit
+
+
+def test_records_are_read_as_they_were_written(module, records, tmp_path):
+    file = tmp_path / "fits.jsonl"
+    assert module("records").read(file) == {}
+    for record in records.values():
+        module("records").append(file, record)
+    assert module("records").read(file) == records
+
+
+def test_every_recipe_has_a_row_with_its_scores(module, records, patches):
+    page = module("pages").render(records, patches)
+    for recipe in module("recipes").RECIPES:
+        row = next(line for line in page.splitlines() if line.startswith(f"| {recipe}"))
+        cells = [cell.strip() for cell in row.split("|")[2:-1]]
+        accuracy = cells[6]
+        assert accuracy == "0.900"
+        assert cells[9] == "0.000"  # certain by 0.9, and right in 9 of 10 cases
+    assert "not fitted" not in page
+    assert "mean of 3 networks" in page
+
+
+def test_what_was_not_fitted_is_said(module, records, patches):
+    page = module("pages").render({}, patches)
+    assert page.count("not fitted") >= len(module("recipes").RECIPES)
+
+
+def test_a_fit_is_predicted_on_the_folds_that_it_was_not_trained_on(module, patches):
+    main = importlib.import_module("benchmarks.accuracy.__main__")
+    name = module("recipes").BASELINES[1]
+    record = main.run(module("records").Fit(name, 0, (1, 3), 30), patches)
+    assert len(record.proba["plain"]) == 40
+    assert set(record.proba) == {"plain"}
+
+
+def test_the_calibration_error_is_the_distance_of_confidence_and_accuracy(module):
+    calibration_error = module("scores").calibration_error
+    target = np.array([1, 1, 1, 0])
+    assert calibration_error(target, np.full(4, 0.75)) == pytest.approx(0)
+    assert calibration_error(target, np.full(4, 0.95)) == pytest.approx(0.2)
+    assert calibration_error(1 - target, np.full(4, 0.05)) == pytest.approx(0.2)
+
+
+def test_the_best_threshold_has_the_highest_accuracy(module):
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, 50)
+    proba = np.clip(0.3 * target + rng.uniform(0, 0.7, 50), 0, 1)
+    best = module("scores").best_threshold(target, proba)
+    accuracies = [np.mean((proba >= t) == target) for t in np.linspace(0, 1, 1001)]
+    assert np.mean((proba >= best) == target) == pytest.approx(max(accuracies))
+
+
+def test_colours_of_patch_and_centre_are_described(module, patches):
+    features = module("colour").colour_features(patches.X)
+    assert features.shape == (80, 126)
+    centre = patches.X[:, 32:64, 32:64].mean(axis=(1, 2))
+    np.testing.assert_allclose(features[:, 63:66], centre, rtol=1e-4)
