@@ -93,3 +93,24 @@ def test_valid_padding_is_chosen_exactly_where_a_pixel_is_left(
 def test_padding_that_leaves_no_pixel_is_an_error():
     with pytest.raises(ValueError, match=r"32x32 pixels are too small .* use 'auto'"):
         reference((32, 32, 3), padding="valid")
+
+
+def test_the_compact_network_has_a_sixth_of_the_parameters():
+    network = reference(architecture="compact")
+    assert network.count_params() == 398_057
+    assert 6 * network.count_params() > 2_386_817 - 3_000
+
+
+@pytest.mark.parametrize("patch_shape", [(1, 1, 1), (5, 7, 1), (32, 32, 3)])
+def test_the_compact_network_takes_patches_of_any_size(patch_shape):
+    network = reference(patch_shape, n_classes=4, architecture="compact")
+    assert network.output_shape == (None, 4)
+
+
+def test_the_compact_network_has_the_batch_norm_momentum_that_is_given():
+    network = reference(architecture="compact", batch_norm_momentum=0.5)
+    norms = [
+        x for x in network.layers if isinstance(x, keras.layers.BatchNormalization)
+    ]
+    assert {norm.momentum for norm in norms} == {0.5}
+    assert len(norms) == 5
