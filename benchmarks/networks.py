@@ -22,6 +22,7 @@ def keras_network(
     dense_units: int = 256,
     size: int = 96,
     padding: str = "valid",
+    momentum: float = 0.9,
 ) -> "keras.Sequential":
     """Build the network from stock Keras layers, uncompiled: uint8 patches in."""
     import keras
@@ -35,14 +36,14 @@ def keras_network(
         for _ in range(2):
             stack += [
                 layers.Conv2D(n_filters, 3, padding=padding, use_bias=len(stack) == 2),
-                layers.BatchNormalization(momentum=0.9),
+                layers.BatchNormalization(momentum=momentum),
                 layers.ReLU(),
             ]
         stack += [layers.MaxPooling2D(2, padding=padding), layers.Dropout(0.3)]
     stack += [
         layers.Flatten(),
         layers.Dense(dense_units, use_bias=False),
-        layers.BatchNormalization(momentum=0.9),
+        layers.BatchNormalization(momentum=momentum),
         layers.ReLU(),
         layers.Dropout(0.5),
         layers.Dense(1, activation="sigmoid"),

@@ -87,8 +87,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "same" for smaller ones.
     batch_norm_momentum : float, default=0.9
         Share of the old value when batch normalisation updates its running statistics,
-        in [0, 1). Keras' own default of 0.99 needs hundreds of steps before predictions
-        make sense. Ignored where `model` is given.
+        in [0, 1). They are what callbacks of Keras see during training; predictions
+        and early stopping use statistics that are measured anew, on up to 1,024
+        training patches and without dropout. Ignored where `model` is given.
     patch_shape : tuple of (height, width, channels), default=None
         Shape of the patches, in pixels. Needed only for flat rows that are not square
         RGB or square grey patches: None takes a row of ``3 * k * k`` values for RGB,
@@ -100,8 +101,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "float32" elsewhere. Where it is not native, it is slower than float32.
     epochs : int, default=10
         Times that `fit` goes through the training patches.
-    batch_size : int, default=64
-        Patches in a training step.
+    batch_size : int or "auto", default="auto"
+        Patches in a training step. "auto" is 64, but 32 for fewer than 2,048 training
+        patches, and 16 for fewer than 1,024: an epoch of few steps teaches little.
     optimizer : str, default="adam"
         Name of a Keras optimizer.
     learning_rate : float, default=1e-3
@@ -112,14 +114,15 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         falls then [4]_. `partial_fit`, which knows no end, keeps it constant.
     optimizer_params : dict, default=None
         Further parameters of the optimizer, such as ``{"momentum": 0.9}``.
-    augment : str, callable, or list of these, default=None
+    augment : "auto", str, callable, list of these or None, default="auto"
         Random changes of training patches that leave their labels true, drawn anew
-        for each batch: "d4" or `D4` shows a patch from one of the eight sides of the
+        for each batch. "d4" or `D4` shows a patch from one of the eight sides of the
         square, "stain" or `StainJitter` changes its stains, "brightness" or
-        `BrightnessJitter` its brightness. A callable of your own is called as
-        ``augment(patches, rng)`` with the patches of a batch, in the dtype
-        `pixel_dtype_`, and a `numpy.random.Generator`, and returns new ones. Those in
-        a list are applied in its order.
+        `BrightnessJitter` its brightness. "auto" is ``["d4", "stain"]`` as far as
+        patches suit: "d4" if they are square, "stain" if they are RGB of dtype uint8.
+        A callable of your own is called as ``augment(patches, rng)`` with the patches
+        of a batch, in the dtype `pixel_dtype_`, and a `numpy.random.Generator`, and
+        returns new ones. Those in a list are applied in its order.
     tta : {"d4", "c4"}, default=None
         Test-time augmentation: probabilities are averaged over the eight views of the
         square ("d4"), or over its four rotations ("c4"), which takes eight or four
@@ -243,7 +246,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "patch_shape": [tuple, list, None],
         "precision": [StrOptions({"float32", "bfloat16", "float16", "auto"})],
         "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "optimizer": [str],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions({"constant", "cosine", "one_cycle"})],
@@ -276,12 +282,12 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         patch_shape: PatchShape | None = None,
         precision: str = "float32",
         epochs: int = 10,
-        batch_size: int = 64,
+        batch_size: int | str = "auto",
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
         optimizer_params: Mapping[str, Any] | None = None,
-        augment: "str | Augmentation | Sequence[str | Augmentation] | None" = None,
+        augment: "str | Augmentation | Sequence[str | Augmentation] | None" = "auto",
         tta: str | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         early_stopping: bool = False,

@@ -53,7 +53,7 @@ def train(
     pixel_dtype = pixel_dtype_of(samples.X)
     spec = network_spec(classifier, classes, patch_shape, pixel_dtype)
     settings = training.Settings(
-        batch_size=classifier.batch_size,
+        batch_size=_batch_size(classifier.batch_size, len(samples)),
         optimizer=classifier.optimizer,
         learning_rate=classifier.learning_rate,
         learning_rate_schedule=learning_rate_schedule,
@@ -152,6 +152,16 @@ def _builder(classifier: BaseEstimator) -> "Builder":
         padding=classifier.padding,
         batch_norm_momentum=momentum,
     )
+
+
+def _batch_size(batch_size: int | str, n_samples: int) -> int:
+    """Return the patches of a step; "auto" makes about 32 steps or more an epoch."""
+    if not isinstance(batch_size, str):
+        return batch_size
+    for size in (64, 32):
+        if n_samples >= 32 * size:
+            return size
+    return 16
 
 
 def _former_state(classifier: BaseEstimator) -> "training.TrainingState":

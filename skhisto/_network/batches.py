@@ -11,6 +11,9 @@ from skhisto._input import Patches
 from skhisto._samples import Samples
 
 _N_AHEAD = 2
+# Enough for statistics of every channel, and next to nothing beside a fit.
+_SAMPLE_SIZE = 1024
+_SAMPLE_BATCH_SIZE = 64
 
 Augmentation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -87,6 +90,18 @@ class TrainingBatches:
             return self._batch(positions, filling, rng)
 
         return prefetch(batch, range(0, len(order), self.batch_size))
+
+    def sample(self, seed: Sequence[int]) -> Generator[np.ndarray, None, None]:
+        """Yield full batches of plain patches: some that are drawn, if not all."""
+        order = np.random.default_rng(seed).permutation(len(self.samples))
+        size = min(_SAMPLE_BATCH_SIZE, len(order))
+        n_batches = min(len(order), _SAMPLE_SIZE) // size
+
+        def patches(start: int) -> np.ndarray:
+            rows = self.samples.rows[order[start : start + size]]
+            return as_pixels(self.samples.X[rows], self.pixel_dtype)
+
+        return prefetch(patches, range(0, n_batches * size, size))
 
     def _batch(
         self, positions: np.ndarray, filling: np.ndarray, rng: np.random.Generator

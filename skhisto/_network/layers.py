@@ -6,6 +6,7 @@ serves for layers of Keras themselves, see `use_faster_layers`.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import MethodType
 from typing import Any
 
@@ -104,6 +105,33 @@ def use_faster_layers(network: keras.Model) -> None:
         faster = _FASTER.get(type(layer))
         if faster is not None:
             layer.call = MethodType(faster.call, layer)
+
+
+_DROPOUT = (layers.Dropout, layers.AlphaDropout, layers.GaussianDropout)
+
+
+@contextmanager
+def averaging_statistics(network: keras.Model, share: tf.Tensor) -> Iterator[None]:
+    """Have batch normalisation average its statistics, and dropout drop nothing.
+
+    While a network is traced within this context, in training mode, its running
+    statistics become ``(1 - share) * old + share * new``.
+    """
+    names = {
+        layer: ("momentum", 1 - share)
+        if isinstance(layer, layers.BatchNormalization)
+        else ("rate", 0)
+        for layer in layers_of(network)
+        if isinstance(layer, (layers.BatchNormalization, *_DROPOUT))
+    }
+    before = {layer: getattr(layer, name) for layer, (name, _) in names.items()}
+    for layer, (name, value) in names.items():
+        setattr(layer, name, value)
+    try:
+        yield
+    finally:
+        for layer, (name, _) in names.items():
+            setattr(layer, name, before[layer])
 
 
 def layers_of(network: keras.Model) -> Iterator[layers.Layer]:

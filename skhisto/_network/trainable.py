@@ -1,7 +1,8 @@
 """A compiled network that can be trained by the epoch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -17,7 +18,11 @@ from skhisto._network.building import (
     by_name,
     set_weights,
 )
-from skhisto._network.layers import use_faster_layers
+from skhisto._network.layers import (
+    averaging_statistics,
+    layers_of,
+    use_faster_layers,
+)
 from skhisto._network.pool import POOL
 
 Logs = dict[str, float]
@@ -68,11 +73,16 @@ class TrainableNetwork:
         self._fresh_optimizer = [v.numpy() for v in self._optimizer_variables]
         weights = {id(weight) for weight in self.network.weights}
         self._seed_states = [v for v in self.network.variables if id(v) not in weights]
+        self._has_batch_norm = any(
+            isinstance(layer, keras.layers.BatchNormalization)
+            for layer in layers_of(self.network)
+        )
         # One trace for batches of any size.
+        self._patches_spec = tf.TensorSpec((None, *spec.patch_shape), spec.pixel_dtype)
         self._step = tf.function(
             lambda *batch: self.network.train_step(batch), autograph=False
         ).get_concrete_function(
-            tf.TensorSpec((None, *spec.patch_shape), spec.pixel_dtype),
+            self._patches_spec,
             tf.TensorSpec((None, 1), tf.int32),
             tf.TensorSpec((None,), tf.float32),
         )
@@ -146,6 +156,42 @@ class TrainableNetwork:
             tf.constant(batch.weight),
         )
         return {name: float(metrics[name]) for name in ("loss", "accuracy")}
+
+    def estimate_statistics(
+        self, batches: TrainingBatches, seed: int, number: int
+    ) -> None:
+        """Give batch normalisation the statistics that the current weights make.
+
+        Those that run along in training are of former weights, and of activations
+        with dropout, which have another variance [1]_: predictions with them can be
+        far off where there were few steps. So they are measured anew, without dropout
+        and augmentation, as means over batches of training patches [2]_. The random
+        choice of patches depends on seed and number, that of the epoch.
+
+        References
+        ----------
+        .. [1] X. Li, S. Chen, X. Hu, J. Yang. "Understanding the Disharmony Between
+           Dropout and Batch Normalization by Variance Shift". CVPR 2019.
+        .. [2] Y. Wu, J. Johnson. "Rethinking 'Batch' in BatchNorm". arXiv:2105.07576,
+           2021: "precise" statistics.
+        """
+        if not self._has_batch_norm:
+            return
+        with closing(batches.sample([seed, number])) as sample:
+            for position, patches in enumerate(sample, start=1):
+                self._average(tf.constant(patches), tf.constant(1 / position))
+
+    @cached_property
+    def _average(self) -> Callable[[tf.Tensor, tf.Tensor], None]:
+        """A traced function that counts a batch into the statistics by its share."""
+
+        def average(patches: tf.Tensor, share: tf.Tensor) -> None:
+            with averaging_statistics(self.network, share):
+                self.network(patches, training=True)
+
+        return tf.function(average, autograph=False).get_concrete_function(
+            self._patches_spec, tf.TensorSpec((), tf.float32)
+        )
 
     def _seed_dropout(self, seed: int, epoch: int) -> None:
         for position, state in enumerate(self._seed_states):

@@ -123,6 +123,7 @@ def train(
                     None if rates is None else rates[n_done:],
                 )
                 if validation is not None:
+                    trainable.estimate_statistics(batches, seed, epoch)
                     logs |= _evaluate(spec, trainable.weights, validation)
                 callbacks.on_epoch_end(epoch, dict(logs))
                 # Only now: callbacks may have changed the weights.
@@ -133,6 +134,8 @@ def train(
                     break
         finally:
             callbacks.on_train_end()
+        if validation is None:
+            trainable.estimate_statistics(batches, seed, state.n_iter)
         # Some callbacks of Keras restore former weights at the very end.
         return replace(state, weights=trainable.weights)
 

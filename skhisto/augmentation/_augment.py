@@ -17,6 +17,7 @@ _BY_NAME: dict[str, Augmentation] = {
     "stain": StainJitter(),
     "brightness": BrightnessJitter(),
 }
+_AUTO = (D4(), StainJitter())
 
 
 def as_augmentation(
@@ -29,7 +30,8 @@ def as_augmentation(
     augment : None, str, callable, or list or tuple of str and callable
         Names "d4", "stain" and "brightness", objects such as ``StainJitter(0.1)``, and
         functions ``(patches, rng) -> patches`` of the user's own, which are applied
-        one after the other.
+        one after the other. "auto" alone stands for those of "d4" and "stain" that
+        suit the patches.
     patch_shape : tuple of int (height, width, channels)
         Shape of each patch, in pixels.
     pixel_dtype : {"uint8", "uint16", "float32"}
@@ -51,11 +53,23 @@ def as_augmentation(
         If a name is not known, or patches do not suit: whatever has a method
         ``check(patch_shape, pixel_dtype)`` is asked.
     """
+    if isinstance(augment, str) and augment == "auto":
+        augment = [step for step in _AUTO if _suits(step, patch_shape, pixel_dtype)]
     steps = [_as_step(step) for step in _as_sequence(augment)]
     for step in steps:
         if hasattr(step, "check"):
             step.check(patch_shape, pixel_dtype)
     return partial(_apply, steps) if steps else None
+
+
+def _suits(
+    step: D4 | StainJitter, patch_shape: tuple[int, int, int], pixel_dtype: str
+) -> bool:
+    try:
+        step.check(patch_shape, pixel_dtype)
+    except ValueError:
+        return False
+    return True
 
 
 def _as_sequence(augment: Any) -> Sequence[Any]:
@@ -72,8 +86,8 @@ def _as_step(step: Any) -> Augmentation:
         return step
     wrong = ValueError if isinstance(step, str) else TypeError
     raise wrong(
-        "augment must be None, a name, an augmentation such as D4(), a function "
-        "(patches, rng) -> patches, or a list of these; the names are "
+        "augment must be None, 'auto', a name, an augmentation such as D4(), a "
+        "function (patches, rng) -> patches, or a list of these; the names are "
         f"{', '.join(map(repr, _BY_NAME))}. Got {step!r}."
     )
 
