@@ -129,3 +129,26 @@ def test_threads_end_with_the_batches():
     next(batches := prefetch(str, range(9)))
     batches.close()
     assert threading.active_count() == before
+
+
+@given(n=st.integers(1, 1300))
+def test_a_sample_is_of_full_batches_of_plain_patches_each_at_most_once(n):
+    batches = numbered(n, batch_size=4)
+    batches.augment = lambda patches, rng: patches * 0
+    sample = list(batches.sample([0]))
+    size = min(n, 64)
+    assert {len(patches) for patches in sample} == {size}
+    rows = np.concatenate(sample).ravel()
+    assert len(np.unique(rows)) == len(rows)
+    assert len(rows) == min(n, 1024) // size * size
+
+
+def test_batches_are_augmented_by_draws_of_their_own():
+    drawn = []
+    batches = numbered(10, 4)
+    batches.augment = lambda patches, rng: (drawn.append(rng.random()), patches + 1)[1]
+    for seed in ([0, 0], [0, 1], [0, 0]):
+        for batch in batches.epoch(seed):
+            np.testing.assert_array_equal(batch.patches.ravel(), batch.target + 1)
+    assert len(set(drawn[:6])) == 6
+    assert drawn[6:] == drawn[:3]

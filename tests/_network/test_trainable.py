@@ -214,3 +214,65 @@ def test_an_epoch_that_ends_early_leaves_no_thread_behind(fails):
     assert bool(error) == fails
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("skhisto")]
+
+
+def statistics_of(network):
+    (norm,) = (
+        layer
+        for layer in network.network.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    return norm.moving_mean.numpy(), norm.moving_variance.numpy()
+
+
+def dropout_before_norm(patch_shape, n_outputs):
+    return keras.Sequential(
+        [
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.5),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(n_outputs),
+        ]
+    )
+
+
+@pytest.mark.parametrize("n_rows", [64, 192])
+def test_statistics_are_those_of_the_patches_without_dropout(n_rows):
+    spec = NetworkSpec(dropout_before_norm, (2, 1, 1), 1, "float32")
+    X = np.random.default_rng(0).normal(3, 2, (n_rows, 2, 1, 1)).astype("f4")
+    batches = TrainingBatches(
+        Samples.from_arrays(X, np.arange(n_rows) % 2),
+        batch_size=4,
+        pixel_dtype="float32",
+        augment=lambda patches, rng: patches * 9,
+    )
+    network = TrainableNetwork(spec, "sgd", None)
+    network.load(by_name(build(spec, 0).weights), None, 0.1)
+    network.estimate_statistics(batches, 0, 0)
+    mean, variance = statistics_of(network)
+    np.testing.assert_allclose(mean, X.mean(axis=(0, 2, 3)), rtol=1e-4)
+    # The mean over batches of 64 lacks the variance of their means.
+    np.testing.assert_allclose(variance, X.var(axis=(0, 2, 3)), rtol=0.05)
+
+
+def test_measuring_statistics_changes_nothing_else():
+    network = TrainableNetwork(SPEC, "adam", None)
+    states, _ = trained(network)
+    samples = Samples.from_arrays(np.ones((10, 3, 3, 1)), np.arange(10) % 2)
+    batches = TrainingBatches(samples, batch_size=4, pixel_dtype="float32")
+    network.estimate_statistics(batches, 0, 0)
+    changed = [
+        name
+        for (name, value), before in zip(network.weights.items(), states, strict=False)
+        if not np.array_equal(value, before)
+    ]
+    assert [name.rpartition("/")[2] for name in changed] == [
+        "moving_mean",
+        "moving_variance",
+    ]
+    rates = [layer.rate for layer in network.network.layers if hasattr(layer, "rate")]
+    assert rates == [0.5]
+    again, _ = trained(network)
+    for state, state_again in zip(states, again, strict=True):
+        np.testing.assert_array_equal(state, state_again)
