@@ -87,9 +87,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "same" for smaller ones.
     batch_norm_momentum : float, default=0.9
         Share of the old value when batch normalisation updates its running statistics,
-        in [0, 1). They are what callbacks of Keras see during training; predictions
-        and early stopping use statistics that are measured anew, on up to 1,024
-        training patches and without dropout. Ignored where `model` is given.
+        in [0, 1). Predictions, early stopping and callbacks do not depend on it: for
+        them, statistics are measured anew, on up to 1,024 training patches and without
+        dropout [5]_. Ignored where `model` is given.
     patch_shape : tuple of (height, width, channels), default=None
         Shape of the patches, in pixels. Needed only for flat rows that are not square
         RGB or square grey patches: None takes a row of ``3 * k * k`` values for RGB,
@@ -217,6 +217,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
        Overfitting". JMLR 15, 2014.
     .. [4] L. N. Smith, N. Topin. "Super-Convergence: Very Fast Training of Neural
        Networks Using Large Learning Rates". arXiv:1708.07120, 2018.
+    .. [5] Y. Wu, J. Johnson. "Rethinking 'Batch' in BatchNorm". arXiv:2105.07576, 2021.
 
     Examples
     --------

@@ -1,5 +1,6 @@
 """When to stop training, and which epoch to keep."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -29,7 +30,9 @@ class EarlyStopping:
     def begin(self) -> None:
         """Hear that an epoch begins."""
 
-    def end(self, state: "TrainingState") -> bool:
+    def end(
+        self, state: "TrainingState", predicting: "Callable[[], TrainingState]"
+    ) -> bool:
         """Look at the loss after an epoch; return whether to stop."""
         loss = state.history["val_loss"][-1]
         if loss < self._best_loss:

@@ -38,10 +38,10 @@ class EpochTasks:
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
-    def end(self, state: Any) -> bool:
+    def end(self, state: Any, predicting: Callable[[], Any]) -> bool:
         """End the epoch; return whether a callback asks to stop."""
         return self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
             **self.data,
-            reconstruction_attributes=lambda: self.fitted_attributes(state),
+            reconstruction_attributes=lambda: self.fitted_attributes(predicting()),
         )

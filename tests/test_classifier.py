@@ -179,7 +179,9 @@ def test_a_network_without_batch_norm_does_not_see_the_rows_that_fill_a_batch(
     X, y, _ = bright_or_dark
     X = X[:10] / 255
     params = {"model": steep_model, "optimizer": "sgd", "epochs": 1, "random_state": 0}
-    classifier = PatchCNNClassifier(**params, batch_size=6, learning_rate=1e-3)
+    classifier = PatchCNNClassifier(
+        **params, batch_size=6, learning_rate=1e-3, augment=None
+    )
     classifier.fit(X, y[:10])
     kernel = np.ones(X[0].size)
     order = np.random.default_rng([classifier._draw_seed(), 0]).permutation(10)
@@ -266,7 +268,7 @@ def test_early_stopping_and_zero_weights_copy_no_patches(tiny_cnn, bright_or_dar
     X, y, _ = bright_or_dark
     X = np.repeat(X, 400, axis=0)  # 10 MB
     y = np.repeat(y, 400)
-    tiny_cnn.set_params(epochs=1, early_stopping=True, batch_size=512)
+    tiny_cnn.set_params(epochs=1, early_stopping=True, batch_size=512, augment=None)
     tiny_cnn.fit(X[:600], y[:600])  # compiled networks stay
     tracemalloc.start()
     tiny_cnn.fit(X, y, sample_weight=np.r_[0.0, np.ones(len(y) - 1)])

@@ -10,7 +10,7 @@ def run(losses, n_iter_no_change, tol):
     for epoch, loss in enumerate(losses, start=1):
         history = [*history, loss]
         state = TrainingState({"w": epoch}, {}, {"val_loss": history}, epoch)
-        if stopping.end(state):
+        if stopping.end(state, lambda: state):
             break
     return stopping.restore_best(state)
 

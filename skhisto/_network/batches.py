@@ -91,7 +91,7 @@ class TrainingBatches:
 
         return prefetch(batch, range(0, len(order), self.batch_size))
 
-    def sample(self, seed: Sequence[int]) -> Generator[np.ndarray, None, None]:
+    def sample(self, seed: int) -> Generator[np.ndarray, None, None]:
         """Yield full batches of plain patches: some that are drawn, if not all."""
         order = np.random.default_rng(seed).permutation(len(self.samples))
         size = min(_SAMPLE_BATCH_SIZE, len(order))

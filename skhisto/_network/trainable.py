@@ -102,6 +102,7 @@ class TrainableNetwork:
             variable.assign(value)
         self.network.optimizer.learning_rate = learning_rate
         self.network.stop_training = False
+        self._statistics_are_old = self._has_batch_norm
 
     def _suits(self, optimizer_state: Weights) -> bool:
         """Tell whether a state is one of this optimizer, which may have changed."""
@@ -134,6 +135,7 @@ class TrainableNetwork:
         `learning_rates` has that of each step; None leaves the optimizer's.
         """
         self._seed_dropout(seed, number)
+        self._statistics_are_old = self._has_batch_norm
         means = RunningMeans()
         # Closed also where a callback fails: no thread stays behind.
         with closing(batches.epoch([seed, number])) as epoch:
@@ -157,16 +159,14 @@ class TrainableNetwork:
         )
         return {name: float(metrics[name]) for name in ("loss", "accuracy")}
 
-    def estimate_statistics(
-        self, batches: TrainingBatches, seed: int, number: int
-    ) -> None:
+    def estimate_statistics(self, batches: TrainingBatches, seed: int) -> None:
         """Give batch normalisation the statistics that the current weights make.
 
         Those that run along in training are of former weights, and of activations
         with dropout, which have another variance [1]_: predictions with them can be
         far off where there were few steps. So they are measured anew, without dropout
-        and augmentation, as means over batches of training patches [2]_. The random
-        choice of patches depends on seed and number, that of the epoch.
+        and augmentation, as means over batches of training patches [2]_, which the
+        seed draws. Nothing is done if the weights are the same as the last time.
 
         References
         ----------
@@ -175,11 +175,12 @@ class TrainableNetwork:
         .. [2] Y. Wu, J. Johnson. "Rethinking 'Batch' in BatchNorm". arXiv:2105.07576,
            2021: "precise" statistics.
         """
-        if not self._has_batch_norm:
+        if not self._statistics_are_old:
             return
-        with closing(batches.sample([seed, number])) as sample:
+        with closing(batches.sample(seed)) as sample:
             for position, patches in enumerate(sample, start=1):
                 self._average(tf.constant(patches), tf.constant(1 / position))
+        self._statistics_are_old = False
 
     @cached_property
     def _average(self) -> Callable[[tf.Tensor, tf.Tensor], None]:

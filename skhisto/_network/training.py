@@ -1,7 +1,8 @@
 """Training a network: epochs, validation, callbacks, the state that comes out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite, nan
 from typing import Any, Protocol
 
@@ -62,8 +63,14 @@ class Observer(Protocol):
     def begin(self) -> None:
         """Hear that an epoch begins."""
 
-    def end(self, state: TrainingState) -> bool:
-        """Hear that an epoch has ended; return whether to stop."""
+    def end(
+        self, state: TrainingState, predicting: Callable[[], TrainingState]
+    ) -> bool:
+        """Hear that an epoch has ended; return whether to stop.
+
+        ``predicting()`` is the state with the statistics of batch normalisation that
+        predictions need, which take time to measure.
+        """
 
 
 def initial_state(spec: NetworkSpec, seed: int) -> TrainingState:
@@ -122,22 +129,32 @@ def train(
                     callbacks,
                     None if rates is None else rates[n_done:],
                 )
+                if validation is not None or settings.callbacks:
+                    trainable.estimate_statistics(batches, seed)
                 if validation is not None:
-                    trainable.estimate_statistics(batches, seed, epoch)
                     logs |= _evaluate(spec, trainable.weights, validation)
                 callbacks.on_epoch_end(epoch, dict(logs))
                 # Only now: callbacks may have changed the weights.
                 state = _next_state(state, trainable, logs)
                 # All hear of the epoch, also where one of them wants to stop.
-                stops = [observer.end(state) for observer in observers]
+                predicting = partial(_predicting, state, trainable, batches, seed)
+                stops = [observer.end(state, predicting) for observer in observers]
                 if any(stops) or trainable.network.stop_training:
                     break
         finally:
             callbacks.on_train_end()
-        if validation is None:
-            trainable.estimate_statistics(batches, seed, state.n_iter)
         # Some callbacks of Keras restore former weights at the very end.
-        return replace(state, weights=trainable.weights)
+        return _predicting(state, trainable, batches, seed)
+
+
+def _predicting(
+    state: TrainingState,
+    trainable: TrainableNetwork,
+    batches: TrainingBatches,
+    seed: int,
+) -> TrainingState:
+    trainable.estimate_statistics(batches, seed)
+    return replace(state, weights=trainable.weights)
 
 
 def _make_callbacks(settings: Settings) -> list[keras.callbacks.Callback]:

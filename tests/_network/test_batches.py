@@ -135,7 +135,7 @@ def test_threads_end_with_the_batches():
 def test_a_sample_is_of_full_batches_of_plain_patches_each_at_most_once(n):
     batches = numbered(n, batch_size=4)
     batches.augment = lambda patches, rng: patches * 0
-    sample = list(batches.sample([0]))
+    sample = list(batches.sample(0))
     size = min(n, 64)
     assert {len(patches) for patches in sample} == {size}
     rows = np.concatenate(sample).ravel()

@@ -202,7 +202,7 @@ def test_folding_new_weights_leaves_nothing_of_the_former():
     for network in (used, new):
         network.load(random_weights(spec))
     rows = np.arange(len(X))
-    np.testing.assert_array_equal(used.logits(X, rows), new.logits(X, rows))
+    np.testing.assert_array_equal(used.logits(X, rows, [0]), new.logits(X, rows, [0]))
 
 
 @pytest.mark.parametrize("name", ["MobileNetV2", "EfficientNetB0"])

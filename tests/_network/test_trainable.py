@@ -249,7 +249,7 @@ def test_statistics_are_those_of_the_patches_without_dropout(n_rows):
     )
     network = TrainableNetwork(spec, "sgd", None)
     network.load(by_name(build(spec, 0).weights), None, 0.1)
-    network.estimate_statistics(batches, 0, 0)
+    network.estimate_statistics(batches, 0)
     mean, variance = statistics_of(network)
     np.testing.assert_allclose(mean, X.mean(axis=(0, 2, 3)), rtol=1e-4)
     # The mean over batches of 64 lacks the variance of their means.
@@ -261,7 +261,7 @@ def test_measuring_statistics_changes_nothing_else():
     states, _ = trained(network)
     samples = Samples.from_arrays(np.ones((10, 3, 3, 1)), np.arange(10) % 2)
     batches = TrainingBatches(samples, batch_size=4, pixel_dtype="float32")
-    network.estimate_statistics(batches, 0, 0)
+    network.estimate_statistics(batches, 0)
     changed = [
         name
         for (name, value), before in zip(network.weights.items(), states, strict=False)
