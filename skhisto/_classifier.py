@@ -103,7 +103,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Times that `fit` goes through the training patches.
     batch_size : int or "auto", default="auto"
         Patches in a training step. "auto" is 64, but 32 for fewer than 2,048 training
-        patches, and 16 for fewer than 1,024: an epoch of few steps teaches little.
+        patches, 16 for fewer than 1,024 and 8 for fewer than 512: an epoch of few steps
+        teaches little.
     optimizer : str, default="adam"
         Name of a Keras optimizer.
     learning_rate : float, default=1e-3

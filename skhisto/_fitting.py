@@ -158,10 +158,10 @@ def _batch_size(batch_size: int | str, n_samples: int) -> int:
     """Return the patches of a step; "auto" makes about 32 steps or more an epoch."""
     if not isinstance(batch_size, str):
         return batch_size
-    for size in (64, 32):
+    for size in (64, 32, 16):
         if n_samples >= 32 * size:
             return size
-    return 16
+    return 8
 
 
 def _former_state(classifier: BaseEstimator) -> "training.TrainingState":
