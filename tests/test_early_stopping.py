@@ -10,7 +10,8 @@ def run(losses, n_iter_no_change, tol):
     for epoch, loss in enumerate(losses, start=1):
         history = [*history, loss]
         state = TrainingState({"w": epoch}, {}, {"val_loss": history}, epoch)
-        if stopping.end(state, lambda: state):
+        # It looks at the state only, not at one measured for predictions.
+        if stopping.end(state, lambda: None):
             break
     return stopping.restore_best(state)
 
