@@ -177,9 +177,7 @@ save(figure, "class_balance.png")
 
 clf = make_pipeline(
     CenterCrop(args.size),
-    PatchCNNClassifier(
-        filters=(16, 32, 64), epochs=args.epochs, batch_size=16, random_state=0
-    ),
+    PatchCNNClassifier(filters=(16, 32, 64), epochs=args.epochs, random_state=0),
 )
 clf.set_callbacks(ProgressBar())
 
