@@ -28,7 +28,11 @@ class Skhisto:
         from skhisto import PatchCNNClassifier
 
         self._classifier = PatchCNNClassifier(
-            epochs=1, batch_size=BATCH_SIZE, precision=precision, random_state=0
+            epochs=1,
+            batch_size=BATCH_SIZE,
+            augment=None,  # as the others
+            precision=precision,
+            random_state=0,
         )
 
     def prepare(self, X: np.ndarray, y: np.ndarray) -> None:

@@ -25,7 +25,12 @@ class RealPatches:
         self._train = X[is_train][:n_patches], patches.target[is_train][:n_patches]
         self._test = X[~is_train][:n_patches], patches.target[~is_train][:n_patches]
         self._classifier = PatchCNNClassifier(
-            filters=(16, 32, 64), dense_units=64, epochs=epochs, precision=precision
+            filters=(16, 32, 64),
+            dense_units=64,
+            epochs=epochs,
+            batch_size=64,
+            augment=None,
+            precision=precision,
         )
 
     def auc(self, seed: int) -> tuple[float, float]:

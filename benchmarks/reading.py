@@ -61,6 +61,7 @@ class Reader:
             model=light_network if light else None,
             epochs=1,
             batch_size=BATCH_SIZE,
+            augment=None,
             random_state=0,
         )
 

@@ -43,7 +43,7 @@ def skhisto_classifier() -> Any:
     """Return our classifier, unfitted."""
     from skhisto import PatchCNNClassifier
 
-    return PatchCNNClassifier(**NETWORK, **FITTING, random_state=0)
+    return PatchCNNClassifier(**NETWORK, **FITTING, augment=None, random_state=0)
 
 
 def scikeras_classifier() -> Any:
