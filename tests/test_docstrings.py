@@ -5,11 +5,15 @@ import doctest
 import pytest
 
 import skhisto
+from skhisto import metrics
+
+PUBLIC = [getattr(skhisto, name) for name in skhisto.__all__]
+PUBLIC += [metrics.specificity_at_sensitivity]
 
 
-@pytest.mark.parametrize("name", skhisto.__all__)
-def test_the_examples_run(name):
-    public = getattr(skhisto, name)
+@pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)
+def test_the_examples_run(public):
+    name = public.__name__
     found = [
         test for test in doctest.DocTestFinder().find(public, name) if test.examples
     ]
