@@ -87,9 +87,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "same" for smaller ones.
     batch_norm_momentum : float, default=0.9
         Share of the old value when batch normalisation updates its running statistics,
-        in [0, 1). Predictions, early stopping and callbacks do not depend on it: for
-        them, statistics are measured anew, on up to 1,024 training patches and without
-        dropout [5]_. Ignored where `model` is given.
+        in [0, 1). It matters for `partial_fit` only: `fit` measures them anew for
+        predictions, early stopping and callbacks, on up to 1,024 training patches and
+        without dropout [5]_. Ignored where `model` is given.
     patch_shape : tuple of (height, width, channels), default=None
         Shape of the patches, in pixels. Needed only for flat rows that are not square
         RGB or square grey patches: None takes a row of ``3 * k * k`` values for RGB,
@@ -419,6 +419,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             go_on=go_on,
             context=context,
             learning_rate_schedule=self.learning_rate_schedule,
+            measure_statistics=True,
         )
         if not self.warm_start:
             del attributes["optimizer_state_"]
@@ -438,7 +439,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ) -> Self:
         """Train for one epoch on these patches, going on from the former weights.
 
-        Callbacks of scikit-learn are not told of it.
+        Callbacks of scikit-learn are not told of it. Statistics of batch normalisation
+        run along with `batch_norm_momentum`, as no call sees all patches.
 
         Parameters
         ----------
@@ -493,6 +495,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             go_on=go_on,
             context=None,
             learning_rate_schedule="constant",
+            measure_statistics=False,
         )
         self._set_fitted(attributes)
         return self
@@ -665,6 +668,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _check_views(self, X: Patches) -> Sequence[int]:
         """Return the views that predictions are averaged over."""
+        self._validate_params()  # it may have been set after fit
         if self.tta is None:
             return (0,)
         check_square(X.shape[1:], f"tta={self.tta!r}")

@@ -29,6 +29,7 @@ def train(
     go_on: bool,
     context: CallbackContext | None,
     learning_rate_schedule: str,
+    measure_statistics: bool,
 ) -> dict[str, Any]:
     """Train the network of a classifier and return the attributes of the fit.
 
@@ -46,6 +47,8 @@ def train(
     context : sklearn.callback.CallbackContext or None
         The context of the fit, to whose callbacks each epoch is told.
     learning_rate_schedule : str
+    measure_statistics : bool
+        Whether the samples are all that there is, for statistics of batch norm.
     """
     from skhisto._network import training
 
@@ -98,6 +101,7 @@ def train(
         n_epochs=n_epochs,
         seed=seed,
         observers=observers,
+        measure_statistics=measure_statistics,
     )
     if early_stopping is not None:
         state = early_stopping.restore_best(state)
@@ -155,9 +159,9 @@ def _builder(classifier: BaseEstimator) -> "Builder":
 
 
 def _batch_size(batch_size: int | str, n_samples: int) -> int:
-    """Return the patches of a step; "auto" makes about 32 steps or more an epoch."""
+    """Return the patches of a step; "auto" tries to make 32 steps an epoch."""
     if not isinstance(batch_size, str):
-        return batch_size
+        return int(batch_size)
     for size in (64, 32, 16):
         if n_samples >= 32 * size:
             return size

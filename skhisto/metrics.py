@@ -3,8 +3,8 @@
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import recall_score
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
@@ -31,7 +31,7 @@ def specificity_at_sensitivity(
 
     The score to tune a decision threshold with where tumour must not be missed:
     `sklearn.model_selection.TunedThresholdClassifierCV` then chooses the threshold of
-    the highest specificity among those that reach the sensitivity.
+    the highest specificity among those that reach the sensitivity in every fold.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def specificity_at_sensitivity(
     -------
     score : float
         Share of the negatives that are predicted as such, in [0, 1], if the sensitivity
-        is reached; otherwise what is missing to it, as a negative number: it is best to
-        be near.
+        is reached; otherwise -100 and less, by what is missing to it: in a mean over
+        folds, no other fold makes up for one that misses it.
 
     Raises
     ------
     ValueError
-        If there are more than two classes, or `pos_label` is none of them.
+        If there are other labels than `pos_label` and one more.
 
     Examples
     --------
@@ -78,34 +78,24 @@ def specificity_at_sensitivity(
     True
     """
     labels = unique_labels(y_true, y_pred)
-    if type_of_target(y_true) == "multiclass" or len(labels) > 2:
+    others = [label for label in labels.tolist() if label != pos_label]
+    if type_of_target(y_true) == "multiclass" or len(others) > 1:
         raise ValueError(
-            "specificity_at_sensitivity needs labels of two classes, but got "
-            f"{labels.tolist()}."
+            f"specificity_at_sensitivity needs labels of two classes, pos_label="
+            f"{pos_label!r} and another one, but got {labels.tolist()}."
         )
-    if pos_label not in labels:
-        raise ValueError(
-            f"pos_label={pos_label!r} is none of the labels {labels.tolist()}."
-        )
-    found = recall_score(
-        y_true,
-        y_pred,
-        pos_label=pos_label,
-        sample_weight=sample_weight,
-        zero_division=1.0,
-    )
-    if found < sensitivity:
-        return float(found - sensitivity)
-    negatives = [label for label in labels if label != pos_label]
-    if not negatives:
-        return 1.0
-    return float(
-        recall_score(
-            y_true,
-            y_pred,
-            labels=negatives,
-            average="macro",
-            sample_weight=sample_weight,
-            zero_division=1.0,
-        )
-    )
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
+    is_hit, is_positive = y_true == y_pred, y_true == pos_label
+    found = _share(is_hit, is_positive, weight)
+    # Sums of weights are rounded.
+    if found < sensitivity - 1e-9:
+        return -(100 + sensitivity - found)
+    return _share(is_hit, ~is_positive, weight)
+
+
+def _share(is_hit: np.ndarray, among: np.ndarray, weight: ArrayLike) -> float:
+    """Return the weighted share of hits among some samples, 1 if there are none."""
+    weight = np.asarray(weight, dtype=float) * among
+    total = weight.sum()
+    return float((weight * is_hit).sum() / total) if total > 0 else 1.0

@@ -44,7 +44,7 @@ def test_no_more_patches_than_a_batch_are_decoded_at_a_time(tiny_cnn):
     X, y = PatchArray(source), np.arange(300) % 2
     tiny_cnn.set_params(epochs=1, early_stopping=True).fit(X, y).predict(X)
     # To train and predict on, and to measure statistics on.
-    assert set(source.asked) <= set(range(25)) | {64}
+    assert max(source.asked) <= 64
     assert sum(source.asked) < 3 * 300
 
 

@@ -14,11 +14,20 @@ def test_it_is_the_specificity_where_enough_positives_are_found():
     assert specificity_at_sensitivity(y_true, y_pred, sensitivity=0.75) == 0.75
 
 
-def test_it_is_negative_by_what_is_missing_where_too_few_are_found():
+def test_it_is_far_below_zero_where_too_few_are_found():
     y_true = [0, 0, 1, 1, 1, 1]
     y_pred = [0, 0, 1, 1, 1, 0]
     score = specificity_at_sensitivity(y_true, y_pred, sensitivity=0.95)
-    assert score == pytest.approx(-0.2)
+    assert score == pytest.approx(-100.2)
+
+
+@pytest.mark.parametrize("weight", [0.1, 1 / 3, 1 / 7])
+def test_a_sensitivity_that_is_just_reached_counts_whatever_the_weights(weight):
+    y_true, y_pred = np.ones(200, int), np.r_[np.ones(190, int), np.zeros(10, int)]
+    score = specificity_at_sensitivity(
+        y_true, y_pred, sample_weight=np.full(200, weight)
+    )
+    assert score == 1.0
 
 
 def test_labels_may_be_strings_and_samples_weighted():
@@ -32,22 +41,32 @@ def test_labels_may_be_strings_and_samples_weighted():
 
 def test_folds_without_positives_or_negatives_count_as_all_found():
     assert specificity_at_sensitivity([0, 0], [0, 1], sensitivity=1.0) == 0.5
+    assert specificity_at_sensitivity([0, 0], [0, 0], sensitivity=1.0) == 1.0
     assert specificity_at_sensitivity([1, 1], [1, 1]) == 1.0
 
 
-def test_a_threshold_tuned_with_it_finds_the_wanted_share_of_positives():
+def test_a_threshold_tuned_with_it_finds_enough_in_every_fold():
     X, y = make_classification(2000, flip_y=0.2, random_state=0)
-    found = {}
+    X[1500:] -= 1  # another laboratory
+    splits = [
+        (np.delete(np.arange(2000), rows), rows)
+        for rows in np.split(np.arange(2000), 4)
+    ]
     for sensitivity in (0.8, 0.95):
         scorer = make_scorer(specificity_at_sensitivity, sensitivity=sensitivity)
-        tuned = TunedThresholdClassifierCV(LogisticRegression(), scoring=scorer)
-        found[sensitivity] = recall_score(y, tuned.fit(X, y).predict(X))
-    assert found[0.8] == pytest.approx(0.8, abs=0.05)
-    assert found[0.95] == pytest.approx(0.95, abs=0.03)
+        tuned = TunedThresholdClassifierCV(
+            LogisticRegression(), scoring=scorer, cv=splits, thresholds=500
+        )
+        threshold = tuned.fit(X, y).best_threshold_
+        found = []
+        for train, test in splits:
+            proba = LogisticRegression().fit(X[train], y[train]).predict_proba(X[test])
+            found.append(recall_score(y[test], proba[:, 1] >= threshold))
+        assert min(found) == pytest.approx(sensitivity, abs=0.03)
 
 
 def test_more_than_two_classes_and_unknown_labels_are_errors():
-    with pytest.raises(ValueError, match=r"two classes, but got \[0, 1, 2\]"):
+    with pytest.raises(ValueError, match=r"two classes, .* but got \[0, 1, 2\]"):
         specificity_at_sensitivity([0, 1, 2], [0, 1, 1])
-    with pytest.raises(ValueError, match=r"pos_label=1 is none of the labels"):
+    with pytest.raises(ValueError, match=r"pos_label=1 and another one, but got"):
         specificity_at_sensitivity(np.array(["a", "b"]), np.array(["a", "b"]))

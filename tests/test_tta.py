@@ -69,6 +69,11 @@ def test_a_patch_of_files_is_decoded_once_for_all_views(fitted, real_data):
     np.testing.assert_array_equal(lazy, fitted.predict_proba(np.asarray(patches)))
 
 
+def test_an_unknown_name_that_is_set_after_fit_is_an_error(fitted, bright_or_dark):
+    with pytest.raises(ValueError, match=r"The 'tta' parameter .* must be a str among"):
+        fitted.set_params(tta="D4").predict(bright_or_dark[0])
+
+
 @pytest.mark.parametrize("when", ["fit", "predict"])
 def test_patches_that_are_not_square_are_an_error(tiny_cnn, when):
     X, y = np.ones((20, 12, 10, 3), np.uint8), np.arange(20) % 2

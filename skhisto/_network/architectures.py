@@ -80,7 +80,7 @@ def choose_padding(
 def compact_network(
     patch_shape: tuple[int, int, int], n_outputs: int, *, batch_norm_momentum: float
 ) -> keras.Sequential:
-    """Five convolutions, each of half the resolution, and the mean over all places.
+    """Five convolutions at lower and lower resolutions, and the mean over all places.
 
     The first convolution halves the resolution itself, where images are largest. With
     two classes and RGB it has about 400,000 parameters, for patches of any size.

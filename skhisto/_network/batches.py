@@ -14,6 +14,8 @@ _N_AHEAD = 2
 # Enough for statistics of every channel, and next to nothing beside a fit.
 _SAMPLE_SIZE = 1024
 _SAMPLE_BATCH_SIZE = 64
+# Tags of random streams: larger than any epoch's number, by which the order is drawn.
+_AUGMENT, _SAMPLE = 2**31, 2**31 + 1
 
 Augmentation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -86,22 +88,23 @@ class TrainingBatches:
             positions = order[start : start + self.batch_size]
             filling = order[: self.batch_size - len(positions)]
             # A generator of its own: batches do not depend on those before them.
-            rng = np.random.default_rng([*seed, start])
+            rng = np.random.default_rng([*seed, _AUGMENT, start])
             return self._batch(positions, filling, rng)
 
         return prefetch(batch, range(0, len(order), self.batch_size))
 
     def sample(self, seed: int) -> Generator[np.ndarray, None, None]:
-        """Yield full batches of plain patches: some that are drawn, if not all."""
-        order = np.random.default_rng(seed).permutation(len(self.samples))
-        size = min(_SAMPLE_BATCH_SIZE, len(order))
-        n_batches = min(len(order), _SAMPLE_SIZE) // size
+        """Yield batches of plain patches: all of them, or some that are drawn."""
+        rng = np.random.default_rng([seed, _SAMPLE])
+        order = rng.permutation(len(self.samples))[:_SAMPLE_SIZE]
+        # Of about the same size: a small one at the end would be noise.
+        n_batches = -(-len(order) // _SAMPLE_BATCH_SIZE)
 
-        def patches(start: int) -> np.ndarray:
-            rows = self.samples.rows[order[start : start + size]]
+        def patches(positions: np.ndarray) -> np.ndarray:
+            rows = self.samples.rows[positions]
             return as_pixels(self.samples.X[rows], self.pixel_dtype)
 
-        return prefetch(patches, range(0, n_batches * size, size))
+        return prefetch(patches, np.array_split(order, n_batches))
 
     def _batch(
         self, positions: np.ndarray, filling: np.ndarray, rng: np.random.Generator

@@ -107,8 +107,8 @@ def set_weights(network: keras.Model, weights: Weights) -> None:
     if [value.shape for value in weights.values()] != expected:
         raise ValueError(
             "The weights do not suit the network: a parameter that shapes it (model, "
-            "filters, kernel_size, dense_units or padding) has changed since fit. Set "
-            "it back, or fit again with warm_start=False."
+            "architecture, filters, kernel_size, dense_units or padding) has changed "
+            "since fit. Set it back, or fit again with warm_start=False."
         )
     network.set_weights(list(weights.values()))
 

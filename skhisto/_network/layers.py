@@ -117,21 +117,23 @@ def averaging_statistics(network: keras.Model, share: tf.Tensor) -> Iterator[Non
     While a network is traced within this context, in training mode, its running
     statistics become ``(1 - share) * old + share * new``.
     """
-    names = {
-        layer: ("momentum", 1 - share)
-        if isinstance(layer, layers.BatchNormalization)
-        else ("rate", 0)
-        for layer in layers_of(network)
-        if isinstance(layer, (layers.BatchNormalization, *_DROPOUT))
-    }
-    before = {layer: getattr(layer, name) for layer, (name, _) in names.items()}
-    for layer, (name, value) in names.items():
+    before: list[tuple[layers.Layer, str, Any]] = []
+
+    def replace(layer: layers.Layer, name: str, value: Any) -> None:
+        before.append((layer, name, getattr(layer, name)))
         setattr(layer, name, value)
+
     try:
+        # Those within layers of the user's own too.
+        for layer in network._flatten_layers():
+            if isinstance(layer, layers.BatchNormalization):
+                replace(layer, "momentum", 1 - tf.cast(share, layer.variable_dtype))
+            elif isinstance(layer, _DROPOUT):
+                replace(layer, "rate", 0)
         yield
     finally:
-        for layer, (name, _) in names.items():
-            setattr(layer, name, before[layer])
+        for layer, name, value in reversed(before):
+            setattr(layer, name, value)
 
 
 def layers_of(network: keras.Model) -> Iterator[layers.Layer]:

@@ -20,7 +20,6 @@ from skhisto._network.building import (
 )
 from skhisto._network.layers import (
     averaging_statistics,
-    layers_of,
     use_faster_layers,
 )
 from skhisto._network.pool import POOL
@@ -74,8 +73,8 @@ class TrainableNetwork:
         weights = {id(weight) for weight in self.network.weights}
         self._seed_states = [v for v in self.network.variables if id(v) not in weights]
         self._has_batch_norm = any(
-            isinstance(layer, keras.layers.BatchNormalization)
-            for layer in layers_of(self.network)
+            isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+            for layer in self.network._flatten_layers()
         )
         # One trace for batches of any size.
         self._patches_spec = tf.TensorSpec((None, *spec.patch_shape), spec.pixel_dtype)
@@ -102,7 +101,7 @@ class TrainableNetwork:
             variable.assign(value)
         self.network.optimizer.learning_rate = learning_rate
         self.network.stop_training = False
-        self._statistics_are_old = self._has_batch_norm
+        self.statistics_are_old = True
 
     def _suits(self, optimizer_state: Weights) -> bool:
         """Tell whether a state is one of this optimizer, which may have changed."""
@@ -135,7 +134,7 @@ class TrainableNetwork:
         `learning_rates` has that of each step; None leaves the optimizer's.
         """
         self._seed_dropout(seed, number)
-        self._statistics_are_old = self._has_batch_norm
+        self.statistics_are_old = True
         means = RunningMeans()
         # Closed also where a callback fails: no thread stays behind.
         with closing(batches.epoch([seed, number])) as epoch:
@@ -166,7 +165,7 @@ class TrainableNetwork:
         with dropout, which have another variance [1]_: predictions with them can be
         far off where there were few steps. So they are measured anew, without dropout
         and augmentation, as means over batches of training patches [2]_, which the
-        seed draws. Nothing is done if the weights are the same as the last time.
+        seed draws. Nothing is done unless `statistics_are_old`.
 
         References
         ----------
@@ -175,12 +174,12 @@ class TrainableNetwork:
         .. [2] Y. Wu, J. Johnson. "Rethinking 'Batch' in BatchNorm". arXiv:2105.07576,
            2021: "precise" statistics.
         """
-        if not self._statistics_are_old:
+        if not (self._has_batch_norm and self.statistics_are_old):
             return
         with closing(batches.sample(seed)) as sample:
             for position, patches in enumerate(sample, start=1):
                 self._average(tf.constant(patches), tf.constant(1 / position))
-        self._statistics_are_old = False
+        self.statistics_are_old = False
 
     @cached_property
     def _average(self) -> Callable[[tf.Tensor, tf.Tensor], None]:

@@ -89,8 +89,13 @@ def train(
     n_epochs: int,
     seed: int,
     observers: Sequence[Observer],
+    measure_statistics: bool,
 ) -> TrainingState:
-    """Go on from a state for some epochs and return the last state."""
+    """Go on from a state for some epochs and return the last state.
+
+    `measure_statistics` says whether `samples` are all that batch normalisation should
+    have its statistics from; otherwise those that run along in training are kept.
+    """
     batches = TrainingBatches(
         samples,
         batch_size=settings.batch_size,
@@ -115,6 +120,13 @@ def train(
             epochs=first_epoch + n_epochs,
             steps=len(batches),
         )
+        callbacks_look = bool(settings.callbacks)
+
+        def predicting(state: TrainingState) -> TrainingState:
+            if measure_statistics:
+                trainable.estimate_statistics(batches, seed)
+            return replace(state, weights=trainable.weights)
+
         callbacks.on_train_begin()
         try:
             for epoch in range(first_epoch, first_epoch + n_epochs):
@@ -129,32 +141,26 @@ def train(
                     callbacks,
                     None if rates is None else rates[n_done:],
                 )
-                if validation is not None or settings.callbacks:
+                if measure_statistics and (validation is not None or callbacks_look):
                     trainable.estimate_statistics(batches, seed)
                 if validation is not None:
                     logs |= _evaluate(spec, trainable.weights, validation)
                 callbacks.on_epoch_end(epoch, dict(logs))
                 # Only now: callbacks may have changed the weights.
+                trainable.statistics_are_old |= callbacks_look
                 state = _next_state(state, trainable, logs)
                 # All hear of the epoch, also where one of them wants to stop.
-                predicting = partial(_predicting, state, trainable, batches, seed)
-                stops = [observer.end(state, predicting) for observer in observers]
+                stops = [
+                    observer.end(state, partial(predicting, state))
+                    for observer in observers
+                ]
                 if any(stops) or trainable.network.stop_training:
                     break
         finally:
             callbacks.on_train_end()
         # Some callbacks of Keras restore former weights at the very end.
-        return _predicting(state, trainable, batches, seed)
-
-
-def _predicting(
-    state: TrainingState,
-    trainable: TrainableNetwork,
-    batches: TrainingBatches,
-    seed: int,
-) -> TrainingState:
-    trainable.estimate_statistics(batches, seed)
-    return replace(state, weights=trainable.weights)
+        trainable.statistics_are_old |= callbacks_look
+        return predicting(state)
 
 
 def _make_callbacks(settings: Settings) -> list[keras.callbacks.Callback]:

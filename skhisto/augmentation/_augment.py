@@ -86,7 +86,7 @@ def _as_step(step: Any) -> Augmentation:
         return step
     wrong = ValueError if isinstance(step, str) else TypeError
     raise wrong(
-        "augment must be None, 'auto', a name, an augmentation such as D4(), a "
+        "augment must be None, 'auto' alone, a name, an augmentation such as D4(), a "
         "function (patches, rng) -> patches, or a list of these; the names are "
         f"{', '.join(map(repr, _BY_NAME))}. Got {step!r}."
     )
