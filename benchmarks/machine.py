@@ -49,7 +49,7 @@ def describe_machine() -> str:
     """Return the date, the machine and the versions as a list in Markdown."""
     names = [f"{name} {_version(name)}" for name in PACKAGES]
     lines = [
-        f"Date: {time.strftime('%Y-%m-%d')}{_commit()}",
+        f"Date: {time.strftime('%Y-%m-%d')}{commit()}",
         f"Machine: {_cpu()}, {n_cores()} cores, {total_gigabytes():.0f} GB of memory; "
         f"instructions: {_flags()}",
         f"System: {_system()}, Python {platform.python_version()}",
@@ -99,12 +99,13 @@ def _environment() -> str:
     return ", ".join(values) or "no variable set that changes speed or memory"
 
 
-def _commit() -> str:
-    commit = _git("rev-parse", "--short", "HEAD")
-    if not commit:
+def commit() -> str:
+    """Return ", commit " and its number, or nothing outside of a repository."""
+    number = _git("rev-parse", "--short", "HEAD")
+    if not number:
         return ""
     changed = _git("status", "--porcelain", "--", "skhisto", "benchmarks")
-    return f", commit {commit}{' with changes' if changed else ''}"
+    return f", commit {number}{' with changes' if changed else ''}"
 
 
 def _git(*arguments: str) -> str:

@@ -32,7 +32,9 @@ def records(module, patches):
         target = patches.y[np.isin(patches.fold, fit.held_out)].astype(float)
         proba = np.where(np.arange(len(target)) % 20 < 18, target, 1 - target)
         proba = (0.1 + 0.8 * proba).tolist()
-        record = module("records").Record(fit, 1.5, {"plain": proba, "tta": proba})
+        record = module("records").Record(
+            fit, "commit abc", 1.5, {"plain": proba, "tta": proba}
+        )
         of_fit[fit] = record
     return of_fit
 
@@ -54,6 +56,7 @@ def test_every_recipe_has_a_row_with_its_scores(module, records, patches):
         assert accuracy == "0.900"
         assert cells[9] == "0.000"  # certain by 0.9, and right in 9 of 10 cases
     assert "not fitted" not in page
+    assert "made by commit abc." in page
     assert "mean of 3 networks" in page
 
 

@@ -26,7 +26,7 @@ from benchmarks.accuracy.pages import render
 from benchmarks.accuracy.patches import Patches, load_patches
 from benchmarks.accuracy.recipes import RECIPES
 from benchmarks.accuracy.records import Fit, Record, append, read
-from benchmarks.machine import n_cores
+from benchmarks.machine import commit, n_cores
 from benchmarks.page import write
 from skhisto import PatchCNNClassifier
 
@@ -74,7 +74,7 @@ def run(fit: Fit, patches: Patches) -> Record:
     if isinstance(estimator[-1], PatchCNNClassifier):
         estimator[-1].set_params(tta="d4")
         proba["tta"] = _proba(estimator, patches.X[held_out])
-    return Record(fit, minutes, proba)
+    return Record(fit, commit().removeprefix(", "), minutes, proba)
 
 
 def _proba(estimator: Pipeline, X: np.ndarray) -> list[float]:

@@ -23,13 +23,15 @@ Predictions = dict[int, np.ndarray]
 def render(records: Records, patches: Patches) -> str:
     """Return the page as Markdown."""
     sizes = " / ".join(f"{n:,}" for n in np.bincount(patches.fold))
+    commits = sorted({record.commit for record in records.values()})
     intro = (
         "Made by `python -m benchmarks.accuracy FILE --write` from "
         f"{len(patches.y):,} real patches of 96x96 pixels of the Kaggle competition "
         f"Histopathologic Cancer Detection, {np.mean(patches.y):.0%} of them with "
         f"tumour, in {len(FOLDS)} folds of slides ({sizes} patches). Every fold was "
         "predicted by a classifier that was trained on the others: so all scores are "
-        "of slides that it has not seen."
+        "of slides that it has not seen. Fits that are not there yet are shown as "
+        f"such; the others were made by {', '.join(commits) or 'none'}."
     )
     sections = [
         _recipes(records, patches),
@@ -54,12 +56,12 @@ def _recipes(records: Records, patches: Patches) -> Section:
     ]
     table = Table(columns)
     for name, way, n_seeds in _rows():
+        label = name if way == "plain" else f"{name}, {way}"
         outer = [_outer(records, patches, name, way, seed) for seed in range(n_seeds)]
         found = [predictions for predictions in outer if predictions is not None]
         if not found:
-            table.fail(name, "not fitted")
+            table.fail(label, "not fitted yet")
             continue
-        label = name if way == "plain" else f"{name}, {way}"
         minutes = _minutes(records, name)
         table.add(label, str(len(found)), *_mean_scores(found, patches), minutes)
         if len(found) > 1:
@@ -181,7 +183,7 @@ def _decisions(records: Records, patches: Patches) -> Section:
     table = Table(["decision", "accuracy", "sensitivity", "specificity", "log loss"])
     rows = [_decide(records, patches, fold) for fold in FOLDS]
     if None in rows:
-        table.fail(RECOMMENDED, "not fitted")
+        table.fail(RECOMMENDED, "not fitted yet")
     else:
         for name in rows[0]:
             scores = np.mean([row[name] for row in rows], axis=0)

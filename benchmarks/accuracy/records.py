@@ -33,6 +33,8 @@ class Record:
     Parameters
     ----------
     fit : Fit
+    commit : str
+        Of the code that was run.
     minutes : float
         Time to train.
     proba : dict of str to list of float
@@ -41,6 +43,7 @@ class Record:
     """
 
     fit: Fit
+    commit: str
     minutes: float
     proba: dict[str, list[float]]
 
