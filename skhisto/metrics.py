@@ -84,9 +84,11 @@ def specificity_at_sensitivity(
             f"specificity_at_sensitivity needs labels of two classes, pos_label="
             f"{pos_label!r} and another one, but got {labels.tolist()}."
         )
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
-    is_hit, is_positive = y_true == y_pred, y_true == pos_label
+    true, predicted = np.asarray(y_true), np.asarray(y_pred)
+    weight = np.asarray(
+        np.ones(len(true)) if sample_weight is None else sample_weight, dtype=float
+    )
+    is_hit, is_positive = true == predicted, true == pos_label
     found = _share(is_hit, is_positive, weight)
     # Sums of weights are rounded.
     if found < sensitivity - 1e-9:
@@ -94,8 +96,7 @@ def specificity_at_sensitivity(
     return _share(is_hit, ~is_positive, weight)
 
 
-def _share(is_hit: np.ndarray, among: np.ndarray, weight: ArrayLike) -> float:
+def _share(is_hit: np.ndarray, among: np.ndarray, weight: np.ndarray) -> float:
     """Return the weighted share of hits among some samples, 1 if there are none."""
-    weight = np.asarray(weight, dtype=float) * among
-    total = weight.sum()
-    return float((weight * is_hit).sum() / total) if total > 0 else 1.0
+    total = weight[among].sum()
+    return float(weight[among & is_hit].sum() / total) if total > 0 else 1.0
