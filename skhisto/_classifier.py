@@ -418,8 +418,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             seed=seed,
             go_on=go_on,
             context=context,
-            learning_rate_schedule=self.learning_rate_schedule,
-            measure_statistics=True,
+            is_all=True,
         )
         if not self.warm_start:
             del attributes["optimizer_state_"]
@@ -494,8 +493,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             seed=self._draw_seed(),
             go_on=go_on,
             context=None,
-            learning_rate_schedule="constant",
-            measure_statistics=False,
+            is_all=False,
         )
         self._set_fitted(attributes)
         return self
@@ -659,6 +657,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _predict_logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "weights_")
+        self._validate_params()  # tta and precision may have been set after fit
         X = self._check_patches(X, fitted=True)
         from skhisto._network.inference import predict_logits
 
@@ -668,7 +667,6 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _check_views(self, X: Patches) -> Sequence[int]:
         """Return the views that predictions are averaged over."""
-        self._validate_params()  # it may have been set after fit
         if self.tta is None:
             return (0,)
         check_square(X.shape[1:], f"tta={self.tta!r}")

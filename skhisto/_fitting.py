@@ -28,8 +28,7 @@ def train(
     seed: int,
     go_on: bool,
     context: CallbackContext | None,
-    learning_rate_schedule: str,
-    measure_statistics: bool,
+    is_all: bool,
 ) -> dict[str, Any]:
     """Train the network of a classifier and return the attributes of the fit.
 
@@ -46,9 +45,9 @@ def train(
         Whether to go on from the classifier's former fit.
     context : sklearn.callback.CallbackContext or None
         The context of the fit, to whose callbacks each epoch is told.
-    learning_rate_schedule : str
-    measure_statistics : bool
-        Whether the samples are all that there is, for statistics of batch norm.
+    is_all : bool
+        Whether these samples and epochs are all: then the learning rate follows its
+        schedule, and statistics of batch norm are measured.
     """
     from skhisto._network import training
 
@@ -59,7 +58,9 @@ def train(
         batch_size=_batch_size(classifier.batch_size, len(samples)),
         optimizer=classifier.optimizer,
         learning_rate=classifier.learning_rate,
-        learning_rate_schedule=learning_rate_schedule,
+        learning_rate_schedule=(
+            classifier.learning_rate_schedule if is_all else "constant"
+        ),
         optimizer_params=classifier.optimizer_params,
         augment=as_augmentation(classifier.augment, patch_shape, pixel_dtype),
         callbacks=classifier.callbacks,
@@ -101,7 +102,7 @@ def train(
         n_epochs=n_epochs,
         seed=seed,
         observers=observers,
-        measure_statistics=measure_statistics,
+        measure_statistics=is_all,
     )
     if early_stopping is not None:
         state = early_stopping.restore_best(state)

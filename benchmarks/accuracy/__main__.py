@@ -2,9 +2,9 @@
 
 Run from the root of the repository, with SKHISTO_DATA set::
 
-    python -m benchmarks.accuracy FILE                    # fits what is missing in FILE
-    python -m benchmarks.accuracy FILE --only "notebook"  # fits these recipes only
-    python -m benchmarks.accuracy FILE --write            # also writes docs/accuracy.md
+    python -m benchmarks.accuracy FILE                 # fits what is missing in FILE
+    python -m benchmarks.accuracy FILE --only compact  # fits these recipes only
+    python -m benchmarks.accuracy FILE --write         # also writes docs/accuracy.md
 
 Every fit is added to FILE as soon as it is done, a line of JSON each: a run that was
 interrupted goes on where it was. All of it takes hours. On two cores, two processes

@@ -57,7 +57,7 @@ def _recipes(records: Records, patches: Patches) -> Section:
     table = Table(columns)
     for name, way, n_seeds in _rows():
         label = name if way == "plain" else f"{name}, {way}"
-        outer = [_outer(records, patches, name, way, seed) for seed in range(n_seeds)]
+        outer = [_outer(records, name, way, seed) for seed in range(n_seeds)]
         found = [predictions for predictions in outer if predictions is not None]
         if not found:
             table.fail(label, "not fitted yet")
@@ -94,9 +94,7 @@ def _rows() -> Iterable[tuple[str, str, int]]:
             yield name, "tta", recipe.n_seeds
 
 
-def _outer(
-    records: Records, patches: Patches, name: str, way: str, seed: int
-) -> Predictions | None:
+def _outer(records: Records, name: str, way: str, seed: int) -> Predictions | None:
     """Return the predictions of all folds, None unless all are there."""
     found = {fold: records.get(Fit(name, seed, (fold,))) for fold in FOLDS}
     if None in found.values():

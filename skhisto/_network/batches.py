@@ -3,12 +3,15 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from skhisto._input import Patches
 from skhisto._samples import Samples
+
+if TYPE_CHECKING:
+    from skhisto.augmentation._augment import Augmentation
 
 _N_AHEAD = 2
 # Enough for statistics of every channel, and next to nothing beside a fit.
@@ -16,8 +19,6 @@ _SAMPLE_SIZE = 1024
 _SAMPLE_BATCH_SIZE = 64
 # Tags of random streams: larger than any epoch's number, by which the order is drawn.
 _AUGMENT, _SAMPLE = 2**31, 2**31 + 1
-
-Augmentation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 Key = TypeVar("Key")
 Loaded = TypeVar("Loaded")
@@ -69,7 +70,7 @@ class TrainingBatches:
         *,
         batch_size: int,
         pixel_dtype: str,
-        augment: Augmentation | None = None,
+        augment: "Augmentation | None" = None,
     ) -> None:
         self.samples = samples
         self.augment = augment

@@ -4,17 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite, nan
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 
 from skhisto._network.assembly import Callbacks, make_callbacks
-from skhisto._network.batches import Augmentation, TrainingBatches
+from skhisto._network.batches import TrainingBatches
 from skhisto._network.building import NetworkSpec, Weights, build, by_name
 from skhisto._network.inference import predict_logits
 from skhisto._network.schedules import learning_rates
 from skhisto._network.trainable import Logs, TrainableNetwork, borrow_network
 from skhisto._samples import Samples
+
+if TYPE_CHECKING:
+    from skhisto.augmentation._augment import Augmentation
 
 History = dict[str, list[float]]
 
@@ -52,7 +55,7 @@ class Settings:
     learning_rate: float
     learning_rate_schedule: str
     optimizer_params: Mapping[str, Any] | None
-    augment: Augmentation | None
+    augment: "Augmentation | None"
     callbacks: Callbacks | None
     verbose: int
 

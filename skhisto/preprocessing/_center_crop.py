@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skhisto._images.patch_array import PatchArray, as_height_width, center_window
+from skhisto.preprocessing._checks import check_patches
 
 _SIZE_CONSTRAINTS = [Interval(Integral, 1, None, closed="left"), tuple]
 
@@ -60,7 +60,7 @@ def center_crop(X: Any, size: int | tuple[int, int] = 32) -> np.ndarray | PatchA
     """
     if isinstance(X, PatchArray):
         return X.center_crop(size)
-    X = _check_patches(X)
+    X = check_patches(X)
     rows, columns = center_window(X.shape[1], X.shape[2], size)
     return X[:, rows, columns]
 
@@ -167,23 +167,3 @@ class CenterCrop(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _check_patches(X: Any) -> np.ndarray:
-    if isinstance(X, (list, tuple)):
-        shapes = sorted({np.shape(patch) for patch in X})
-        if len(shapes) > 1:
-            raise ValueError(
-                "All patches must have the same shape, but the list has patches of "
-                f"shapes {', '.join(map(str, shapes[:10]))}."
-            )
-    X = check_array(
-        X, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False
-    )
-    if X.ndim not in (3, 4) or X.dtype.kind not in "buif":
-        raise ValueError(
-            "Patches must be numbers of shape (n_patches, height, width, n_channels) "
-            "or, if grey, (n_patches, height, width). Got an array of shape "
-            f"{X.shape} and dtype {X.dtype}."
-        )
-    return X

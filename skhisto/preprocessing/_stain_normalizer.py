@@ -14,7 +14,7 @@ from skhisto._images.macenko import macenko_reference, normalise_macenko
 from skhisto._images.mapped import MappedPatches, chunks, map_in_chunks
 from skhisto._images.patch_array import PatchArray
 from skhisto._images.reinhard import normalise_reinhard, reinhard_reference
-from skhisto.preprocessing._center_crop import _check_patches
+from skhisto.preprocessing._checks import check_patches
 
 
 class _Method(NamedTuple):
@@ -197,7 +197,7 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
 def _check_rgb(X: Any) -> np.ndarray | PatchArray:
     if not isinstance(X, PatchArray):
-        X = _check_patches(X)
+        X = check_patches(X)
     if X.ndim != 4 or X.shape[3] != 3 or X.dtype != np.uint8:
         raise ValueError(
             "Stains are normalised in RGB patches of shape (n_patches, height, width, "
