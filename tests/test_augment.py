@@ -5,7 +5,6 @@ import threading
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
 
 from skhisto import D4, BrightnessJitter, StainJitter
 
@@ -74,32 +73,6 @@ def test_the_same_seed_gives_the_same_weights_bitwise(
     tiny_cnn.set_params(augment=augment, epochs=2)
     first = weights(clone(tiny_cnn).fit(X, y))
     np.testing.assert_array_equal(weights(clone(tiny_cnn).fit(X, y)), first)
-
-
-def test_it_works_with_weights_early_stopping_and_many_classes(
-    tiny_cnn, bright_or_dark
-):
-    X, _, groups = bright_or_dark
-    y = np.array(["a", "b", "c"])[np.arange(60) % 3]
-    tiny_cnn.set_params(
-        augment=["d4", "stain", "brightness"],
-        tta="d4",
-        epochs=2,
-        class_weight="balanced",
-        early_stopping=True,
-        validation_fraction=0.3,
-    )
-    tiny_cnn.fit(X, y, sample_weight=np.arange(60) % 2, groups=groups)
-    assert len(tiny_cnn.history_["val_loss"]) == 2
-    np.testing.assert_allclose(tiny_cnn.predict_proba(X).sum(axis=1), 1, atol=1e-6)
-
-
-def test_a_grid_search_may_try_augmentations(tiny_cnn, bright_or_dark):
-    X, y, _ = bright_or_dark
-    grid = {"augment": [None, "d4", [D4(), BrightnessJitter(0.2)]], "tta": ["d4"]}
-    search = GridSearchCV(tiny_cnn.set_params(epochs=1), grid, cv=2).fit(X, y)
-    assert len(search.cv_results_["params"]) == 3
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 @pytest.mark.parametrize(
