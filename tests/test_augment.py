@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from skhisto import D4, BrightnessJitter, StainJitter
+from skhisto import D4, StainJitter
 
 
 class Spy:

@@ -256,6 +256,28 @@ def test_statistics_are_those_of_the_patches_without_dropout(n_rows):
     np.testing.assert_allclose(variance, X.var(axis=(0, 2, 3)), rtol=0.05)
 
 
+def one_norm_frozen_one_within(patch_shape, n_outputs):
+    """A network in which one batch norm is frozen, and one is of an inner network."""
+    frozen = keras.layers.BatchNormalization(name="frozen", trainable=False)
+    inner = keras.Sequential([keras.layers.BatchNormalization(name="inner")])
+    head = [keras.layers.Flatten(), keras.layers.Dense(n_outputs)]
+    return keras.Sequential([keras.Input(patch_shape), frozen, inner, *head])
+
+
+def test_batch_norm_within_networks_is_measured_and_frozen_one_left_alone():
+    spec = NetworkSpec(one_norm_frozen_one_within, (2, 1, 1), 1, "float32")
+    X = np.random.default_rng(0).normal(3, 2, (64, 2, 1, 1)).astype("f4")
+    samples = Samples.from_arrays(X, np.arange(64) % 2)
+    batches = TrainingBatches(samples, batch_size=4, pixel_dtype="float32")
+    network = TrainableNetwork(spec, "sgd", None)
+    network.load(by_name(build(spec, 0).weights), None, 0.1)
+    network.estimate_statistics(batches, 0)
+    (frozen,) = (w for name, w in network.weights.items() if "frozen/moving_m" in name)
+    (inner,) = (w for name, w in network.weights.items() if "inner/moving_m" in name)
+    assert frozen == 0
+    np.testing.assert_allclose(inner, X.mean(), rtol=1e-2)
+
+
 def test_measuring_statistics_changes_nothing_else():
     network = TrainableNetwork(SPEC, "adam", None)
     states, _ = trained(network)
