@@ -60,7 +60,7 @@ def _normalised(seed: int, **parameters: Any) -> Pipeline:
 
 COMPACT = {
     "architecture": "compact",
-    "epochs": 30,
+    "epochs": 40,
     "learning_rate": 3e-3,
     "learning_rate_schedule": "one_cycle",
 }

@@ -28,11 +28,11 @@ class StainJitter:
 
     Parameters
     ----------
-    scale : float, default=0.3
+    scale : float, default=0.2
         `alpha` is uniform in ``[1 - scale, 1 + scale]``. From 0 to 1.
-    shift : float, default=0.1
+    shift : float, default=0.05
         `beta` is uniform in ``[-shift, shift]``, in units of decadic optical density:
-        0.1 of eosin takes away 20 % of the green light. From 0 to 1.
+        0.05 of eosin takes away 11 % of the green light. From 0 to 1.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class StainJitter:
     >>> import numpy as np
     >>> from skhisto import StainJitter
     >>> pink = np.full((2, 32, 32, 3), (230, 150, 200), dtype=np.uint8)
-    >>> jittered = StainJitter(scale=0.2, shift=0.05)(pink, random_state=0)
+    >>> jittered = StainJitter()(pink, random_state=0)
     >>> jittered[:, 0, 0].tolist()
     [[223, 144, 201], [212, 126, 211]]
     >>> np.array_equal(StainJitter(scale=0, shift=0)(pink, random_state=0), pink)
@@ -72,8 +72,8 @@ class StainJitter:
 
     __module__ = "skhisto"  # where users import it from, and pickles look for it
 
-    scale: float = 0.3
-    shift: float = 0.1
+    scale: float = 0.2
+    shift: float = 0.05
 
     def __post_init__(self) -> None:
         check_strength("scale", self.scale)
