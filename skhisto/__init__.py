@@ -9,21 +9,35 @@ from skhisto.datasets import (
     make_patches,
     write_submission,
 )
+from skhisto.inspection import (
+    CAMDisplay,
+    ClassBalanceDisplay,
+    PatchGridDisplay,
+    TrainingCurveDisplay,
+    class_activation_map,
+    occlusion_map,
+)
 from skhisto.preprocessing import CenterCrop, PatchLoader, StainNormalizer, center_crop
 
 __all__ = [
     "D4",
     "BrightnessJitter",
+    "CAMDisplay",
     "CenterCrop",
+    "ClassBalanceDisplay",
     "PatchArray",
     "PatchCNNClassifier",
+    "PatchGridDisplay",
     "PatchLoader",
     "StainJitter",
     "StainNormalizer",
+    "TrainingCurveDisplay",
     "center_crop",
+    "class_activation_map",
     "load_patch_folder",
     "load_pcam",
     "make_patches",
+    "occlusion_map",
     "write_submission",
 ]
 

@@ -1,0 +1,174 @@
+"""Patches, and what in them speaks for a class."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skhisto.inspection._class_activation_map import class_activation_map
+from skhisto.inspection._drawing import as_images, axes_to_draw_on, picture
+from skhisto.inspection._estimators import seen_patches
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+_GAP = 0.06  # between patches, in widths of a patch
+_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
+
+
+class CAMDisplay:
+    """Patches, and below each the map of what speaks for a class, over the patch.
+
+    Make it with `from_estimator`, or from maps that are there already: those of
+    `class_activation_map` or `occlusion_map`. All maps share one scale.
+
+    Parameters
+    ----------
+    patches : array-like of shape (n, height, width, channels)
+        Patches of 1, 3 or 4 channels.
+    maps : array-like of shape (n, height, width)
+        A number for each pixel. If there are negative ones, colours are those of a
+        diverging scale around 0.
+    label : str, default="evidence"
+        What the numbers are, for the scale.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with patches and maps, in units of pixels.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    images_ : list of matplotlib AxesImage
+        The patches.
+    maps_ : list of matplotlib AxesImage
+        The maps.
+    colorbar_ : matplotlib Colorbar
+        The scale.
+
+    Raises
+    ------
+    ValueError
+        If numbers and sizes of patches and maps differ.
+
+    See Also
+    --------
+    class_activation_map : Takes gradients of the network.
+    occlusion_map : Covers parts of the patches.
+
+    Examples
+    --------
+    >>> from skhisto import CAMDisplay, PatchCNNClassifier, make_patches
+    >>> X, y = make_patches(40, size=24, random_state=0)
+    >>> clf = PatchCNNClassifier(
+    ...     filters=(8, 16), dense_units=16, epochs=2, random_state=0
+    ... )
+    >>> display = CAMDisplay.from_estimator(clf.fit(X, y), X[:4])
+    >>> len(display.maps_)
+    4
+    """
+
+    __module__ = "skhisto"
+
+    def __init__(
+        self, patches: ArrayLike, maps: ArrayLike, *, label: str = "evidence"
+    ) -> None:
+        self.patches = patches
+        self.maps = maps
+        self.label = label
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        target: Any = None,
+        method: str = "hires_cam",
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Compute class activation maps of patches, and show them.
+
+        Parameters
+        ----------
+        estimator : PatchCNNClassifier or Pipeline
+            A fitted classifier, or a Pipeline that ends in one: the patches that reach
+            the classifier are shown.
+        X : array-like or PatchArray of shape (n, height, width, channels)
+            Patches, or whatever the Pipeline gets.
+        target : label, default=None
+            The class, see `class_activation_map`.
+        method : {"hires_cam", "grad_cam"}, default="hires_cam"
+            How maps are computed, see `class_activation_map`.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure that fits.
+
+        Returns
+        -------
+        display : CAMDisplay
+        """
+        maps = class_activation_map(estimator, X, target=target, method=method)
+        patches = np.asarray(seen_patches(estimator, X))
+        return cls(patches, maps, label="evidence, in logits").plot(ax=ax)
+
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
+        """Draw patches and maps.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure that fits.
+
+        Returns
+        -------
+        self : CAMDisplay
+        """
+        patches, maps = as_images(self.patches), np.asarray(self.maps)
+        if maps.shape != patches.shape[:3]:
+            raise ValueError(
+                f"Patches of shape {patches.shape} need maps of shape "
+                f"{patches.shape[:3]}, but these are of shape {maps.shape}."
+            )
+        n, height, width = maps.shape
+        step = np.array([width, height]) + width * _GAP
+        size = np.array([n * step[0], 2 * step[1]]) / width * 1.3 + (0.8, 0)
+        self.figure_, self.ax_ = axes_to_draw_on(
+            ax, f"{type(self).__name__}.plot", size
+        )
+        high = float(np.abs(maps).max()) or 1.0
+        is_signed = maps.min() < 0
+        self.images_: list[AxesImage] = []
+        self.maps_: list[AxesImage] = []
+        for i, (patch, values) in enumerate(zip(patches, maps, strict=True)):
+            left, top = i * step[0], step[1]
+            below = (left, left + width, top + height, top)
+            shown = picture(patch)
+            self.images_.append(
+                self.ax_.imshow(shown, extent=(left, left + width, height, 0))
+            )
+            self.ax_.imshow(_grey(shown), cmap="gray", vmin=0, vmax=1, extent=below)
+            over_it = self.ax_.imshow(
+                values,
+                cmap="PuOr_r" if is_signed else "viridis",
+                vmin=-high if is_signed else 0,
+                vmax=high,
+                alpha=0.5,
+                extent=below,
+            )
+            self.maps_.append(over_it)
+        self.ax_.set(
+            xlim=(-1, n * step[0] - width * _GAP + 1),
+            ylim=(2 * step[1] - width * _GAP + 1, -1),
+            aspect="equal",
+        )
+        self.ax_.set_axis_off()
+        self.colorbar_ = self.figure_.colorbar(
+            self.maps_[-1], ax=self.ax_, label=self.label, shrink=0.8
+        )
+        return self
+
+
+def _grey(shown: np.ndarray) -> np.ndarray:
+    """Return the luminance of a picture, from 0 to 1."""
+    rgb = shown[..., :3] / (255 if shown.dtype == np.uint8 else 1)
+    return rgb @ np.array(_LUMINANCE)

@@ -1,0 +1,141 @@
+"""Which places of a patch speak for a class, by the network's own activations."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+from skhisto._classifier import PatchCNNClassifier
+from skhisto._fitting import fitted_spec
+from skhisto._input import Patches
+from skhisto.inspection._estimators import classifier_of, seen_patches
+from skhisto.inspection._targets import position_of
+
+
+@validate_params(
+    {"method": [StrOptions({"hires_cam", "grad_cam"})]},
+    prefer_skip_nested_validation=True,
+)
+def class_activation_map(
+    estimator: Any, X: Any, *, target: Any = None, method: str = "hires_cam"
+) -> np.ndarray:
+    """Map what in each patch speaks for a class, as the network sees it.
+
+    The last image inside the network has few places and many channels. What the logit
+    of the class owes to each place is estimated from the gradient of the logit, and
+    interpolated linearly to the pixels of the patch.
+
+    Parameters
+    ----------
+    estimator : PatchCNNClassifier or Pipeline
+        A fitted classifier, with any network, or a Pipeline that ends in one.
+    X : array-like or PatchArray of shape (n, height, width, channels)
+        Patches, or whatever the Pipeline gets: ids or paths, if it loads them.
+    target : label, default=None
+        The class, one of ``classes_``. None stands for ``classes_[1]`` of two classes,
+        and of more for the one that is predicted for each patch.
+    method : {"hires_cam", "grad_cam"}, default="hires_cam"
+        "hires_cam" [1]_ multiplies activations and gradients place by place, so that
+        the maps show what the network uses. "grad_cam" [2]_ takes the mean of the
+        gradients over all places, which is the same where a network averages over
+        places itself, as "compact" does, and else may show what has no influence.
+
+    Returns
+    -------
+    maps : ndarray of shape (n, height, width), float32
+        Not negative, in units of the logit, at the resolution of the patches that reach
+        the classifier: behind a `CenterCrop` these are the cropped ones. What speaks
+        against the class is 0. Beyond the outermost places of the last image, maps go
+        on with their values.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is no PatchCNNClassifier, and no Pipeline that ends in one.
+    NotFittedError
+        If it is not fitted.
+    ValueError
+        If X does not suit it, `target` is no class, or the network has no layer that
+        gives an image.
+
+    See Also
+    --------
+    occlusion_map : Needs no gradients, and works with any classifier.
+    CAMDisplay : Shows such maps.
+
+    Notes
+    -----
+    A map is no proof: it shows where, not what, and says nothing about patches that
+    are not in `X`. With random weights it must look different [3]_.
+
+    References
+    ----------
+    .. [1] R. L. Draelos, L. Carin. "Use HiResCAM instead of Grad-CAM for faithful
+       explanations of convolutional neural networks". arXiv:2011.08891, 2020.
+    .. [2] R. R. Selvaraju et al. "Grad-CAM: Visual Explanations from Deep Networks via
+       Gradient-Based Localization". ICCV 2017.
+    .. [3] J. Adebayo et al. "Sanity Checks for Saliency Maps". NeurIPS 2018.
+
+    Examples
+    --------
+    >>> from skhisto import PatchCNNClassifier, class_activation_map, make_patches
+    >>> X, y = make_patches(40, size=24, random_state=0)
+    >>> clf = PatchCNNClassifier(
+    ...     filters=(8, 16), dense_units=16, epochs=2, random_state=0
+    ... )
+    >>> class_activation_map(clf.fit(X, y), X[:3]).shape
+    (3, 24, 24)
+    """
+    classifier = classifier_of(estimator)
+    patches = seen_patches(estimator, X)
+    outputs, signs = _logits_of(classifier, patches, target)
+    from skhisto._network.activations import Activations
+
+    activations = Activations(fitted_spec(classifier), classifier.weights_)
+    height, width = classifier.patch_shape_[:2]
+    maps = [
+        _spread(_cells(*batch, method), (height, width), activations.strides)
+        for batch in activations.batches(patches, outputs, signs)
+    ]
+    return np.concatenate(maps)
+
+
+def _logits_of(
+    classifier: PatchCNNClassifier, patches: Patches, target: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the position and the sign of the logit that stands for the target."""
+    n_classes = len(classifier.classes_)
+    position = position_of(target, classifier.classes_)
+    if position is None:
+        outputs = classifier.decision_function(patches).argmax(axis=1)
+    else:
+        outputs = np.full(len(patches), 0 if n_classes == 2 else position)
+    sign = -1 if n_classes == 2 and position == 0 else 1
+    return outputs, np.full(len(patches), sign, np.float32)
+
+
+def _cells(images: np.ndarray, gradients: np.ndarray, method: str) -> np.ndarray:
+    """Return what speaks for the target at each place, (n, rows, columns)."""
+    if method == "grad_cam":
+        gradients = gradients.mean(axis=(1, 2), keepdims=True)
+    return np.maximum((images * gradients).sum(axis=-1), 0)
+
+
+def _spread(
+    cells: np.ndarray, size: tuple[int, int], strides: tuple[float, float]
+) -> np.ndarray:
+    """Interpolate between cells, whose grid lies in the middle of the patch."""
+    vertical, horizontal = (
+        _interpolation(n_cells, n_pixels, stride)
+        for n_cells, n_pixels, stride in zip(
+            cells.shape[1:], size, strides, strict=True
+        )
+    )
+    return (vertical @ cells @ horizontal.T).astype(np.float32)
+
+
+def _interpolation(n_cells: int, n_pixels: int, stride: float) -> np.ndarray:
+    """Return the weights of linear interpolation, (n_pixels, n_cells)."""
+    centres = (n_pixels - 1) / 2 + stride * (np.arange(n_cells) - (n_cells - 1) / 2)
+    pixels = np.arange(n_pixels)
+    return np.stack([np.interp(pixels, centres, cell) for cell in np.eye(n_cells)], 1)

@@ -1,0 +1,41 @@
+"""The classifier at the end of a pipeline, and the patches that reach it."""
+
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from skhisto._classifier import PatchCNNClassifier
+from skhisto._input import Patches
+
+
+def classifier_of(estimator: Any) -> PatchCNNClassifier:
+    """Return the fitted classifier that an estimator is or ends in.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    NotFittedError
+        If it is not fitted.
+    """
+    last = estimator
+    while isinstance(last, Pipeline):
+        last = last[-1]
+    if not isinstance(last, PatchCNNClassifier):
+        raise TypeError(
+            "estimator must be a PatchCNNClassifier, or a Pipeline that ends in one, "
+            f"but got {estimator!r}. Of a search, give its best_estimator_."
+        )
+    check_is_fitted(last, "weights_")
+    return last
+
+
+def seen_patches(estimator: Any, X: Any) -> Patches:
+    """Return the patches that reach the classifier which an estimator is or ends in."""
+    classifier = classifier_of(estimator)
+    while isinstance(estimator, Pipeline):
+        if len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        estimator = estimator[-1]
+    return classifier._check_patches(X, fitted=True)

@@ -1,0 +1,379 @@
+"""Patches side by side."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_consistent_length, check_random_state
+
+from skhisto._images.patch_array import as_height_width, center_window
+from skhisto.inspection._drawing import as_images, axes_to_draw_on, colour_of, picture
+from skhisto.inspection._names import names_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+    from matplotlib.patches import Rectangle
+    from matplotlib.text import Text
+
+_GAP = 0.08  # between patches, in widths of a patch
+_TITLE = 0.22  # height of the line above a patch, in widths of a patch
+
+
+class PatchGridDisplay:
+    """Patches side by side, with their labels and what was predicted.
+
+    Make it with `from_arrays`, `from_predictions` or `from_estimator`. The line above a
+    patch names its class, in the colour of that class; where there are predictions, the
+    predicted class and its probability follow, and the frame has the colour of the
+    predicted class. A square in the middle shows what the label is about.
+
+    Parameters
+    ----------
+    patches : array-like of shape (n, height, width, channels)
+        Patches of 1, 3 or 4 channels. Integers are shown from 0 to the largest of their
+        dtype, others from 0 to 1, or over their range if they exceed that.
+    y_true : array-like of shape (n,)
+        Their labels.
+    y_proba : array-like of shape (n, n_classes), default=None
+        Probabilities of the classes.
+    classes : array-like of shape (n_classes,), default=None
+        The labels in the order of `y_proba`; None takes those of `y_true`, sorted.
+    display_labels : sequence of str of length n_classes, default=None
+        Names of the classes; None takes the labels.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the patches, in units of pixels.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    images_ : list of matplotlib AxesImage
+        The patches.
+    frames_ : list of matplotlib Rectangle
+        Their frames.
+    centers_ : list of matplotlib Rectangle
+        The squares in their middle; empty with ``center=None``.
+    titles_ : list of matplotlib Text
+        The lines above them.
+
+    Raises
+    ------
+    ValueError
+        If the patches have another shape or number of channels, numbers of rows differ,
+        or labels are none of the classes.
+
+    See Also
+    --------
+    ClassBalanceDisplay : How many patches of each class there are.
+    CAMDisplay : What in patches speaks for a class.
+
+    Examples
+    --------
+    >>> from skhisto import PatchGridDisplay, make_patches
+    >>> X, y = make_patches(40, random_state=0)
+    >>> display = PatchGridDisplay.from_arrays(
+    ...     X, y, n_patches=6, display_labels=["normal", "tumour"], random_state=0
+    ... )
+    >>> len(display.images_)
+    12
+    """
+
+    __module__ = "skhisto"
+
+    def __init__(
+        self,
+        patches: ArrayLike,
+        *,
+        y_true: ArrayLike,
+        y_proba: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        display_labels: Sequence[str] | None = None,
+    ) -> None:
+        self.patches = patches
+        self.y_true = y_true
+        self.y_proba = y_proba
+        self.classes = classes
+        self.display_labels = display_labels
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: Any,
+        y: ArrayLike,
+        *,
+        n_patches: int = 6,
+        display_labels: Sequence[str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        **plot_params: Any,
+    ) -> Self:
+        """Draw patches of each class at random, and show a row for each class.
+
+        Parameters
+        ----------
+        X : array-like or PatchArray of shape (n, height, width, channels)
+            Patches. Only those that are shown are read.
+        y : array-like of shape (n,)
+            Their labels.
+        n_patches : int, default=6
+            Patches of each class, or fewer if there are not as many.
+        display_labels : sequence of str, default=None
+            Names of the classes, in the order of the sorted labels.
+        random_state : int, RandomState instance or None, default=None
+            Determines which patches are drawn.
+        **plot_params : dict
+            Further parameters of `plot`.
+
+        Returns
+        -------
+        display : PatchGridDisplay
+        """
+        X, y = as_images(X), np.asarray(y)
+        check_consistent_length(X, y)
+        rng = check_random_state(random_state)
+        drawn = [
+            rng.permutation(np.flatnonzero(y == label))[:n_patches]
+            for label in np.unique(y)
+        ]
+        rows = np.concatenate(drawn)
+        display = cls(
+            np.asarray(X[rows]),
+            y_true=y[rows],
+            classes=np.unique(y),
+            display_labels=display_labels,
+        )
+        return display.plot(**{"n_columns": n_patches} | plot_params)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        y_true: ArrayLike,
+        y_proba: ArrayLike,
+        *,
+        order: str = "mistakes",
+        n_patches: int = 12,
+        classes: ArrayLike | None = None,
+        display_labels: Sequence[str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        **plot_params: Any,
+    ) -> Self:
+        """Show patches with what was predicted for them.
+
+        Parameters
+        ----------
+        X : array-like or PatchArray of shape (n, height, width, channels)
+            Patches. Only those that are shown are read.
+        y_true : array-like of shape (n,)
+            Their labels.
+        y_proba : array-like of shape (n, n_classes) or (n,)
+            What `predict_proba` gives, or of two classes its last column.
+        order : {"mistakes", "probability", "random"}, default="mistakes"
+            "mistakes" shows wrong predictions only, the most confident ones first.
+            "probability" shows patches from the lowest to the highest probability of
+            the last class, evenly spaced among all. "random" draws them.
+        n_patches : int, default=12
+            Number of patches, or fewer if there are not as many.
+        classes : array-like of shape (n_classes,), default=None
+            The labels in the order of `y_proba`; None takes those of `y_true`, sorted.
+        display_labels : sequence of str, default=None
+            Names of the classes, in their order.
+        random_state : int, RandomState instance or None, default=None
+            Determines which patches are drawn, if they are.
+        **plot_params : dict
+            Further parameters of `plot`.
+
+        Returns
+        -------
+        display : PatchGridDisplay
+        """
+        X, y_true = as_images(X), np.asarray(y_true)
+        classes = np.unique(y_true) if classes is None else np.asarray(classes)
+        y_proba = _two_columns(y_proba)
+        check_consistent_length(X, y_true, y_proba)
+        positions = _positions(y_true, classes, y_proba)
+        rng = check_random_state(random_state)
+        rows = _choose(positions, y_proba, order, n_patches, rng)
+        display = cls(
+            np.asarray(X[rows]),
+            y_true=y_true[rows],
+            y_proba=y_proba[rows],
+            classes=classes,
+            display_labels=display_labels,
+        )
+        return display.plot(**plot_params)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: ArrayLike, **params: Any
+    ) -> Self:
+        """Predict patches, and show them with the predictions.
+
+        Parameters
+        ----------
+        estimator : classifier or Pipeline
+            Fitted, with `predict_proba`.
+        X : array-like or PatchArray of shape (n, height, width, channels)
+            Patches.
+        y : array-like of shape (n,)
+            Their labels.
+        **params : dict
+            Further parameters of `from_predictions` and of `plot`.
+
+        Returns
+        -------
+        display : PatchGridDisplay
+        """
+        return cls.from_predictions(
+            X, y, estimator.predict_proba(X), classes=estimator.classes_, **params
+        )
+
+    def plot(
+        self,
+        *,
+        ax: "Axes | None" = None,
+        n_columns: int = 6,
+        center: int | tuple[int, int] | None = 32,
+    ) -> Self:
+        """Draw the patches.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure that fits.
+        n_columns : int, default=6
+            Patches in a row.
+        center : int, tuple of (height, width) or None, default=32
+            Size of the square in the middle, in pixels; None draws none. If patches are
+            no larger, none is drawn either.
+
+        Returns
+        -------
+        self : PatchGridDisplay
+        """
+        patches = as_images(self.patches)
+        labels = np.asarray(self.y_true)
+        check_consistent_length(patches, labels)
+        classes = np.unique(labels) if self.classes is None else self.classes
+        classes = np.asarray(classes)
+        true = _positions(labels, classes, self.y_proba)
+        names = names_of(self.display_labels, classes)
+        height, width = patches.shape[1:3]
+        n_columns = max(min(n_columns, len(patches)), 1)
+        n_rows = max(-(-len(patches) // n_columns), 1)
+        step = np.array([width * (1 + _GAP), height + width * (_GAP + _TITLE)])
+        size = np.array([n_columns, n_rows]) * step / width * 1.4
+        self.figure_, self.ax_ = axes_to_draw_on(
+            ax, f"{type(self).__name__}.plot", size
+        )
+        self.images_: list[AxesImage] = []
+        self.frames_: list[Rectangle] = []
+        self.centers_: list[Rectangle] = []
+        self.titles_: list[Text] = []
+        for i, patch in enumerate(patches):
+            corner = step * (i % n_columns, i // n_columns)
+            proba = None if self.y_proba is None else np.asarray(self.y_proba)[i]
+            self._draw(patch, corner, names, true[i], proba, center)
+        if len(patches) == 0:
+            self.ax_.text(0, 0, "none", ha="center")
+        self.ax_.set(
+            xlim=(-width * _GAP, n_columns * step[0]),
+            ylim=(n_rows * step[1] - width * _TITLE, -width * (_GAP + _TITLE)),
+            aspect="equal",
+        )
+        self.ax_.set_axis_off()
+        return self
+
+    def _draw(
+        self,
+        patch: np.ndarray,
+        corner: np.ndarray,
+        names: list[str],
+        true: int,
+        proba: np.ndarray | None,
+        center: int | tuple[int, int] | None,
+    ) -> None:
+        height, width = patch.shape[:2]
+        left, top = corner
+        extent = (left, left + width, top + height, top)
+        self.images_.append(self.ax_.imshow(picture(patch), extent=extent))
+        title, shown = names[true], true
+        if proba is not None:
+            shown = int(proba.argmax())
+            title = f"{title} \N{RIGHTWARDS ARROW} {names[shown]} {proba[shown]:.2f}"
+        self.frames_.append(
+            _rectangle(corner, (height, width), colour_of(shown), linewidth=2.5)
+        )
+        size = (height, width) if center is None else as_height_width(center)
+        if size != (height, width) and size[0] <= height and size[1] <= width:
+            rows, columns = center_window(height, width, size)
+            inner = corner + np.array([columns.start, rows.start])
+            self.centers_.append(_rectangle(inner, size, "black", linewidth=1))
+            self.ax_.add_patch(self.centers_[-1])
+        self.ax_.add_patch(self.frames_[-1])
+        self.titles_.append(
+            self.ax_.text(
+                left,
+                top - width * _TITLE / 3,
+                title,
+                color=colour_of(true),
+                fontsize="x-small",
+            )
+        )
+
+
+def _rectangle(
+    corner: np.ndarray, size: tuple[int, int], colour: str, linewidth: float
+) -> "Rectangle":
+    from matplotlib.patches import Rectangle
+
+    height, width = size
+    return Rectangle(
+        tuple(corner), width, height, fill=False, edgecolor=colour, linewidth=linewidth
+    )
+
+
+def _positions(
+    labels: np.ndarray, classes: np.ndarray, y_proba: ArrayLike | None
+) -> np.ndarray:
+    """Return the positions of labels among the classes."""
+    known = classes.tolist()
+    unknown = sorted(set(labels.tolist()) - set(known))
+    if unknown:
+        raise ValueError(
+            f"y_true holds {unknown}, which are none of the classes {known}."
+        )
+    if y_proba is not None and np.shape(y_proba)[1] != len(known):
+        raise ValueError(
+            f"y_proba has {np.shape(y_proba)[1]} columns, but there are {len(known)} "
+            f"classes: {known}."
+        )
+    return np.array([known.index(label) for label in labels.tolist()], dtype=int)
+
+
+def _two_columns(y_proba: ArrayLike) -> np.ndarray:
+    y_proba = np.asarray(y_proba)
+    return np.column_stack([1 - y_proba, y_proba]) if y_proba.ndim == 1 else y_proba
+
+
+def _choose(
+    true: np.ndarray,
+    y_proba: np.ndarray,
+    order: str,
+    n_patches: int,
+    rng: np.random.RandomState,
+) -> np.ndarray:
+    """Return the rows of the patches to show."""
+    if order == "mistakes":
+        wrong = np.flatnonzero(y_proba.argmax(axis=1) != true)
+        return wrong[np.argsort(-y_proba[wrong].max(axis=1), kind="stable")][:n_patches]
+    if order == "probability":
+        ranked = np.argsort(y_proba[:, -1], kind="stable")
+        evenly = np.linspace(0, len(ranked) - 1, min(n_patches, len(ranked)))
+        return ranked[np.rint(evenly).astype(int)]
+    if order == "random":
+        return rng.permutation(len(true))[:n_patches]
+    raise ValueError(
+        f"order={order!r} is none of 'mistakes', 'probability' and 'random'."
+    )

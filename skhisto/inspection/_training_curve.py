@@ -1,0 +1,189 @@
+"""Loss and metrics of each epoch."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from skhisto.inspection._drawing import axes_to_draw_on, colour_of, without_box
+from skhisto.inspection._estimators import classifier_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
+    from matplotlib.lines import Line2D
+
+History = Mapping[str, Sequence[float]]
+_PARTS = {"": "training", "val_": "validation"}
+
+
+class TrainingCurveDisplay:
+    """Loss or a metric by epoch, of one fit or of the folds of a cross-validation.
+
+    Make it with `from_estimator`. Several fits are shown as their mean, and a band from
+    the lowest to the highest; of those that early stopping ended, the mean is over
+    those that are left. A dot marks the epoch that early stopping kept.
+
+    Parameters
+    ----------
+    histories : sequence of dict of str to list of float
+        For each fit, the values of "loss", "accuracy" and, if there was validation,
+        "val_loss" and "val_accuracy", one for each epoch: the `history_` of a
+        classifier.
+    metric : {"loss", "accuracy"}, default="loss"
+        What to show.
+    kept_epochs : sequence of int, default=None
+        For each fit, the epoch whose weights were kept, from 1; None marks none.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    lines_ : dict of str to matplotlib Line2D
+        The curves, by "training" and "validation".
+    bands_ : dict of str to matplotlib PolyCollection
+        The bands, if there are several fits.
+    dots_ : list of matplotlib Line2D
+        The epochs that were kept.
+
+    Raises
+    ------
+    ValueError
+        If there are no fits, or they have no such metric.
+
+    See Also
+    --------
+    sklearn.model_selection.LearningCurveDisplay : Scores by the number of samples.
+    sklearn.model_selection.ValidationCurveDisplay : Scores by a parameter.
+
+    Examples
+    --------
+    >>> from skhisto import PatchCNNClassifier, TrainingCurveDisplay, make_patches
+    >>> X, y = make_patches(40, size=24, random_state=0)
+    >>> clf = PatchCNNClassifier(
+    ...     filters=(8, 16), dense_units=16, epochs=3, random_state=0
+    ... )
+    >>> display = TrainingCurveDisplay.from_estimator(clf.fit(X, y))
+    >>> display.lines_["training"].get_xdata()
+    array([1, 2, 3])
+    """
+
+    __module__ = "skhisto"
+
+    def __init__(
+        self,
+        histories: Sequence[History],
+        *,
+        metric: str = "loss",
+        kept_epochs: Sequence[int] | None = None,
+    ) -> None:
+        self.histories = histories
+        self.metric = metric
+        self.kept_epochs = kept_epochs
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        metric: str = "loss",
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Show how one or several classifiers were trained.
+
+        Parameters
+        ----------
+        estimator : PatchCNNClassifier, Pipeline, or sequence of these
+            Fitted. A sequence is what ``cross_validate(..., return_estimator=True)``
+            gives as "estimator".
+        metric : {"loss", "accuracy"}, default="loss"
+            What to show.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+
+        Returns
+        -------
+        display : TrainingCurveDisplay
+
+        Raises
+        ------
+        TypeError
+            If an estimator is no PatchCNNClassifier, and no Pipeline that ends in one.
+        NotFittedError
+            If one is not fitted.
+        """
+        estimators = estimator if isinstance(estimator, list | tuple) else [estimator]
+        classifiers = [classifier_of(each) for each in estimators]
+        kept = None
+        if classifiers and all(each.early_stopping for each in classifiers):
+            kept = [
+                int(np.argmin(each.history_["val_loss"])) + 1 for each in classifiers
+            ]
+        histories = [each.history_ for each in classifiers]
+        return cls(histories, metric=metric, kept_epochs=kept).plot(ax=ax)
+
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+
+        Returns
+        -------
+        self : TrainingCurveDisplay
+        """
+        if not self.histories or self.metric not in self.histories[0]:
+            found = sorted(self.histories[0]) if self.histories else "no fits"
+            raise ValueError(f"There is no metric {self.metric!r}: there are {found}.")
+        self.figure_, self.ax_ = axes_to_draw_on(ax, f"{type(self).__name__}.plot")
+        from matplotlib.ticker import MaxNLocator
+
+        self.lines_: dict[str, Line2D] = {}
+        self.bands_: dict[str, PolyCollection] = {}
+        self.dots_: list[Line2D] = []
+        for position, (prefix, part) in enumerate(_PARTS.items()):
+            name = f"{prefix}{self.metric}"
+            if all(name in history for history in self.histories):
+                curves = _table([history[name] for history in self.histories])
+                self._draw(part, curves, colour_of(position))
+        if self.kept_epochs is not None:
+            self._mark(self.kept_epochs)
+        self.ax_.set(xlabel="epoch", ylabel=self.metric)
+        self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.ax_.legend(frameon=False)
+        without_box(self.ax_)
+        return self
+
+    def _draw(self, part: str, curves: np.ndarray, colour: str) -> None:
+        epochs = np.arange(1, curves.shape[1] + 1)
+        marker = "o" if len(epochs) == 1 else None  # a line of one point is invisible
+        (self.lines_[part],) = self.ax_.plot(
+            epochs, np.nanmean(curves, axis=0), color=colour, label=part, marker=marker
+        )
+        if len(curves) > 1:
+            self.bands_[part] = self.ax_.fill_between(
+                epochs,
+                np.nanmin(curves, axis=0),
+                np.nanmax(curves, axis=0),
+                color=colour,
+                alpha=0.2,
+                linewidth=0,
+            )
+
+    def _mark(self, kept_epochs: Sequence[int]) -> None:
+        for history, epoch in zip(self.histories, kept_epochs, strict=True):
+            label = None if self.dots_ else "kept by early stopping"
+            value = history[f"val_{self.metric}"][epoch - 1]
+            self.dots_ += self.ax_.plot(epoch, value, "ko", label=label, zorder=3)
+
+
+def _table(curves: Sequence[Sequence[float]]) -> np.ndarray:
+    """Return curves as rows, filled up with NaN where they end."""
+    table = np.full((len(curves), max(map(len, curves))), np.nan)
+    for row, curve in zip(table, curves, strict=True):
+        row[: len(curve)] = curve
+    return table
