@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
+from skhisto._fitted_summary import FittedSummary
 from skhisto._fitting import fitted_spec, train
 from skhisto._images.patch_array import PatchArray
 from skhisto._images.symmetry import SYMMETRIES, check_square
@@ -183,6 +184,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         weighted by class and sample weights.
     n_iter_ : int
         Number of epochs that the network was trained for.
+    layers_ : list of dict
+        For each layer of the network its "name", "type", "output_shape" of a patch and
+        "n_parameters"; ``pandas.DataFrame(clf.layers_)`` makes a table of it. A shape is
+        None where a layer has no single one.
     n_features_in_ : int
         Number of values of a patch: height * width * channels.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -583,6 +588,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         from skhisto._network.inference import live_model
 
         return live_model(fitted_spec(self), self.weights_)
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> FittedSummary:
+        return FittedSummary(self)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -82,6 +82,7 @@ def train(
             "optimizer_state_": state.optimizer_state,
             "history_": state.history,
             "n_iter_": state.n_iter,
+            "layers_": state.layers,
         }
 
     observers: list[training.Observer] = []
@@ -177,4 +178,5 @@ def _former_state(classifier: BaseEstimator) -> "training.TrainingState":
         getattr(classifier, "optimizer_state_", None),
         classifier.history_,
         classifier.n_iter_,
+        classifier.layers_,
     )

@@ -18,9 +18,11 @@ import keras
 import numpy as np
 from keras import layers
 
+from skhisto._network.layers import layers_of
 from skhisto._network.precision import POLICIES
 
 Weights = dict[str, np.ndarray]
+Layers = list[dict[str, Any]]
 Builder = Callable[[tuple[int, int, int], int], keras.Model]
 
 _BUILD_LOCK = threading.RLock()
@@ -111,6 +113,30 @@ def set_weights(network: keras.Model, weights: Weights) -> None:
             "since fit. Set it back, or fit again with warm_start=False."
         )
     network.set_weights(list(weights.values()))
+
+
+def describe_layers(network: keras.Model) -> Layers:
+    """Describe the layers of a network in plain data, for those who have no Keras.
+
+    Each has "name", "type", "output_shape" of a patch, None where a layer has no single
+    one, and "n_parameters". Of networks within the network the layers are listed.
+    """
+    leaves = (layer for layer in layers_of(network) if not hasattr(layer, "layers"))
+    return [
+        {
+            "name": layer.name,
+            "type": type(layer).__name__,
+            "output_shape": _output_shape(layer),
+            "n_parameters": layer.count_params(),
+        }
+        for layer in dict.fromkeys(leaves)
+    ]
+
+
+def _output_shape(layer: layers.Layer) -> tuple[int | None, ...] | None:
+    # Layers that only a subclassed network calls have no output, others several.
+    output = getattr(layer, "output", None)
+    return tuple(output.shape[1:]) if hasattr(output, "shape") else None
 
 
 def with_probabilities(network: keras.Model) -> keras.Model:

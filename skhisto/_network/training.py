@@ -10,7 +10,14 @@ import keras
 
 from skhisto._network.assembly import Callbacks, make_callbacks
 from skhisto._network.batches import TrainingBatches
-from skhisto._network.building import NetworkSpec, Weights, build, by_name
+from skhisto._network.building import (
+    Layers,
+    NetworkSpec,
+    Weights,
+    build,
+    by_name,
+    describe_layers,
+)
 from skhisto._network.inference import predict_logits
 from skhisto._network.schedules import learning_rates
 from skhisto._network.trainable import Logs, TrainableNetwork, borrow_network
@@ -35,12 +42,15 @@ class TrainingState:
         A value for each epoch.
     n_iter : int
         Epochs since the first one.
+    layers : list of dict
+        What the network is made of.
     """
 
     weights: Weights
     optimizer_state: Weights | None
     history: History
     n_iter: int
+    layers: Layers
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,9 @@ class Observer(Protocol):
 def initial_state(spec: NetworkSpec, seed: int) -> TrainingState:
     """Return the state of a network that has not seen a patch."""
     network = build(replace(spec, precision="float32"), seed)
-    return TrainingState(by_name(network.weights), None, {}, 0)
+    return TrainingState(
+        by_name(network.weights), None, {}, 0, describe_layers(network)
+    )
 
 
 def train(
@@ -205,6 +217,10 @@ def _next_state(
         key: [*state.history.get(key, unknown), logs.get(key, nan)]
         for key in (logs | state.history)
     }
-    return TrainingState(
-        trainable.weights, trainable.optimizer_state, history, state.n_iter + 1
+    return replace(
+        state,
+        weights=trainable.weights,
+        optimizer_state=trainable.optimizer_state,
+        history=history,
+        n_iter=state.n_iter + 1,
     )
