@@ -186,8 +186,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Number of epochs that the network was trained for.
     layers_ : list of dict
         For each layer of the network its "name", "type", "output_shape" of a patch and
-        "n_parameters"; ``pandas.DataFrame(clf.layers_)`` makes a table of it. A shape is
-        None where a layer has no single one.
+        "n_parameters"; ``pandas.DataFrame(clf.layers_)`` makes a table of it. A shape
+        is None where a layer has no single one.
     n_features_in_ : int
         Number of values of a patch: height * width * channels.
     feature_names_in_ : ndarray of shape (n_features_in_,)

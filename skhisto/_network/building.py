@@ -135,8 +135,8 @@ def describe_layers(network: keras.Model) -> Layers:
 
 def _output_shape(layer: layers.Layer) -> tuple[int | None, ...] | None:
     # Layers that only a subclassed network calls have no output, others several.
-    output = getattr(layer, "output", None)
-    return tuple(output.shape[1:]) if hasattr(output, "shape") else None
+    shape = getattr(getattr(layer, "output", None), "shape", None)
+    return None if shape is None else tuple(shape[1:])
 
 
 def with_probabilities(network: keras.Model) -> keras.Model:
