@@ -25,7 +25,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Rectangle
 from sklearn.callback import ProgressBar
 from sklearn.metrics import RocCurveDisplay, accuracy_score, log_loss, roc_auc_score
 from sklearn.model_selection import (
@@ -38,7 +37,9 @@ from sklearn.utils import resample
 
 from skhisto import (
     CenterCrop,
+    ClassBalanceDisplay,
     PatchCNNClassifier,
+    PatchGridDisplay,
     load_patch_folder,
     make_patches,
     write_submission,
@@ -48,37 +49,30 @@ from skhisto import (
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 parser = argparse.ArgumentParser(description="Learn to find tumour in patches.")
-parser.add_argument("--data", type=Path, help="folder with train/ and train_labels.csv")
-parser.add_argument("--samples", type=int, help="patches to use (1000, or 2500)")
+real = os.environ.get("SKHISTO_DATA")
+parser.add_argument(
+    "--data",
+    type=Path,
+    default=real and Path(real, "pcam"),
+    help="folder with train/ and train_labels.csv",
+)
+parser.add_argument("--samples", type=int, help="patches to use (900, or 2500)")
 parser.add_argument("--size", type=int, default=32, help="pixels of the centre to use")
 parser.add_argument("--epochs", type=int, default=10, help="epochs of each training")
-parser.add_argument("--output", type=Path, help="folder for pictures (examples/output)")
-args = parser.parse_args()
+parser.add_argument("--output", type=Path, default="output", help="folder for pictures")
+args, _ = parser.parse_known_args()  # notebooks have arguments of their own
 for name in ("samples", "size", "epochs"):
     if getattr(args, name) is not None and getattr(args, name) < 1:
         parser.error(f"--{name} must be at least 1.")
 
-output = args.output or Path(__file__).parent / "output"
-output.mkdir(parents=True, exist_ok=True)
-
-# The colours of Okabe and Ito can be told apart with any kind of colour vision.
+args.output.mkdir(parents=True, exist_ok=True)
 NAMES = ["normal", "tumour"]
-COLOURS = ["#0072B2", "#D55E00"]
-
-
-def show_patch(ax, patch, colour):
-    """Show a patch with a coloured frame, and a black one around its centre."""
-    ax.imshow(patch)
-    corner = np.array([patch.shape[1] - 32, patch.shape[0] - 32]) / 2 - 0.5
-    ax.add_patch(Rectangle(corner, 32, 32, fill=False, edgecolor="black"))
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set(color=colour, linewidth=3)
 
 
 def save(figure, name):
     """Save a picture to the output folder."""
-    figure.savefig(output / name, dpi=110)
-    print(f"Wrote {output / name}")
+    figure.savefig(args.output / name, dpi=110)
+    print(f"Wrote {args.output / name}")
 
 
 # %%
@@ -90,7 +84,7 @@ def save(figure, name):
 # a fair test is on other slides.
 
 if args.data is None:
-    n_samples = args.samples or 1000
+    n_samples = args.samples or 900
     X, y, groups = make_patches(n_samples, random_state=0, return_groups=True)
 else:
     train = load_patch_folder(args.data)
@@ -128,17 +122,8 @@ print(f"{len(y)} patches of {X.shape[1]}x{X.shape[2]} pixels, slides: {n_groups}
 # The label is about the central 32x32 pixels, framed here. What lies around them is
 # context only: tumour there does not make a patch positive.
 
-rng = np.random.default_rng(0)
-figure, axes = plt.subplots(2, 6, figsize=(9.6, 3.5), layout="constrained")
-for label, row in enumerate(axes):
-    rows = np.flatnonzero(y == label)
-    chosen = rng.choice(rows, size=min(len(row), len(rows)), replace=False)
-    for ax, patch in zip(row, X[chosen], strict=False):
-        show_patch(ax, patch, COLOURS[label])
-    for ax in row[len(chosen) :]:
-        ax.set_axis_off()
-    row[0].set_ylabel(NAMES[label], color=COLOURS[label], fontsize=13, weight="bold")
-save(figure, "patches.png")
+display = PatchGridDisplay.from_arrays(X, y, display_labels=NAMES, random_state=0)
+save(display.figure_, "patches.png")
 
 # %%
 # About a quarter of the patches, from slides of their own, is held out to the end: as
@@ -152,21 +137,10 @@ X_train, y_train = X[train_rows], y[train_rows]
 X_test, y_test = X[test_rows], y[test_rows]
 groups_train = None if groups is None else groups[train_rows]
 
-figure, ax = plt.subplots(figsize=(8, 2.4), layout="constrained")
-parts = {"training": y_train, "held out": y_test}
-for position, part in enumerate(parts.values()):
-    left = 0
-    for label, count in enumerate(np.bincount(part, minlength=2)):
-        bar = ax.barh(position, count, left=left, color=COLOURS[label], height=0.6)
-        text = f"{count} ({count / len(part):.0%})"
-        ax.bar_label(bar, [text], label_type="center", color="white")
-        left += count
-ax.set(xlabel="patches", yticks=range(len(parts)), yticklabels=parts)
-ax.invert_yaxis()
-ax.spines[["top", "right"]].set_visible(False)
-handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in COLOURS]
-figure.legend(handles, NAMES, loc="outside upper center", ncols=2, frameon=False)
-save(figure, "class_balance.png")
+part = np.full(len(y), "training")
+part[test_rows] = "held out"
+display = ClassBalanceDisplay.from_arrays(y, groups=part, display_labels=NAMES)
+save(display.figure_, "class_balance.png")
 
 # %%
 # Cross-validation
@@ -209,19 +183,22 @@ for name, value in held_out.items():
     print(f"{name:10}  {folds.mean():.3f} +- {folds.std():.3f}   {value:.3f}")
 
 # %%
-# A frame has the colour of the predicted class: where it differs from the label above,
-# the network is wrong.
+# A frame has the colour of the predicted class: where it differs from that of the true
+# class, which comes first, the network is wrong.
 
-figure = plt.figure(figsize=(10.5, 4.3), layout="constrained")
+figure = plt.figure(figsize=(11, 4), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[6, 4])
-axes = left.subplots(3, 6)
-for ax, row in zip(axes.T.flat, rng.permutation(len(y_test)), strict=False):
-    show_patch(ax, X_test[row], COLOURS[int(proba[row] > 0.5)])
-    label = y_test[row]
-    ax.set_title(f"{NAMES[label]}, {proba[row]:.2f}", fontsize=9, color=COLOURS[label])
-for ax in axes.T.flat[len(y_test) :]:
-    ax.set_axis_off()
-left.suptitle("held-out patches: label, predicted probability of tumour")
+PatchGridDisplay.from_predictions(
+    X_test,
+    y_test,
+    proba,
+    order="random",
+    n_patches=18,
+    display_labels=NAMES,
+    random_state=0,
+    ax=left.subplots(),
+)
+left.suptitle("held-out patches: label, prediction and its probability")
 ax = right.subplots()
 RocCurveDisplay.from_predictions(
     y_test, proba, ax=ax, name="held-out patches", plot_chance_level=True
@@ -239,14 +216,11 @@ if args.data is not None and (args.data / "test").is_dir():
     test = load_patch_folder(args.data, subset="test")
     sample = args.data / "sample_submission.csv"
     write_submission(
-        output / "submission.csv",
+        args.output / "submission.csv",
         test.ids,
         clf.predict_proba(test.data),
         sample=sample if sample.exists() else None,
     )
-    print(f"Wrote {output / 'submission.csv'}")
+    print(f"Wrote {args.output / 'submission.csv'}")
 
-
-# With a display, the pictures are shown at the end.
-if plt.get_backend().lower() != "agg":
-    plt.show()
+plt.show()

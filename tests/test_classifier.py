@@ -36,6 +36,7 @@ def test_the_fitted_attributes_are_plain_data(tiny_cnn, bright_or_dark):
     assert fitted_attributes(tiny_cnn) == {
         "classes_",
         "history_",
+        "layers_",
         "n_features_in_",
         "n_iter_",
         "patch_shape_",

@@ -9,7 +9,7 @@ def run(losses, n_iter_no_change, tol):
     history = []
     for epoch, loss in enumerate(losses, start=1):
         history = [*history, loss]
-        state = TrainingState({"w": epoch}, {}, {"val_loss": history}, epoch)
+        state = TrainingState({"w": epoch}, {}, {"val_loss": history}, epoch, [])
         # It looks at the state only, not at one measured for predictions.
         if stopping.end(state, lambda: None):
             break

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 _GAP = 0.08  # between patches, in widths of a patch
-_TITLE = 0.22  # height of the line above a patch, in widths of a patch
+_LINE = 0.18  # height of a line above a patch, in widths of a patch
 
 
 class PatchGridDisplay:
     """Patches side by side, with their labels and what was predicted.
 
     Make it with `from_arrays`, `from_predictions` or `from_estimator`. The line above a
-    patch names its class, in the colour of that class; where there are predictions, the
-    predicted class and its probability follow, and the frame has the colour of the
-    predicted class. A square in the middle shows what the label is about.
+    patch names its class, in the colour of that class; where there are predictions, a
+    second line names the predicted class and its probability, and the frame has the
+    colour of the predicted class. A square in the middle shows what the label is about.
 
     Parameters
     ----------
@@ -262,7 +262,8 @@ class PatchGridDisplay:
         height, width = patches.shape[1:3]
         n_columns = max(min(n_columns, len(patches)), 1)
         n_rows = max(-(-len(patches) // n_columns), 1)
-        step = np.array([width * (1 + _GAP), height + width * (_GAP + _TITLE)])
+        above = width * _LINE * (1 if self.y_proba is None else 2)
+        step = np.array([width * (1 + _GAP), height + width * _GAP + above])
         size = np.array([n_columns, n_rows]) * step / width * 1.4
         self.figure_, self.ax_ = axes_to_draw_on(
             ax, f"{type(self).__name__}.plot", size
@@ -279,11 +280,21 @@ class PatchGridDisplay:
             self.ax_.text(0, 0, "none", ha="center")
         self.ax_.set(
             xlim=(-width * _GAP, n_columns * step[0]),
-            ylim=(n_rows * step[1] - width * _TITLE, -width * (_GAP + _TITLE)),
+            ylim=(n_rows * step[1] - above, -width * _GAP - above),
             aspect="equal",
         )
         self.ax_.set_axis_off()
+        self._fit_titles(width * (1 + _GAP))
         return self
+
+    def _fit_titles(self, width: float) -> None:
+        """Make the text of all titles so small that the longest is as wide as that."""
+        self.ax_.apply_aspect()
+        left, right = self.ax_.transData.transform([(0, 0), (width, 0)])[:, 0]
+        widths = [title.get_window_extent().width for title in self.titles_]
+        shrink = min(1.0, 0.9 * (right - left) / max(widths, default=1))
+        for title in self.titles_:
+            title.set_fontsize(title.get_fontsize() * shrink)
 
     def _draw(
         self,
@@ -301,7 +312,7 @@ class PatchGridDisplay:
         title, shown = names[true], true
         if proba is not None:
             shown = int(proba.argmax())
-            title = f"{title} \N{RIGHTWARDS ARROW} {names[shown]} {proba[shown]:.2f}"
+            title = f"{title}\n\N{RIGHTWARDS ARROW} {names[shown]} {proba[shown]:.2f}"
         self.frames_.append(
             _rectangle(corner, (height, width), colour_of(shown), linewidth=2.5)
         )
@@ -315,7 +326,7 @@ class PatchGridDisplay:
         self.titles_.append(
             self.ax_.text(
                 left,
-                top - width * _TITLE / 3,
+                top - width * _GAP / 2,
                 title,
                 color=colour_of(true),
                 fontsize="x-small",

@@ -1,3 +1,5 @@
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -59,9 +61,9 @@ def test_the_most_confident_mistakes_come_first(patches):
     assert numbers(display) == [5, 8, 3]
     arrow = "\N{RIGHTWARDS ARROW}"
     assert titles(display) == [
-        f"1 {arrow} 0 0.80",
-        f"0 {arrow} 1 0.70",
-        f"1 {arrow} 0 0.60",
+        f"1\n{arrow} 0 0.80",
+        f"0\n{arrow} 1 0.70",
+        f"1\n{arrow} 0 0.60",
     ]
     assert frames(display) == [BLUE, VERMILION, BLUE]
     colours = [to_hex(title.get_color()) for title in display.titles_]
@@ -120,6 +122,26 @@ def test_all_patches_lie_within_the_axes(patches):
     bottom, top = ax.get_ylim()
     assert top <= extents[:, 3].min()
     assert extents[:, 2].max() <= bottom
+
+
+@pytest.mark.parametrize("n_columns", [1, 3, 12])
+def test_titles_do_not_overlap_in_axes_of_any_size(patches, n_columns):
+    figure = plt.figure(figsize=(8, 4))
+    ax = figure.add_axes((0, 0, 0.5, 1))
+    y, proba = np.arange(20) % 2, np.linspace(0, 1, 20)
+    names = ["without any tumour", "tumour"]
+    display = PatchGridDisplay.from_predictions(
+        patches,
+        y,
+        proba,
+        order="random",
+        n_columns=n_columns,
+        display_labels=names,
+        ax=ax,
+    )
+    figure.draw_without_rendering()
+    boxes = [title.get_window_extent() for title in display.titles_[:n_columns]]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_only_what_is_shown_is_read(patches, tmp_path):
