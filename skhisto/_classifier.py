@@ -60,7 +60,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ----------
     model : callable, default=None
         ``model(patch_shape, n_outputs)`` returns an uncompiled `keras.Model` that gets
-        pixels in [0, 1] (other numbers as they are) of shape (n, *patch_shape) and
+        pixels in [0, 1] (other numbers as they are) of shape ``(n, *patch_shape)`` and
         gives `n_outputs` logits: one for two classes, else one for each class. It must
         build a new network at each call, and the same one for the same arguments. A
         function, or a `functools.partial` of one, is compiled once for all fits; other
@@ -190,7 +190,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         is None where a layer has no single one.
     n_features_in_ : int
         Number of values of a patch: height * width * channels.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where X was a data frame with string names.
     optimizer_state_ : dict of str to ndarray
         State of the optimizer; only after `partial_fit`, or `fit` with `warm_start`.

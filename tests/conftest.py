@@ -1,12 +1,14 @@
 """Fixtures that every test may use."""
 
+import functools
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from skhisto import PatchCNNClassifier
+from skhisto import PatchCNNClassifier, make_patches
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +41,31 @@ def tiny_cnn():
         learning_rate=0.01,
         random_state=0,
     )
+
+
+@pytest.fixture
+def quick_fits(monkeypatch):
+    """Fit tiny networks for one epoch, whatever documents and examples ask for."""
+    fit = PatchCNNClassifier.fit
+
+    @functools.wraps(fit)
+    def quick_fit(self, *args, **kwargs):
+        self.set_params(filters=(2,), dense_units=2, epochs=1)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(PatchCNNClassifier, "fit", quick_fit)
+
+
+@pytest.fixture
+def kaggle_folder(tmp_path, monkeypatch):
+    """The working directory, which holds patches/ as Kaggle has it: no slides."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "patches"
+    X, y = make_patches(36, size=96, random_state=0)
+    for subset, rows in {"train": range(30), "test": range(30, 36)}.items():
+        (folder / subset).mkdir(parents=True)
+        for i in rows:
+            Image.fromarray(X[i]).save(folder / subset / f"{i:04x}.tif")
+    lines = [f"{i:04x},{y[i]}" for i in range(30)]
+    (folder / "train_labels.csv").write_text("\n".join(["id,label", *lines, ""]))
+    return folder

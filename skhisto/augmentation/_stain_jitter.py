@@ -56,7 +56,7 @@ class StainJitter:
     .. [1] D. Tellez et al., "Whole-Slide Mitosis Detection in H&E Breast Histology
        Using PHH3 as a Reference to Train Distilled Stain-Invariant Convolutional
        Networks", IEEE Transactions on Medical Imaging 37(9), 2126-2136, 2018.
-       :doi:`10.1109/TMI.2018.2820199`
+       https://doi.org/10.1109/TMI.2018.2820199
 
     Examples
     --------

@@ -1,0 +1,87 @@
+"""How Sphinx builds the site: ``python -m sphinx -W docs docs/_build/html``."""
+
+import os
+from importlib.metadata import version as version_of
+
+from sphinx_gallery.sorting import ExplicitOrder
+
+# Pictures are the same wherever they are made: of synthetic patches, on the processor.
+os.environ.pop("SKHISTO_DATA", None)
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+project = "skhisto"
+author = "The skhisto developers"
+version = release = version_of("skhisto")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["_build", "_templates"]
+templates_path = ["_templates"]
+default_role = "py:obj"
+rst_prolog = ".. currentmodule:: skhisto"
+autosummary_generate = True
+autodoc_typehints = "none"
+myst_heading_anchors = 3
+
+numpydoc_show_class_members = False
+numpydoc_validation_checks = {
+    "all",
+    # Some one-line docstrings say it all, and methods need no further references or
+    # examples of their own: tests see to it that each public object has an example.
+    "ES01",
+    "EX01",
+    "SA01",
+    # As in scikit-learn, returned values have names.
+    "RT02",
+    # Summaries may say what an object is, types what is returned.
+    "RT03",
+    "SS05",
+    "YD01",
+}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "within_subsection_order": ExplicitOrder(
+        [
+            "plot_quickstart.py",
+            "plot_data_set.py",
+            "plot_slide_leakage.py",
+            "plot_grid_search.py",
+            "plot_learning_curves.py",
+            "plot_thresholds.py",
+            "plot_augmentation.py",
+            "plot_stain_normalization.py",
+            "plot_explanations.py",
+            "plot_own_network.py",
+            "plot_saving.py",
+            "plot_kaggle_notebook.py",
+        ]
+    ),
+    "doc_module": ("skhisto",),
+    "reference_url": {"skhisto": None},
+    "backreferences_dir": "generated/backreferences",
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "abort_on_example_error": True,
+}
+
+html_title = "skhisto"
+html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["skhisto.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "header_links_before_dropdown": 7,
+}
