@@ -29,6 +29,7 @@ default_role = "py:obj"
 rst_prolog = ".. currentmodule:: skhisto"
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 myst_heading_anchors = 3
 
 numpydoc_show_class_members = False
@@ -80,8 +81,11 @@ html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["skhisto.css"]
 html_show_sourcelink = False
+# Pages without others below them have nothing to show beside them.
+_SINGLE_PAGES = ("install", "coming_from", "accuracy", "benchmarks", "architecture")
+html_sidebars = {page: [] for page in (*_SINGLE_PAGES, "changelog")}
 html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 4,
 }

@@ -1,18 +1,25 @@
 """The scripts of the gallery run, and write what they say."""
 
 import os
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
 
+import skhisto
 from skhisto import make_patches
 from skhisto.datasets._id_table import read_id_table
 
-QUICKSTART = Path(__file__).parents[1] / "examples" / "plot_quickstart.py"
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
+QUICKSTART = ROOT / "examples" / "plot_quickstart.py"
 PICTURES = ["class_balance.png", "patches.png", "predictions.png"]
 
 
@@ -108,3 +115,37 @@ def test_quickstart_says_at_the_start_what_does_not_fit(
     done = run_quickstart(*arguments, status=2)
     assert message in done.stderr
     assert not list(tmp_path.glob("output/*"))
+
+
+@pytest.fixture
+def few_patches(monkeypatch):
+    """Make a few small patches, however many are asked for."""
+
+    def make_few(n_samples, *, size=96, **parameters):
+        return make_patches(min(n_samples, 300), size=min(size, 48), **parameters)
+
+    monkeypatch.setattr(skhisto, "make_patches", make_few)
+    monkeypatch.setattr("skhisto.datasets.make_patches", make_few)
+
+
+@pytest.mark.usefixtures("quick_fits", "few_patches")
+@pytest.mark.parametrize(
+    "example", [e for e in EXAMPLES if e != QUICKSTART], ids=lambda e: e.stem
+)
+def test_every_example_runs_to_its_end(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SKHISTO_DATA", raising=False)
+    monkeypatch.setattr(sys, "argv", [str(example)])
+    matplotlib.use("Agg")
+    drawn = []
+    monkeypatch.setattr(plt, "show", lambda: drawn.append(plt.get_fignums()))
+    try:
+        runpy.run_path(str(example), run_name="__main__")
+    finally:
+        plt.close("all")
+    assert any(drawn)
+
+
+def test_the_gallery_is_in_the_order_of_the_site():
+    listed = re.findall(r'"(plot_\w+\.py)"', (ROOT / "docs" / "conf.py").read_text())
+    assert sorted(listed) == [example.name for example in EXAMPLES]
