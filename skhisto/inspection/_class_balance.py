@@ -161,6 +161,7 @@ class ClassBalanceDisplay:
             )
             left = left + numbers
         self.ax_.set(xlabel="patches", yticks=range(len(groups)), yticklabels=groups)
+        self.ax_.tick_params(axis="y", length=0)
         self.ax_.invert_yaxis()
         self.ax_.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names), frameon=False
