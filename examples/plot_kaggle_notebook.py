@@ -6,10 +6,10 @@ A Kaggle notebook, from folder to submission
 skhisto grew out of a notebook for Kaggle's competition "Histopathologic Cancer
 Detection": 220,025 patches to learn from and 57,458 to predict, of 96x96 pixels, where
 label 1 says that the central 32x32 hold at least one pixel of tumour. The notebook
-looks at the data, trains a network of 2,386,817 parameters for three epochs, validates it
-by loss and accuracy, and submits. It reports an accuracy of 0.91 and a loss of 0.22 on the
-training patches, 0.915 and 0.24 on the validation patches, and a score of 0.9484 from
-Kaggle, which is an area under the ROC curve.
+looks at the data, trains a network of 2,386,817 parameters for three epochs, validates
+it by loss and accuracy, and submits. It reports an accuracy of 0.91 and a loss of 0.22
+on the training patches, 0.915 and 0.24 on the validation patches, and a score of 0.9484
+from Kaggle, which is an area under the ROC curve.
 
 This is all of it, with its own settings. Without arguments it runs on a small folder of
 synthetic patches in Kaggle's layout; on the real one it takes hours on two cores::
