@@ -123,6 +123,7 @@ print(f"{len(y)} patches of {X.shape[1]}x{X.shape[2]} pixels, slides: {n_groups}
 # context only: tumour there does not make a patch positive.
 
 display = PatchGridDisplay.from_arrays(X, y, display_labels=NAMES, random_state=0)
+display.figure_.suptitle("patches without and with tumour in their centre")
 save(display.figure_, "patches.png")
 
 # %%
@@ -140,6 +141,7 @@ groups_train = None if groups is None else groups[train_rows]
 part = np.full(len(y), "training")
 part[test_rows] = "held out"
 display = ClassBalanceDisplay.from_arrays(y, groups=part, display_labels=NAMES)
+display.figure_.suptitle("patches of each class, for training and held out")
 save(display.figure_, "class_balance.png")
 
 # %%
@@ -183,8 +185,8 @@ for name, value in held_out.items():
     print(f"{name:10}  {folds.mean():.3f} +- {folds.std():.3f}   {value:.3f}")
 
 # %%
-# A frame has the colour of the predicted class: where it differs from that of the true
-# class, which comes first, the network is wrong.
+# The first line above a patch is its label, the second what was predicted, which the
+# frame has the colour of.
 
 figure = plt.figure(figsize=(11, 4), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[6, 4])
@@ -198,7 +200,7 @@ PatchGridDisplay.from_predictions(
     random_state=0,
     ax=left.subplots(),
 )
-left.suptitle("held-out patches: label, prediction and its probability")
+figure.suptitle("held-out patches: label, prediction and its probability; ROC curve")
 ax = right.subplots()
 RocCurveDisplay.from_predictions(
     y_test, proba, ax=ax, name="held-out patches", plot_chance_level=True

@@ -184,6 +184,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         weighted by class and sample weights.
     n_iter_ : int
         Number of epochs that the network was trained for.
+    best_epoch_ : int or None
+        The epoch, from 1, whose weights early stopping kept; None without it.
     layers_ : list of dict
         For each layer of the network its "name", "type", "output_shape" of a patch and
         "n_parameters"; ``pandas.DataFrame(clf.layers_)`` makes a table of it. A shape

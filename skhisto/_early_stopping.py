@@ -45,6 +45,11 @@ class EarlyStopping:
             self._n_no_change += 1
         return self._n_no_change >= self.n_iter_no_change
 
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights are kept, from 1."""
+        return self._best.n_iter
+
     def restore_best(self, last: "TrainingState") -> "TrainingState":
         """Return the best epoch's weights with the history of all epochs."""
         return replace(self._best, history=last.history, n_iter=last.n_iter)

@@ -64,9 +64,9 @@ def _fit_rows(classifier: "PatchCNNClassifier") -> list[tuple[str, str]]:
         ("precision", classifier.precision_),
         ("epochs", str(classifier.n_iter_)),
     ]
-    # Metrics of Keras' callbacks may be missing in some epochs, but not these.
+    epoch = classifier.best_epoch_ or classifier.n_iter_
     for name, values in classifier.history_.items():
-        rows.append((f"{name}, last epoch", f"{values[-1]:.4f}"))
+        rows.append((f"{name}, epoch {epoch}", f"{values[epoch - 1]:.4f}"))
     return rows
 
 

@@ -71,6 +71,7 @@ def train(
         "patch_shape_": patch_shape,
         "pixel_dtype_": pixel_dtype,
         "precision_": spec.precision,
+        "best_epoch_": None,
     }
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(checked, name):
@@ -106,6 +107,7 @@ def train(
         measure_statistics=is_all,
     )
     if early_stopping is not None:
+        data["best_epoch_"] = early_stopping.best_epoch
         state = early_stopping.restore_best(state)
     return attributes(state)
 

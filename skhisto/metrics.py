@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.validation import check_consistent_length
 
 
 @validate_params(
@@ -56,7 +57,8 @@ def specificity_at_sensitivity(
     Raises
     ------
     ValueError
-        If there are other labels than `pos_label` and one more.
+        If there are other labels than `pos_label` and one more, or numbers of samples
+        differ.
 
     Examples
     --------
@@ -77,6 +79,7 @@ def specificity_at_sensitivity(
     >>> bool(clf.fit(X, y).best_threshold_ < 0.5)
     True
     """
+    check_consistent_length(y_true, y_pred, sample_weight)
     labels = unique_labels(y_true, y_pred)
     others = [label for label in labels.tolist() if label != pos_label]
     if type_of_target(y_true) == "multiclass" or len(others) > 1:

@@ -34,6 +34,7 @@ def test_the_fitted_attributes_are_plain_data(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
     tiny_cnn.fit(X, y)
     assert fitted_attributes(tiny_cnn) == {
+        "best_epoch_",
         "classes_",
         "history_",
         "layers_",

@@ -91,9 +91,16 @@ def test_a_notebook_shows_classes_scores_and_layers(fitted):
     assert texts[texts.index("patches") + 1] == "12 x 12 x 3, uint8"
     assert texts[texts.index("epochs") + 1] == "2"
     last_loss = f"{fitted.history_['loss'][-1]:.4f}"
-    assert texts[texts.index("loss, last epoch") + 1] == last_loss
+    assert texts[texts.index("loss, epoch 2") + 1] == last_loss
     conv = texts.index("block1_conv1")
     assert texts[conv + 1 : conv + 4] == ["Conv2D", "10 x 10 x 4", "112"]
+
+
+def test_scores_are_of_the_epoch_that_early_stopping_kept(fitted):
+    fitted.best_epoch_ = 1
+    texts = shown(fitted)
+    first_loss = f"{fitted.history_['loss'][0]:.4f}"
+    assert texts[texts.index("loss, epoch 1") + 1] == first_loss
 
 
 def test_within_a_pipeline_it_is_shown_too(fitted, bright_or_dark):

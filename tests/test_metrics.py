@@ -70,3 +70,12 @@ def test_more_than_two_classes_and_unknown_labels_are_errors():
         specificity_at_sensitivity([0, 1, 2], [0, 1, 1])
     with pytest.raises(ValueError, match=r"pos_label=1 and another one, but got"):
         specificity_at_sensitivity(np.array(["a", "b"]), np.array(["a", "b"]))
+
+
+@pytest.mark.parametrize("arguments", [([0, 1], [0]), ([0, 1], [0, 1], [1])])
+def test_numbers_of_samples_must_agree(arguments):
+    y_true, y_pred, *weight = arguments
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        specificity_at_sensitivity(
+            y_true, y_pred, sample_weight=weight[0] if weight else None
+        )

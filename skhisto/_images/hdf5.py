@@ -138,7 +138,7 @@ def _import_h5py() -> ModuleType:
     except ImportError:
         raise ImportError(
             "Reading HDF5 files needs h5py, which is not installed. Install it with: "
-            'pip install "skhisto[pcam]"'
+            "pip install h5py"
         ) from None
     return h5py
 

@@ -60,12 +60,13 @@ class MappedPatches:
         patches : ndarray of shape (n_rows, height, width, n_channels)
             The pixels of the window.
         """
-        mapped = map_in_chunks(self.function, self.patches[rows])
-        return mapped[:, window[0], window[1]]
+        return map_in_chunks(self.function, self.patches[rows], window)
 
 
 def map_in_chunks(
-    function: PatchFunction, patches: np.ndarray | PatchArray
+    function: PatchFunction,
+    patches: np.ndarray | PatchArray,
+    window: Window = (slice(None), slice(None)),
 ) -> np.ndarray:
     """Apply a function to a few patches at a time, so that it needs little memory.
 
@@ -75,15 +76,21 @@ def map_in_chunks(
         See :class:`MappedPatches`.
     patches : ndarray or PatchArray of shape (n_patches, height, width, n_channels)
         The patches, which are not changed.
+    window : tuple of slice (rows, columns), default=everything
+        The part of each changed patch to keep.
 
     Returns
     -------
     mapped : ndarray
-        A new array of the same shape and dtype.
+        A new array of the window's size and the same dtype.
     """
-    mapped = np.empty(patches.shape, patches.dtype)
+    n_patches, height, width, n_channels = patches.shape
+    rows, columns = (range(n)[w] for n, w in zip((height, width), window, strict=True))
+    shape = (n_patches, len(rows), len(columns), n_channels)
+    mapped = np.empty(shape, patches.dtype)
     for part in chunks(patches):
-        mapped[part] = function(np.asarray(patches[part]))
+        changed = function(np.asarray(patches[part]))
+        mapped[part] = changed[:, window[0], window[1]]
     return mapped
 
 

@@ -15,6 +15,7 @@ from skhisto._network.batches import as_pixels
 from skhisto._network.building import NetworkSpec, Weights, build, set_weights
 
 _BATCH_SIZE = 24
+_ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
 
 
 class Activations:
@@ -45,7 +46,11 @@ class Activations:
         blank = tf.zeros((1, *spec.patch_shape), spec.pixel_dtype)
         with _recording(_leaves(self._network)) as calls:
             self._network(blank, training=False)
-        images = [call for call in calls if _is_image(call[2])]
+        # Patches that were only scaled are no image inside the network.
+        before = self._network.layers[:2] if spec.pixel_dtype != "float32" else []
+        images = [
+            call for call in calls if _is_image(call[2]) and call[0] not in before
+        ]
         if not images:
             raise ValueError(
                 f"The network {self._network.name!r} has no layer that gives an image "
@@ -96,10 +101,19 @@ Call = tuple[layers.Layer, Any, Any]
 
 
 def _leaves(network: keras.Model) -> list[layers.Layer]:
+    found = list(network._flatten_layers())
+    # What is inside of attention has four dimensions too, but they are no places.
+    inner = {
+        id(part)
+        for layer in found
+        if isinstance(layer, _ATTENTION)
+        for part in layer._flatten_layers(include_self=False)
+    }
     return [
         layer
-        for layer in network._flatten_layers()
+        for layer in found
         if not isinstance(layer, (keras.Model, layers.InputLayer))
+        and id(layer) not in inner
     ]
 
 
@@ -139,19 +153,20 @@ def _is_image(outputs: Any) -> bool:
 def _stride(images: list[Call], axis: int, side: float) -> float:
     """Return how many pixels of the patch lie between two places of the last image.
 
-    A layer that makes images smaller than any before does it by its strides, or by
-    cropping, or as a whole; so does what happens between layers.
+    A layer makes images smaller by its strides, or by cropping, or as a whole; so does
+    what happens between layers. What makes them larger again does it as a whole.
     """
     stride = 1.0
     for layer, inputs, outputs in images:
         if _is_image(inputs) and inputs.shape[axis] < side:
             stride *= side / inputs.shape[axis]
             side = inputs.shape[axis]
-        if outputs.shape[axis] >= side:
+        size = outputs.shape[axis]
+        if size == side or isinstance(layer, layers.ZeroPadding2D):
             continue
-        if hasattr(layer, "strides"):
+        if size < side and hasattr(layer, "strides"):
             stride *= layer.strides[axis - 1]
         elif not isinstance(layer, (layers.Cropping2D, layers.CenterCrop)):
-            stride *= side / outputs.shape[axis]
-        side = outputs.shape[axis]
+            stride *= side / size
+        side = size
     return stride

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skhisto.inspection._class_activation_map import class_activation_map
-from skhisto.inspection._drawing import as_images, axes_to_draw_on, picture
-from skhisto.inspection._estimators import seen_patches
+from skhisto.inspection._drawing import as_images, axes_to_draw_on, pictures
+from skhisto.inspection._estimators import classifier_of, seen_patches
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ class CAMDisplay:
     Raises
     ------
     ValueError
-        If numbers and sizes of patches and maps differ.
+        If there are no patches, or numbers and sizes of patches and maps differ.
 
     See Also
     --------
@@ -107,8 +107,9 @@ class CAMDisplay:
         -------
         display : CAMDisplay
         """
-        maps = class_activation_map(estimator, X, target=target, method=method)
-        patches = np.asarray(seen_patches(estimator, X))
+        classifier, patches = classifier_of(estimator), seen_patches(estimator, X)
+        maps = class_activation_map(classifier, patches, target=target, method=method)
+        patches = np.asarray(patches)
         return cls(patches, maps, label="evidence, in logits").plot(ax=ax)
 
     def plot(self, *, ax: "Axes | None" = None) -> Self:
@@ -124,6 +125,8 @@ class CAMDisplay:
         self : CAMDisplay
         """
         patches, maps = as_images(self.patches), np.asarray(self.maps)
+        if len(patches) == 0:
+            raise ValueError("There are no patches to show.")
         if maps.shape != patches.shape[:3]:
             raise ValueError(
                 f"Patches of shape {patches.shape} need maps of shape "
@@ -139,14 +142,14 @@ class CAMDisplay:
         is_signed = maps.min() < 0
         self.images_: list[AxesImage] = []
         self.maps_: list[AxesImage] = []
-        for i, (patch, values) in enumerate(zip(patches, maps, strict=True)):
+        shown = pictures(np.asarray(patches))
+        for i, (patch, values) in enumerate(zip(shown, maps, strict=True)):
             left, top = i * step[0], step[1]
             below = (left, left + width, top + height, top)
-            shown = picture(patch)
             self.images_.append(
-                self.ax_.imshow(shown, extent=(left, left + width, height, 0))
+                self.ax_.imshow(patch, extent=(left, left + width, height, 0))
             )
-            self.ax_.imshow(_grey(shown), cmap="gray", vmin=0, vmax=1, extent=below)
+            self.ax_.imshow(_grey(patch), cmap="gray", vmin=0, vmax=1, extent=below)
             over_it = self.ax_.imshow(
                 values,
                 cmap="PuOr_r" if is_signed else "viridis",

@@ -46,7 +46,8 @@ def class_activation_map(
         Not negative, in units of the logit, at the resolution of the patches that reach
         the classifier: behind a `CenterCrop` these are the cropped ones. What speaks
         against the class is 0. Beyond the outermost places of the last image, maps go
-        on with their values.
+        on with their values. With `tta` too, maps are of the patches as they are, and
+        not of their other views.
 
     Raises
     ------

@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 
-from skhisto.inspection._drawing import axes_to_draw_on, colour_of, without_box
+from skhisto.inspection._drawing import (
+    axes_to_draw_on,
+    colour_of,
+    text_colour_on,
+    without_box,
+)
 from skhisto.inspection._names import names_of
 
 if TYPE_CHECKING:
@@ -157,7 +162,11 @@ class ClassBalanceDisplay:
                 for n, total in zip(numbers, totals, strict=True)
             ]
             self.ax_.bar_label(
-                bars, texts, label_type="center", color="white", fontsize="small"
+                bars,
+                texts,
+                label_type="center",
+                color=text_colour_on(colour_of(position)),
+                fontsize="small",
             )
             left = left + numbers
         self.ax_.set(xlabel="patches", yticks=range(len(groups)), yticklabels=groups)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-# Those of Okabe and Ito that are dark enough for text on white, in an order in which
+# Those of Okabe and Ito but yellow, too light for lines on white, in an order in which
 # neighbours differ with any kind of colour vision. https://jfly.uni-koeln.de/color
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
@@ -43,7 +43,7 @@ def _import_pyplot(caller: str) -> ModuleType:
     except ImportError:
         raise ImportError(
             f"{caller} needs Matplotlib, which is not installed. Install it with: "
-            'pip install "skhisto[plot]"'
+            "pip install matplotlib"
         ) from None
     return plt
 
@@ -67,20 +67,32 @@ def as_images(X: Any) -> np.ndarray | PatchArray:
     return X
 
 
-def picture(patch: np.ndarray) -> np.ndarray:
-    """Return a patch as RGB(A) that Matplotlib shows as it is.
+def pictures(patches: np.ndarray) -> np.ndarray:
+    """Return patches as RGB(A) that Matplotlib shows as it is, all on one scale.
 
-    Numbers that are no pixels, as of patches that were normalised, are stretched over
-    the range from black to white if they exceed it.
+    Pixels are shown from 0 to the largest of their dtype, other numbers from 0 to 1, or
+    over their range where they exceed that, as patches do that were normalised.
     """
-    if patch.dtype != np.uint8:
-        low, high = 0.0, 1.0
-        if patch.dtype.kind in "ui":
-            high = float(np.iinfo(patch.dtype).max)
-        elif patch.min() < 0 or patch.max() > 1:
-            low, high = float(patch.min()), float(patch.max())
-        patch = (patch.astype(np.float64) - low) / (high - low)
-    return np.repeat(patch, 3, axis=2) if patch.shape[2] == 1 else patch
+    if patches.dtype == np.uint16:
+        patches = patches / np.iinfo(np.uint16).max
+    elif patches.dtype != np.uint8:
+        low = min(patches.min(initial=0), 0)
+        high = max(patches.max(initial=1), 1)
+        patches = (patches.astype(np.float64) - low) / (high - low)
+    return np.repeat(patches, 3, axis=3) if patches.shape[3] == 1 else patches
+
+
+def text_colour_on(colour: str) -> str:
+    """Return black or white, whichever is easier to read on a colour."""
+    from matplotlib.colors import to_rgb
+
+    # Relative luminance, and the one of equal contrast with both, of WCAG 2.1.
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in to_rgb(colour)
+    ]
+    luminance = np.dot(linear, [0.2126, 0.7152, 0.0722])
+    return "black" if luminance > 0.179 else "white"
 
 
 def without_box(ax: "Axes") -> None:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length, check_random_state
 
 from skhisto._images.patch_array import as_height_width, center_window
-from skhisto.inspection._drawing import as_images, axes_to_draw_on, colour_of, picture
+from skhisto.inspection._drawing import as_images, axes_to_draw_on, colour_of, pictures
 from skhisto.inspection._names import names_of
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ class PatchGridDisplay:
     """Patches side by side, with their labels and what was predicted.
 
     Make it with `from_arrays`, `from_predictions` or `from_estimator`. The line above a
-    patch names its class, in the colour of that class; where there are predictions, a
-    second line names the predicted class and its probability, and the frame has the
-    colour of the predicted class. A square in the middle shows what the label is about.
+    patch names its class, and its frame has the colour of that class. Where there are
+    predictions, a second line names the predicted class and its probability, and the
+    frame has the colour of the predicted class. A square in the middle shows what the
+    label is about.
 
     Parameters
     ----------
@@ -96,6 +97,7 @@ class PatchGridDisplay:
         self.y_proba = y_proba
         self.classes = classes
         self.display_labels = display_labels
+        self._row_starts: set[int] = set()
 
     @classmethod
     def from_arrays(
@@ -143,6 +145,7 @@ class PatchGridDisplay:
             classes=np.unique(y),
             display_labels=display_labels,
         )
+        display._row_starts = set(np.cumsum([len(rows) for rows in drawn]).tolist())
         return display.plot(**{"n_columns": n_patches} | plot_params)
 
     @classmethod
@@ -252,17 +255,18 @@ class PatchGridDisplay:
         -------
         self : PatchGridDisplay
         """
-        patches = as_images(self.patches)
-        labels = np.asarray(self.y_true)
-        check_consistent_length(patches, labels)
+        patches, labels = as_images(self.patches), np.asarray(self.y_true)
+        y_proba = None if self.y_proba is None else _two_columns(self.y_proba)
+        check_consistent_length(patches, labels, y_proba)
         classes = np.unique(labels) if self.classes is None else self.classes
         classes = np.asarray(classes)
-        true = _positions(labels, classes, self.y_proba)
+        true = _positions(labels, classes, y_proba)
         names = names_of(self.display_labels, classes)
         height, width = patches.shape[1:3]
         n_columns = max(min(n_columns, len(patches)), 1)
-        n_rows = max(-(-len(patches) // n_columns), 1)
-        above = width * _LINE * (1 if self.y_proba is None else 2)
+        places = self._places(len(patches), n_columns)
+        n_rows = places[-1][1] + 1 if places else 1
+        above = width * _LINE * (1 if y_proba is None else 2)
         step = np.array([width * (1 + _GAP), height + width * _GAP + above])
         size = np.array([n_columns, n_rows]) * step / width * 1.4
         self.figure_, self.ax_ = axes_to_draw_on(
@@ -272,9 +276,9 @@ class PatchGridDisplay:
         self.frames_: list[Rectangle] = []
         self.centers_: list[Rectangle] = []
         self.titles_: list[Text] = []
-        for i, patch in enumerate(patches):
-            corner = step * (i % n_columns, i // n_columns)
-            proba = None if self.y_proba is None else np.asarray(self.y_proba)[i]
+        for i, patch in enumerate(pictures(np.asarray(patches))):
+            corner = step * places[i]
+            proba = None if y_proba is None else y_proba[i]
             self._draw(patch, corner, names, true[i], proba, center)
         if len(patches) == 0:
             self.ax_.text(0, 0, "none", ha="center")
@@ -286,6 +290,17 @@ class PatchGridDisplay:
         self.ax_.set_axis_off()
         self._fit_titles(width * (1 + _GAP))
         return self
+
+    def _places(self, n_patches: int, n_columns: int) -> list[tuple[int, int]]:
+        """Return the column and the row of each patch."""
+        places: list[tuple[int, int]] = []
+        column, row = -1, 0
+        for i in range(n_patches):
+            column += 1
+            if column == n_columns or i in self._row_starts:
+                column, row = 0, row + 1
+            places.append((column, row))
+        return places
 
     def _fit_titles(self, width: float) -> None:
         """Make the text of all titles so small that the longest is as wide as that."""
@@ -308,7 +323,7 @@ class PatchGridDisplay:
         height, width = patch.shape[:2]
         left, top = corner
         extent = (left, left + width, top + height, top)
-        self.images_.append(self.ax_.imshow(picture(patch), extent=extent))
+        self.images_.append(self.ax_.imshow(patch, extent=extent))
         title, shown = names[true], true
         if proba is not None:
             shown = int(proba.argmax())
@@ -328,7 +343,6 @@ class PatchGridDisplay:
                 left,
                 top - width * _GAP / 2,
                 title,
-                color=colour_of(true),
                 fontsize="x-small",
             )
         )

@@ -32,8 +32,9 @@ class TrainingCurveDisplay:
         classifier.
     metric : {"loss", "accuracy"}, default="loss"
         What to show.
-    kept_epochs : sequence of int, default=None
-        For each fit, the epoch whose weights were kept, from 1; None marks none.
+    kept_epochs : sequence of int or None, default=None
+        For each fit, the epoch whose weights were kept, from 1, or None; None instead
+        of a sequence marks none.
 
     Attributes
     ----------
@@ -77,7 +78,7 @@ class TrainingCurveDisplay:
         histories: Sequence[History],
         *,
         metric: str = "loss",
-        kept_epochs: Sequence[int] | None = None,
+        kept_epochs: Sequence[int | None] | None = None,
     ) -> None:
         self.histories = histories
         self.metric = metric
@@ -116,11 +117,7 @@ class TrainingCurveDisplay:
         """
         estimators = estimator if isinstance(estimator, list | tuple) else [estimator]
         classifiers = [classifier_of(each) for each in estimators]
-        kept = None
-        if classifiers and all(each.early_stopping for each in classifiers):
-            kept = [
-                int(np.argmin(each.history_["val_loss"])) + 1 for each in classifiers
-            ]
+        kept = [each.best_epoch_ for each in classifiers]
         histories = [each.history_ for each in classifiers]
         return cls(histories, metric=metric, kept_epochs=kept).plot(ax=ax)
 
@@ -136,9 +133,10 @@ class TrainingCurveDisplay:
         -------
         self : TrainingCurveDisplay
         """
-        if not self.histories or self.metric not in self.histories[0]:
-            found = sorted(self.histories[0]) if self.histories else "no fits"
-            raise ValueError(f"There is no metric {self.metric!r}: there are {found}.")
+        found = [_metrics(history) for history in self.histories]
+        if not found or any(self.metric not in metrics for metrics in found):
+            what = sorted(set.intersection(*found)) if found else "no fits"
+            raise ValueError(f"There is no metric {self.metric!r}: there are {what}.")
         self.figure_, self.ax_ = axes_to_draw_on(ax, f"{type(self).__name__}.plot")
         from matplotlib.ticker import MaxNLocator
 
@@ -150,7 +148,7 @@ class TrainingCurveDisplay:
             if all(name in history for history in self.histories):
                 curves = _table([history[name] for history in self.histories])
                 self._draw(part, curves, colour_of(position))
-        if self.kept_epochs is not None:
+        if self.kept_epochs is not None and "validation" in self.lines_:
             self._mark(self.kept_epochs)
         self.ax_.set(xlabel="epoch", ylabel=self.metric)
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -162,28 +160,35 @@ class TrainingCurveDisplay:
         epochs = np.arange(1, curves.shape[1] + 1)
         marker = "o" if len(epochs) == 1 else None  # a line of one point is invisible
         (self.lines_[part],) = self.ax_.plot(
-            epochs, np.nanmean(curves, axis=0), color=colour, label=part, marker=marker
+            epochs, curves.mean(axis=0), color=colour, label=part, marker=marker
         )
         if len(curves) > 1:
             self.bands_[part] = self.ax_.fill_between(
                 epochs,
-                np.nanmin(curves, axis=0),
-                np.nanmax(curves, axis=0),
+                curves.min(axis=0),
+                curves.max(axis=0),
                 color=colour,
                 alpha=0.2,
                 linewidth=0,
             )
 
-    def _mark(self, kept_epochs: Sequence[int]) -> None:
+    def _mark(self, kept_epochs: Sequence[int | None]) -> None:
         for history, epoch in zip(self.histories, kept_epochs, strict=True):
+            if epoch is None:
+                continue
             label = None if self.dots_ else "kept by early stopping"
             value = history[f"val_{self.metric}"][epoch - 1]
             self.dots_ += self.ax_.plot(epoch, value, "ko", label=label, zorder=3)
 
 
-def _table(curves: Sequence[Sequence[float]]) -> np.ndarray:
-    """Return curves as rows, filled up with NaN where they end."""
+def _metrics(history: History) -> set[str]:
+    """Return the names of what training patches were measured by."""
+    return {name for name in history if not name.startswith("val_")}
+
+
+def _table(curves: Sequence[Sequence[float]]) -> np.ma.MaskedArray:
+    """Return curves as rows, masked where they end or have no value."""
     table = np.full((len(curves), max(map(len, curves))), np.nan)
     for row, curve in zip(table, curves, strict=True):
         row[: len(curve)] = curve
-    return table
+    return np.ma.masked_invalid(table)

@@ -113,3 +113,11 @@ def test_chunks_are_of_a_few_patches_and_cover_all(monkeypatch):
     X, _, _ = make_patches()
     assert [len(X[part]) for part in chunks(X)] == [4, 4, 2]
     assert list(chunks(X[:0])) == []
+
+
+def test_a_crop_takes_no_more_memory_than_its_pixels():
+    X, _, _ = make_patches()
+    cropped = np.asarray(
+        PatchArray(MappedPatches(X, subtract_from_mean)).center_crop(2)
+    )
+    assert cropped.base is None or cropped.base.nbytes == cropped.nbytes

@@ -16,6 +16,8 @@ from skhisto import (
     center_crop,
     class_activation_map,
 )
+from skhisto._fitting import fitted_spec
+from skhisto._network.activations import Activations
 
 METHODS = ["hires_cam", "grad_cam"]
 
@@ -133,8 +135,9 @@ def test_gradients_place_by_place_see_what_their_mean_does_not(
             (keras.layers.AveragePooling2D, {"pool_size": 2}),
             (keras.layers.Resizing, {"height": 12, "width": 12}),
         ],
+        [conv(strides=4, padding="same"), (keras.layers.UpSampling2D, {"size": 4})],
     ],
-    ids=["valid", "same", "cropped", "resized"],
+    ids=["valid", "same", "cropped", "resized", "upsampled"],
 )
 @pytest.mark.parametrize("place", [(14, 30), (24, 24), (31, 17)])
 def test_maps_lie_over_what_they_explain(images, place):
@@ -224,17 +227,35 @@ def test_what_there_is_not_is_an_error(fitted, bright_or_dark, arguments, messag
         class_activation_map(fitted, bright_or_dark[0], **arguments)
 
 
-def test_a_network_without_images_is_an_error(tiny_cnn, bright_or_dark):
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_network_without_images_is_an_error(tiny_cnn, bright_or_dark, dtype):
     X, y, _ = bright_or_dark
 
     def flat(patch_shape, n_outputs):
         layers = [keras.layers.Flatten(), keras.layers.Dense(n_outputs)]
         return keras.Sequential(layers)
 
-    X = X.astype(np.float32)
+    X = X.astype(dtype)
     classifier = tiny_cnn.set_params(model=flat, epochs=1).fit(X, y)
     with pytest.raises(ValueError, match="no layer that gives an image"):
         class_activation_map(classifier, X)
+
+
+def test_what_is_inside_of_attention_is_no_image(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+
+    def transformer(patch_shape, n_outputs):
+        inputs = keras.Input(patch_shape)
+        x = keras.layers.Conv2D(4, 4, 4, name="embedding")(inputs)
+        x = keras.layers.Reshape((-1, 4))(x)
+        x = keras.layers.MultiHeadAttention(2, 3)(x, x)
+        x = keras.layers.GlobalAveragePooling1D()(x)
+        return keras.Model(inputs, keras.layers.Dense(n_outputs)(x))
+
+    classifier = tiny_cnn.set_params(model=transformer, epochs=1).fit(X, y)
+    activations = Activations(fitted_spec(classifier), classifier.weights_)
+    assert activations._layer.name == "embedding"
+    assert activations.strides == (4, 4)
 
 
 def test_other_estimators_are_an_error(tiny_cnn, bright_or_dark):

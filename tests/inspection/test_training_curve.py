@@ -50,6 +50,21 @@ def test_the_epoch_that_early_stopping_kept_is_marked(tiny_cnn, bright_or_dark):
     assert legend == ["training", "validation", "kept by early stopping"]
 
 
+def test_the_kept_epoch_is_that_of_the_last_fit(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(epochs=2, warm_start=True).fit(X, y)  # no validation: NaN
+    tiny_cnn.set_params(early_stopping=True).fit(X, y)
+    (dot,) = TrainingCurveDisplay.from_estimator(tiny_cnn).dots_
+    losses = tiny_cnn.history_["val_loss"]
+    assert dot.get_xdata() == [np.nanargmin(losses) + 1]
+    assert values(dot) == [np.nanmin(losses)]
+
+
+def test_without_validation_no_epoch_is_marked():
+    display = TrainingCurveDisplay([{"loss": [2.0, 1.0]}], kept_epochs=[2]).plot()
+    assert not display.dots_
+
+
 def test_fits_of_different_length_are_averaged_where_they_are():
     histories = [{"loss": [4.0, 2.0, 1.0]}, {"loss": [2.0]}]
     _, ax = plt.subplots()
@@ -64,8 +79,18 @@ def test_a_single_epoch_is_visible():
 
 
 def test_what_there_is_not_is_an_error(fitted, tiny_cnn):
-    with pytest.raises(ValueError, match=r"no metric 'AUC': there are .*'accuracy'"):
+    with pytest.raises(
+        ValueError, match=r"no metric 'AUC': there are \['accuracy', 'l"
+    ):
         TrainingCurveDisplay.from_estimator(fitted, metric="AUC")
+    with pytest.raises(ValueError, match="no metric 'val_loss'"):
+        TrainingCurveDisplay(
+            [{"loss": [1.0], "val_loss": [1.0]}], metric="val_loss"
+        ).plot()
+    with pytest.raises(ValueError, match="no metric 'accuracy'"):
+        TrainingCurveDisplay(
+            [{"loss": [1.0], "accuracy": [1.0]}, {"loss": [1.0]}], metric="accuracy"
+        ).plot()
     with pytest.raises(ValueError, match="there are no fits"):
         TrainingCurveDisplay.from_estimator([])
     with pytest.raises(NotFittedError):
