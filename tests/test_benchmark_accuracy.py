@@ -1,6 +1,9 @@
 """The page on accuracy is made of records, which nothing is lost of."""
 
 import importlib
+import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +36,14 @@ def records(module, patches):
         proba = np.where(np.arange(len(target)) % 20 < 18, target, 1 - target)
         proba = (0.1 + 0.8 * proba).tolist()
         record = module("records").Record(
-            fit, "commit abc", 1.5, {"plain": proba, "tta": proba}
+            fit, "settings", "commit abc", 1.5, {"plain": proba, "tta": proba}
         )
         of_fit[fit] = record
     return of_fit
 
 
 def test_records_are_read_as_they_were_written(module, records, tmp_path):
-    file = tmp_path / "fits.jsonl"
+    file = tmp_path / "fits.jsonl.gz"
     assert module("records").read(file) == {}
     for record in records.values():
         module("records").append(file, record)
@@ -71,6 +74,38 @@ def test_a_fit_is_predicted_on_the_folds_that_it_was_not_trained_on(module, patc
     record = main.run(module("records").Fit(name, 0, (1, 3), 30), patches)
     assert len(record.proba["plain"]) == 40
     assert set(record.proba) == {"plain"}
+
+
+def test_fits_of_a_recipe_that_has_changed_do_not_count(
+    module, records, patches, tmp_path, monkeypatch
+):
+    main = importlib.import_module("benchmarks.accuracy.__main__")
+    settings_of = module("recipes").settings_of
+    for number, record in enumerate(records.values()):
+        changed = settings_of(record.fit.recipe, record.fit.seed) + "!" * (number % 2)
+        module("records").append(
+            tmp_path / "fits.jsonl.gz", replace(record, settings=changed)
+        )
+    monkeypatch.setenv("SKHISTO_DATA", str(tmp_path))
+    monkeypatch.setattr(main, "load_patches", lambda folder: patches)
+    shown = []
+    monkeypatch.setattr(main, "render", lambda found, _: shown.append(found) or "")
+    file = str(tmp_path / "fits.jsonl.gz")
+    monkeypatch.setattr(sys, "argv", ["benchmark", "--file", file, "--only"])
+    main.main()
+    assert list(shown[0]) == list(records)[::2]
+
+
+def test_the_readme_recommends_the_recipe_that_is_measured(module):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(
+        r"clf = PatchCNNClassifier\(\n    arch.*?\n\)", readme, re.DOTALL
+    )
+    namespace = {}
+    exec(f"from skhisto import PatchCNNClassifier\n{block}", namespace)
+    recipes = module("recipes")
+    measured = recipes.RECIPES[recipes.RECOMMENDED].make(0)[-1].set_params(tta="d4")
+    assert namespace["clf"].get_params() == measured.get_params()
 
 
 def test_the_calibration_error_is_the_distance_of_confidence_and_accuracy(module):

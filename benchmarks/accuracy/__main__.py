@@ -2,13 +2,14 @@
 
 Run from the root of the repository, with SKHISTO_DATA set::
 
-    python -m benchmarks.accuracy FILE                 # fits what is missing in FILE
-    python -m benchmarks.accuracy FILE --only compact  # fits these recipes only
-    python -m benchmarks.accuracy FILE --write         # also writes docs/accuracy.md
+    python -m benchmarks.accuracy                  # fits what is missing
+    python -m benchmarks.accuracy --only compact   # fits these recipes only
+    python -m benchmarks.accuracy --only --write   # fits none, writes docs/accuracy.md
 
-Every fit is added to FILE as soon as it is done, a line of JSON each: a run that was
-interrupted goes on where it was. All of it takes hours. On two cores, two processes
-with a thread each are faster than one with two threads.
+Every fit is added to benchmarks/accuracy/fits.jsonl.gz as soon as it is done, a line of
+JSON each: a run that was interrupted goes on where it was, and fits of a recipe that
+has changed since do not count. All of it takes hours. On two cores, two processes with
+a thread each are faster than one with two threads.
 """
 
 import argparse
@@ -24,12 +25,13 @@ from sklearn.pipeline import Pipeline
 from benchmarks.accuracy.fits import all_fits
 from benchmarks.accuracy.pages import render
 from benchmarks.accuracy.patches import Patches, load_patches
-from benchmarks.accuracy.recipes import RECIPES
+from benchmarks.accuracy.recipes import RECIPES, settings_of
 from benchmarks.accuracy.records import Fit, Record, append, read
 from benchmarks.machine import commit, n_cores
 from benchmarks.page import write
 from skhisto import PatchCNNClassifier
 
+FITS = Path(__file__).parent / "fits.jsonl.gz"
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 
 
@@ -39,11 +41,17 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     patches = load_patches(Path(os.environ["SKHISTO_DATA"]))
-    records = read(arguments.file)
+    records = {
+        fit: record
+        for fit, record in read(arguments.file).items()
+        if fit.recipe in RECIPES
+        and record.settings == settings_of(fit.recipe, fit.seed)
+    }
     missing = [
         fit
         for fit in all_fits()
-        if fit not in records and (not arguments.only or fit.recipe in arguments.only)
+        if fit not in records
+        and (arguments.only is None or fit.recipe in arguments.only)
     ]
     done = Parallel(arguments.jobs, return_as="generator_unordered")(
         delayed(run)(fit, patches) for fit in missing
@@ -74,7 +82,8 @@ def run(fit: Fit, patches: Patches) -> Record:
     if isinstance(estimator[-1], PatchCNNClassifier):
         estimator[-1].set_params(tta="d4")
         proba["tta"] = _proba(estimator, patches.X[held_out])
-    return Record(fit, commit().removeprefix(", "), minutes, proba)
+    settings = settings_of(fit.recipe, fit.seed)
+    return Record(fit, settings, commit().removeprefix(", "), minutes, proba)
 
 
 def _proba(estimator: Pipeline, X: np.ndarray) -> list[float]:
@@ -86,9 +95,11 @@ def _parse() -> argparse.Namespace:
         prog="python -m benchmarks.accuracy",
         description="Compare recipes on slides that they were not trained on.",
     )
-    parser.add_argument("file", type=Path, help="the fits, a line of JSON each")
     parser.add_argument(
-        "--only", nargs="+", metavar="RECIPE", choices=RECIPES, help="fit only these"
+        "--file", type=Path, default=FITS, help=f"the fits; default: {FITS.name}"
+    )
+    parser.add_argument(
+        "--only", nargs="*", metavar="RECIPE", choices=RECIPES, help="fit only these"
     )
     parser.add_argument(
         "--jobs", type=int, default=n_cores(), help="processes; default: one a core"

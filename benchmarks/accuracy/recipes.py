@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from benchmarks.accuracy.colour import colour_features
 from benchmarks.accuracy.notebook import NotebookClassifier
-from skhisto import PatchCNNClassifier, StainNormalizer
+from skhisto import PatchCNNClassifier, StainJitter, StainNormalizer
 
 
 @dataclass(frozen=True)
@@ -79,3 +79,8 @@ RECIPES = {
     "compact, D4": Recipe(partial(_network, **COMPACT, augment="d4")),
     "compact, D4, stain jitter, Reinhard": Recipe(partial(_normalised, **COMPACT)),
 }
+
+
+def settings_of(name: str, seed: int) -> str:
+    """Describe a recipe: a fit of other settings is none of that recipe."""
+    return f"{RECIPES[name].make(seed)!r}, {StainJitter()!r}"

@@ -1,5 +1,6 @@
 """What was measured, a line of JSON for each fit: a run may be interrupted."""
 
+import gzip
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ class Record:
     Parameters
     ----------
     fit : Fit
+    settings : str
+        The recipe as it was, see `recipes.settings_of`.
     commit : str
         Of the code that was run.
     minutes : float
@@ -43,6 +46,7 @@ class Record:
     """
 
     fit: Fit
+    settings: str
     commit: str
     minutes: float
     proba: dict[str, list[float]]
@@ -50,13 +54,15 @@ class Record:
 
 def read(file: Path) -> dict[Fit, Record]:
     """Read all records of a file, none if there is no file."""
-    lines = file.read_text().splitlines() if file.exists() else []
-    return {record.fit: record for record in map(_parse, lines)}
+    if not file.exists():
+        return {}
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        return {record.fit: record for record in map(_parse, lines)}
 
 
 def append(file: Path, record: Record) -> None:
     """Add a record to a file."""
-    with file.open("a") as lines:
+    with gzip.open(file, "at", encoding="utf-8") as lines:
         lines.write(json.dumps(asdict(record)) + "\n")
 
 
