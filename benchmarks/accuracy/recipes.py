@@ -1,5 +1,6 @@
 """The recipes that are compared."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -83,4 +84,5 @@ RECIPES = {
 
 def settings_of(name: str, seed: int) -> str:
     """Describe a recipe: a fit of other settings is none of that recipe."""
-    return f"{RECIPES[name].make(seed)!r}, {StainJitter()!r}"
+    described = f"{RECIPES[name].make(seed)!r}, {StainJitter()!r}"
+    return re.sub(r" at 0x[0-9a-f]+", "", described)  # functions are elsewhere each time
