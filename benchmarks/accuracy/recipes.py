@@ -85,4 +85,4 @@ RECIPES = {
 def settings_of(name: str, seed: int) -> str:
     """Describe a recipe: a fit of other settings is none of that recipe."""
     described = f"{RECIPES[name].make(seed)!r}, {StainJitter()!r}"
-    return re.sub(r" at 0x[0-9a-f]+", "", described)  # functions are elsewhere each time
+    return re.sub(r" at 0x[0-9a-f]+", "", described)  # where functions are
