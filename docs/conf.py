@@ -70,6 +70,8 @@ sphinx_gallery_conf = {
     "doc_module": ("skhisto",),
     "reference_url": {"skhisto": None},
     "backreferences_dir": "generated/backreferences",
+    # Titles and the like are drawn, and nothing to print.
+    "ignore_repr_types": "matplotlib",
     "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,

@@ -115,7 +115,7 @@ pd.DataFrame(clf.layers_)
 # %%
 # The curves
 # ----------
-# The training curve lags behind: it is measured while weights change, and with dropout.
+# The training curve starts behind: it is measured while weights change, with dropout.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 for metric, ax in zip(["loss", "accuracy"], axes, strict=True):
