@@ -21,6 +21,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
+from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
@@ -50,9 +51,9 @@ else:
 # A network to look at
 # --------------------
 # Maps are worth looking at where the network is right, so it is tested on other slides
-# first. The strong weight decay is for the maps: the dense layer has a weight for each
-# place, and those that nothing in the patches needs keep their random initial values
-# otherwise. They do little harm to the score, but scatter over the maps as noise.
+# first. The strong weight decay is for the maps: the dense layer has weights for each
+# place, and without decay many keep their random initial values and scatter over the
+# maps as noise.
 
 folds = StratifiedGroupKFold(n_splits=4, shuffle=True, random_state=0)
 known, new = next(folds.split(X, y, slides))
@@ -77,8 +78,8 @@ print(f"tumour found: {len(found)} of {y[new].sum()} patches")
 # %%
 # Class activation maps
 # ---------------------
-# The upper row has tumour patches of other slides, the lower row what speaks for tumour
-# in each of them. The square is the central third, which the label is about.
+# The lower row shows what speaks for tumour in the patches above. The square is the
+# central third, which the label is about.
 
 size = X.shape[1]
 shown = found[:6]
@@ -98,13 +99,11 @@ display = CAMDisplay.from_estimator(clf, X[shown])
 finish(display, "Evidence for tumour by HiRes-CAM, in patches of other slides")
 
 # %%
-# The same for all patches that were found: in how many of them does more than half of
-# the evidence lie in the central half of height and width? That is a quarter of the
-# area, so that a map without any preference would hold a quarter of its evidence there.
-#
-# Grad-CAM takes the mean of the gradients over all places. In a network whose dense
-# layer treats each place in its own way, this mixes up what speaks for tumour here and
-# against it there. HiRes-CAM, the default, keeps places apart.
+# Of all patches that were found: in how many does more than half of the evidence lie in
+# the central half of height and width? That is a quarter of the area, which would hold
+# a quarter of the evidence of a flat map. Grad-CAM takes the mean of the gradients over
+# all places, and mixes up what dense weights keep apart. HiRes-CAM, the default, does
+# not.
 
 half = slice(size // 4, size - size // 4)
 for method in ["hires_cam", "grad_cam"]:
@@ -116,12 +115,12 @@ for method in ["hires_cam", "grad_cam"]:
     )
 
 # %%
-# Random weights
-# --------------
-# Maps may look convincing because they follow the outlines of the patch, whatever the
-# network has learnt. So they have to pass a test [1]_: with its weights shuffled, the
-# network knows nothing, and the maps have to change. A rank correlation near 1 between
-# the maps of both networks would mean that they show the patch and not the network.
+# Shuffled weights
+# ----------------
+# Maps may convince because they follow the outlines in a patch, whatever was learnt. So
+# there is a test that they have to pass [1]_: in a network that knows nothing, they
+# must look different. A rank correlation near 1 would mean that they show the patch and
+# not the network.
 
 rng = np.random.default_rng(0)
 shuffled = copy(clf)
@@ -133,25 +132,30 @@ display = CAMDisplay.from_estimator(shuffled, X[shown])
 finish(display, "The same patches, in a network with shuffled weights")
 
 before, after = (class_activation_map(c, X[found]) for c in (clf, shuffled))
-ranks = [spearmanr(*pair, axis=None).statistic for pair in zip(before, after)]
-print(f"rank correlation with shuffled weights: {np.mean(ranks):.2f}")
+correlation = spearmanr(before, after, axis=None).statistic
+print(f"rank correlation with shuffled weights: {correlation:.2f}")
 
 # %%
 # Covering parts of the patch
 # ---------------------------
-# `occlusion_map` asks in another way: how much does the probability fall when a square
-# of the mean colour covers a place?
-
-maps = occlusion_map(clf, X[shown], window=size // 4, stride=size // 8)
-display = CAMDisplay(X[shown], maps, label="fall of the probability").plot()
-finish(display, "Fall of the probability of tumour where a square covers the patch")
+# `occlusion_map` asks in another way: how much does the probability fall where a square
+# of the mean colour covers the patch?
 
 third = slice(size // 3, size - size // 3)
-maps = occlusion_map(clf, X[found], window=size // 4, stride=size // 8)
-print(f"fall where the centre is covered: {maps[:, third, third].mean():.3f}")
+normal = new[(y[new] == 0) & (proba < 0.5)]
+for name, rows in {"tumour": found[:30], "normal": normal[:30]}.items():
+    maps = occlusion_map(clf, X[rows], window=size // 4, stride=size // 8)
+    fall = maps[:, third, third].mean()
+    print(f"centre of {name} patches covered: probability {-fall:+.3f}")
+    if name == "tumour":
+        display = CAMDisplay(X[shown], maps[:6], label="fall of the probability").plot()
+        finish(display, "Fall of the probability of tumour where a patch is covered")
 
 # %%
-# TEXT
+# In the centre it does not fall but rises, just where the maps above found evidence. It
+# rises in normal patches too: to this network a plain square in the centre looks like
+# tumour. It has never seen such squares, and its answer says more about them than about
+# the tissue that they cover.
 
 # %%
 # Maps behind a crop
@@ -159,9 +163,21 @@ print(f"fall where the centre is covered: {maps[:, third, third].mean():.3f}")
 # In a Pipeline, maps are of the patches that reach the classifier: behind a
 # `CenterCrop` they have the size of the crop.
 
-cropped = make_pipeline(CenterCrop(size // 2), clf.__sklearn_clone__())
+cropped = make_pipeline(CenterCrop(size // 2), clone(clf).set_params(epochs=5))
 cropped.fit(X[known], y[known])
 maps = class_activation_map(cropped, X[shown])
 print(f"patches of {X.shape[1:3]} pixels, maps of {maps.shape[1:]} pixels")
+
+# %%
+# What a map does not prove
+# -------------------------
+# These maps lie where the label is made, and depend on the weights. But they tell where
+# the evidence is, and not what: large nuclei, pale ones, or no small ones. Nor do they
+# speak for the next network. Train this one with another ``random_state``, and it may
+# rank patches almost as well while its maps point elsewhere, even around the centre.
+# So look at maps of many patches and several seeds, and use them to find faults.
+# Whether a network is right, only labels on new slides can tell.
+#
+# .. [1] J. Adebayo et al. "Sanity Checks for Saliency Maps". NeurIPS 2018.
 
 plt.show()

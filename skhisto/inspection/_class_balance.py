@@ -144,6 +144,8 @@ class ClassBalanceDisplay:
         self.figure_, self.ax_ = axes_to_draw_on(
             ax, f"{type(self).__name__}.plot", size
         )
+        from matplotlib.ticker import MaxNLocator
+
         totals, left = counts.sum(axis=1), np.zeros(len(groups), dtype=int)
         self.bars_ = []
         for position, name in enumerate(names):
@@ -171,7 +173,8 @@ class ClassBalanceDisplay:
             left = left + numbers
         self.ax_.set(xlabel="patches", yticks=range(len(groups)), yticklabels=groups)
         self.ax_.tick_params(axis="y", length=0)
-        self.ax_.invert_yaxis()
+        self.ax_.set_ylim(len(groups) - 0.5, -0.5)  # the first group on top
+        self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
         self.ax_.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names), frameon=False
         )
