@@ -62,7 +62,7 @@ clf = PatchCNNClassifier(
     dense_units=32,
     conv_dropout=0.0,
     epochs=15,
-    batch_size=16,
+    batch_size=len(known) // 28,  # weights decay in each step: always as many steps
     optimizer="adamw",
     optimizer_params={"weight_decay": 4.0},
     learning_rate=3e-3,
@@ -152,10 +152,10 @@ for name, rows in {"tumour": found[:30], "normal": normal[:30]}.items():
         finish(display, "Fall of the probability of tumour where a patch is covered")
 
 # %%
-# In the centre it does not fall but rises, just where the maps above found evidence. It
-# rises in normal patches too: to this network a plain square in the centre looks like
-# tumour. It has never seen such squares, and its answer says more about them than about
-# the tissue that they cover.
+# In the centre it does not fall but rises (purple), just where the maps above found
+# evidence. It rises in normal patches too: to this network a plain square in the centre
+# looks like tumour. It has never seen such squares, and its answer says more about them
+# than about the tissue that they cover.
 
 # %%
 # Maps behind a crop
