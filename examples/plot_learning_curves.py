@@ -52,8 +52,8 @@ folds = StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=0)
 # when the loss on them has not improved for ``n_iter_no_change`` epochs, and the
 # weights of the best epoch are kept. What is set aside should be whole slides, since
 # patches of one slide resemble each other. For that the slides have to reach ``fit``
-# within each fold, which takes scikit-learn's metadata routing. There is no
-# augmentation here, so that the network soon knows its patches by heart.
+# within each fold, which takes scikit-learn's metadata routing. Augmentation is
+# off here, to be quick.
 
 clf = PatchCNNClassifier(
     filters=(8, 16),
@@ -82,8 +82,8 @@ for fitted, auc in zip(scores["estimator"], scores["test_score"], strict=True):
 
 # %%
 # A line is the mean over the three fits, a band reaches from the lowest to the highest.
-# The loss on training patches is taken while they are trained on, with dropout and
-# augmentation, and may well lie above that on patches set aside.
+# The loss on training patches is taken while they are trained on, with dropout, and
+# may well lie above that on patches set aside.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for ax, metric in zip(axes, ["loss", "accuracy"], strict=True):

@@ -139,8 +139,7 @@ ax.spines[["top", "right"]].set_visible(False)
 # ------------------------
 # Early stopping splits too. What it sets aside are random patches, unless ``fit`` gets
 # the slides as ``groups``. In a cross-validation it gets them by scikit-learn's
-# metadata routing only; otherwise the splitter alone does. Then a network that learns
-# to know its slides seems to improve for longer than it does.
+# metadata routing only; otherwise the splitter alone does.
 
 clf.set_params(early_stopping=True, validation_fraction=0.2, n_iter_no_change=3)
 with sklearn.config_context(enable_metadata_routing=True):
@@ -153,7 +152,7 @@ with sklearn.config_context(enable_metadata_routing=True):
         return_estimator=True,
     )
 epochs = [fitted.n_iter_ for fitted in scores["estimator"]]
-print(f"epochs until early stopping on whole slides: {epochs}")
+print(f"epochs trained, of at most {clf.epochs}: {epochs}")
 
 # %%
 # Give ``groups`` to everything that splits: cross-validation, searches, thresholds,
