@@ -61,6 +61,7 @@ def test_every_recipe_has_a_row_with_its_scores(module, records, patches):
     assert "not fitted" not in page
     assert "made by commit abc." in page
     assert "mean of 3 networks" in page
+    assert "with tta has an AUC of 0.900, 0.900, 0.900: diff" in page
 
 
 def test_what_was_not_fitted_is_said(module, records, patches):

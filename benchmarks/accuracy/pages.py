@@ -74,7 +74,8 @@ def _recipes(records: Records, patches: Patches) -> Section:
                 *scores,
                 minutes * len(found),
             )
-    return Section("Recipes, step by step", _RECIPES_INTRO, [table])
+    intro = f"{_RECIPES_INTRO} {_spread(records, patches)}"
+    return Section("Recipes, step by step", intro, [table])
 
 
 _RECIPES_INTRO = (
@@ -88,6 +89,19 @@ _RECIPES_INTRO = (
     "eight views of the square. The recipes are those of "
     "`benchmarks/accuracy/recipes.py`."
 )
+
+
+def _spread(records: Records, patches: Patches) -> str:
+    """Tell how much the seed matters, to judge differences between recipes by."""
+    seeds = range(RECIPES[RECOMMENDED].n_seeds)
+    runs = [_outer(records, RECOMMENDED, "tta", seed) for seed in seeds]
+    aucs = [f"{_scores(run, patches)[0]:.3f}" for run in runs if run is not None]
+    if len(aucs) < 2:
+        return ""
+    return (
+        "With one seed or another the recommended recipe with tta has an AUC of "
+        f"{', '.join(aucs)}: differences of that size may be chance."
+    )
 
 
 def _rows(records: Records) -> Iterable[tuple[str, str, int]]:
