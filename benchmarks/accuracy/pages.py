@@ -74,7 +74,7 @@ def _recipes(records: Records, patches: Patches) -> Section:
                 *scores,
                 minutes * len(found),
             )
-    intro = f"{_RECIPES_INTRO} {_spread(records, patches)}"
+    intro = f"{_RECIPES_INTRO} {_spread(records, patches)}".rstrip()
     return Section("Recipes, step by step", intro, [table])
 
 
