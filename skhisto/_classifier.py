@@ -121,7 +121,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         for each batch. "d4" or `D4` shows a patch from one of the eight sides of the
         square, "stain" or `StainJitter` changes its stains, "brightness" or
         `BrightnessJitter` its brightness. "auto" is ``["d4", "stain"]`` as far as
-        patches suit: "d4" if they are square, "stain" if they are RGB of dtype uint8.
+        patches suit: "d4" if they are square, "stain" if they are RGB of dtype uint8;
+        RGB patches of other dtypes, such as scaled ones, get a warning.
         A callable of your own is called as ``augment(patches, rng)`` with the patches
         of a batch, in the dtype `pixel_dtype_`, and a `numpy.random.Generator`, and
         returns new ones. Those in a list are applied in its order.
@@ -158,9 +159,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     verbose : int, default=0
         0 is silent, 1 shows a bar for each epoch, 2 prints a line for each epoch.
     random_state : int, RandomState instance or None, default=None
-        Determines the initial weights, the order of the patches, dropout and the
-        validation split. With an int, results on the CPU are bitwise reproducible for
-        the same number of TensorFlow's threads.
+        Determines the initial weights, the order of the patches, augmentation, dropout
+        and the validation split. With an int, results on the CPU are bitwise
+        reproducible for the same number of TensorFlow's threads.
 
     Attributes
     ----------
@@ -584,7 +585,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         It gets patches in the dtype `pixel_dtype_` and gives probabilities: of two
         classes that of ``classes_[1]``, else those of all classes. The reference
-        network is made of stock layers: a saved model loads without skhisto.
+        network is made of stock layers: a saved model loads without skhisto. It sees
+        patches as they are, also where `tta` averages views.
         """
         check_is_fitted(self, "weights_")
         from skhisto._network.inference import live_model

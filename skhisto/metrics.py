@@ -7,7 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    column_or_1d,
+)
 
 
 @validate_params(
@@ -57,12 +61,14 @@ def specificity_at_sensitivity(
     Raises
     ------
     ValueError
-        If there are other labels than `pos_label` and one more, or numbers of samples
-        differ.
+        If there are other labels than `pos_label` and one more, no samples, or numbers
+        of samples that differ, or if weights are negative or all of them zero.
 
     Examples
     --------
-    A threshold at which 95 % of the tumours are found:
+    A threshold at which 95 % of the tumours are found. Where classifiers are sure, it
+    lies very near 0 or 1, where few probabilities would be tried: logits are spread
+    evenly.
 
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.linear_model import LogisticRegression
@@ -75,22 +81,26 @@ def specificity_at_sensitivity(
     >>> clf = TunedThresholdClassifierCV(
     ...     LogisticRegression(),
     ...     scoring=make_scorer(specificity_at_sensitivity, sensitivity=0.95),
+    ...     response_method="decision_function",
+    ...     thresholds=1000,
     ... )
-    >>> bool(clf.fit(X, y).best_threshold_ < 0.5)
+    >>> bool(clf.fit(X, y).best_threshold_ < 0)
     True
     """
     check_consistent_length(y_true, y_pred, sample_weight)
-    labels = unique_labels(y_true, y_pred)
-    others = [label for label in labels.tolist() if label != pos_label]
-    if type_of_target(y_true) == "multiclass" or len(others) > 1:
+    true, predicted = column_or_1d(y_true), column_or_1d(y_pred)
+    if len(true) == 0:
+        raise ValueError("specificity_at_sensitivity needs labels, but got none.")
+    labels = unique_labels(true, predicted).tolist()
+    others = [label for label in labels if label != pos_label]
+    of_one_type = {isinstance(label, str) for label in (*labels, pos_label)}
+    is_multiclass = type_of_target(true) == "multiclass"
+    if is_multiclass or len(others) > 1 or len(of_one_type) > 1:
         raise ValueError(
             f"specificity_at_sensitivity needs labels of two classes, pos_label="
-            f"{pos_label!r} and another one, but got {labels.tolist()}."
+            f"{pos_label!r} and another one, but got {labels}."
         )
-    true, predicted = np.asarray(y_true), np.asarray(y_pred)
-    weight = np.asarray(
-        np.ones(len(true)) if sample_weight is None else sample_weight, dtype=float
-    )
+    weight = _check_sample_weight(sample_weight, true, ensure_non_negative=True)
     is_hit, is_positive = true == predicted, true == pos_label
     found = _share(is_hit, is_positive, weight)
     # Sums of weights are rounded.

@@ -36,7 +36,7 @@ def records(module, patches):
         proba = np.where(np.arange(len(target)) % 20 < 18, target, 1 - target)
         proba = (0.1 + 0.8 * proba).tolist()
         record = module("records").Record(
-            fit, "settings", "commit abc", 1.5, {"plain": proba, "tta": proba}
+            fit, "settings", "commit abc", 1.5, 2, {"plain": proba, "tta": proba}
         )
         of_fit[fit] = record
     return of_fit
@@ -61,7 +61,41 @@ def test_every_recipe_has_a_row_with_its_scores(module, records, patches):
     assert "not fitted" not in page
     assert "made by commit abc." in page
     assert "mean of 3 networks" in page
-    assert "with tta has an AUC of 0.900, 0.900, 0.900: diff" in page
+    assert "they differ by up to 0.000 in AUC" in page
+    assert "With all cores" not in page
+    assert "tuned for accuracy changes it by +0.000" in page
+
+
+def test_the_page_tells_the_time_of_the_recommended_recipe_on_all_cores(
+    module, records, patches
+):
+    recommended = module("recipes").RECOMMENDED
+    alone = module("records").Fit(recommended, 2, (3,))
+    records[alone] = replace(records[alone], minutes=9.5, n_processes=1)
+    page = module("pages").render(records, patches)
+    assert "With all cores for one fit at a time" in page
+    assert "took 9.50 to 9.50 minutes a fold" in page
+    assert "| 1.50 to 1.50" in page
+
+
+def test_the_page_tells_how_much_seeds_differ(module, records, patches):
+    recommended = module("recipes").RECOMMENDED
+    for fold in range(4):
+        fit = module("records").Fit(recommended, 1, (fold,))
+        perfect = patches.y[patches.fold == fold].astype(float).tolist()
+        better = {"plain": perfect, "tta": perfect}
+        records[fit] = replace(records[fit], proba=better)
+    page = module("pages").render(records, patches)
+    assert "by up to 0.100 in AUC, and by up to 0.100 on a single fold" in page
+
+
+def test_the_threshold_of_a_fold_is_the_highest_that_is_sensitive_enough(
+    module, records, patches
+):
+    pages = module("pages")
+    parts = [pages._inner(records, patches, 0, other) for other in (1, 2, 3)]
+    # Of ten positives a fold, one has a probability of 0.1, and all are to be found.
+    assert [pages._sensitive_threshold(*part) for part in parts] == [0.1] * 3
 
 
 def test_what_was_not_fitted_is_said(module, records, patches):
@@ -72,7 +106,7 @@ def test_what_was_not_fitted_is_said(module, records, patches):
 def test_a_fit_is_predicted_on_the_folds_that_it_was_not_trained_on(module, patches):
     main = importlib.import_module("benchmarks.accuracy.__main__")
     name = module("recipes").BASELINES[1]
-    record = main.run(module("records").Fit(name, 0, (1, 3), 30), patches)
+    record = main.run(module("records").Fit(name, 0, (1, 3), 30), patches, 1)
     assert len(record.proba["plain"]) == 40
     assert set(record.proba) == {"plain"}
 
@@ -107,6 +141,24 @@ def test_the_readme_recommends_the_recipe_that_is_measured(module):
     recipes = module("recipes")
     measured = recipes.RECIPES[recipes.RECOMMENDED].make(0)[-1].set_params(tta="d4")
     assert namespace["clf"].get_params() == measured.get_params()
+
+
+def test_the_figures_in_the_readme_are_those_of_the_page(module):
+    page = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    auc = dict(
+        re.findall(r"^\| (\S.*?) +\| +[\d-]+ \| (0\.\d+) \|", page, re.MULTILINE)
+    )
+    recipes = module("recipes")
+    colours = max(auc[name] for name in recipes.BASELINES)
+    notebook, default = (
+        next(auc[name] for name in auc if name.startswith(kind))
+        for kind in ("notebook", "defaults")
+    )
+    recommended = auc[f"{recipes.RECOMMENDED}, tta"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (section,) = re.findall("^## Slides that.*?```", readme, re.MULTILINE | re.DOTALL)
+    expected = [recommended, colours, notebook, default]
+    assert re.findall(r"0\.\d{3}", section) == expected
 
 
 def test_the_calibration_error_is_the_distance_of_confidence_and_accuracy(module):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import make_scorer, recall_score
 from sklearn.model_selection import TunedThresholdClassifierCV
@@ -55,14 +56,42 @@ def test_a_threshold_tuned_with_it_finds_enough_in_every_fold():
     for sensitivity in (0.8, 0.95):
         scorer = make_scorer(specificity_at_sensitivity, sensitivity=sensitivity)
         tuned = TunedThresholdClassifierCV(
-            LogisticRegression(), scoring=scorer, cv=splits, thresholds=500
+            LogisticRegression(),
+            scoring=scorer,
+            cv=splits,
+            response_method="decision_function",
+            thresholds=1000,
         )
         threshold = tuned.fit(X, y).best_threshold_
         found = []
         for train, test in splits:
-            proba = LogisticRegression().fit(X[train], y[train]).predict_proba(X[test])
-            found.append(recall_score(y[test], proba[:, 1] >= threshold))
+            fitted = LogisticRegression().fit(X[train], y[train])
+            logits = fitted.decision_function(X[test])
+            found.append(recall_score(y[test], logits >= threshold))
         assert min(found) == pytest.approx(sensitivity, abs=0.03)
+
+
+def test_among_logits_a_threshold_is_found_where_classifiers_are_sure():
+    rng = np.random.default_rng(0)
+    y = np.arange(2000) % 2
+    logits = 15 * (rng.normal(size=2000) + 2 * y) - 15
+    sure = LogisticRegression(C=np.inf).fit(logits[:, None], logits > 0)
+    tuned = TunedThresholdClassifierCV(
+        FrozenEstimator(sure),
+        scoring=make_scorer(specificity_at_sensitivity, sensitivity=0.98),
+        cv="prefit",
+        refit=False,
+        response_method="decision_function",
+        thresholds=1000,
+    )
+    found = tuned.fit(logits[:, None], y).predict(logits[:, None])
+    assert recall_score(y, found) == pytest.approx(0.98, abs=0.005)
+    assert recall_score(y, found, pos_label=0) > 0.4
+
+
+def test_columns_are_labels_too():
+    column = np.array([[0], [1], [1]])
+    assert specificity_at_sensitivity(column, column) == 1.0
 
 
 def test_more_than_two_classes_and_unknown_labels_are_errors():
@@ -70,6 +99,26 @@ def test_more_than_two_classes_and_unknown_labels_are_errors():
         specificity_at_sensitivity([0, 1, 2], [0, 1, 1])
     with pytest.raises(ValueError, match=r"pos_label=1 and another one, but got"):
         specificity_at_sensitivity(np.array(["a", "b"]), np.array(["a", "b"]))
+    with pytest.raises(ValueError, match=r"pos_label=1 and another one, but got"):
+        specificity_at_sensitivity(["a", "a"], ["a", "a"])
+
+
+def test_no_labels_are_an_error():
+    with pytest.raises(ValueError, match="needs labels, but got none"):
+        specificity_at_sensitivity([], [])
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([0, 0], "at least one non-zero"),
+        ([1, -1], "Negative values"),
+        ([1, np.nan], "NaN"),
+    ],
+)
+def test_weights_must_weigh(weight, message):
+    with pytest.raises(ValueError, match=message):
+        specificity_at_sensitivity([0, 1], [0, 1], sample_weight=weight)
 
 
 @pytest.mark.parametrize("arguments", [([0, 1], [0]), ([0, 1], [0, 1], [1])])

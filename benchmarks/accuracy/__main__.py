@@ -54,7 +54,7 @@ def main() -> None:
         and (arguments.only is None or fit.recipe in arguments.only)
     ]
     done = Parallel(arguments.jobs, return_as="generator_unordered")(
-        delayed(run)(fit, patches) for fit in missing
+        delayed(run)(fit, patches, arguments.jobs) for fit in missing
     )
     for number, record in enumerate(done, start=1):
         append(arguments.file, record)
@@ -67,7 +67,7 @@ def main() -> None:
         write(PAGE, text)
 
 
-def run(fit: Fit, patches: Patches) -> Record:
+def run(fit: Fit, patches: Patches, n_processes: int) -> Record:
     """Train on the folds that are not held out, and predict those that are."""
     held_out = np.isin(patches.fold, fit.held_out)
     rows = np.flatnonzero(~held_out)
@@ -83,7 +83,8 @@ def run(fit: Fit, patches: Patches) -> Record:
         estimator[-1].set_params(tta="d4")
         proba["tta"] = _proba(estimator, patches.X[held_out])
     settings = settings_of(fit.recipe, fit.seed)
-    return Record(fit, settings, commit().removeprefix(", "), minutes, proba)
+    made_by = commit().removeprefix(", ")
+    return Record(fit, settings, made_by, minutes, n_processes, proba)
 
 
 def _proba(estimator: Pipeline, X: np.ndarray) -> list[float]:

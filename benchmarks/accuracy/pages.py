@@ -13,7 +13,7 @@ from benchmarks.accuracy.recipes import LEARNING_CURVE, RECIPES, RECOMMENDED
 from benchmarks.accuracy.records import Fit, Record
 from benchmarks.accuracy.scores import best_threshold, calibration_error, fold_scores
 from benchmarks.machine import describe_machine
-from benchmarks.table import Section, Table
+from benchmarks.table import Section, Table, spread
 
 Records = Mapping[Fit, Record]
 Predictions = dict[int, np.ndarray]
@@ -72,9 +72,15 @@ def _recipes(records: Records, patches: Patches) -> Section:
                 f"{label}, mean of {len(found)} networks",
                 "-",
                 *scores,
-                minutes * len(found),
+                f"{len(found)} times {minutes}",
             )
-    intro = f"{_RECIPES_INTRO} {_spread(records, patches)}".rstrip()
+    remarks = (
+        _whole_machine(records),
+        _spread(records, patches),
+        f"In fold 3 there are no more than {patches.y[patches.fold == 3].sum()} "
+        "patches with tumour, so that its AUC is the least certain.",
+    )
+    intro = " ".join([_RECIPES_INTRO, *filter(None, remarks)])
     return Section("Recipes, step by step", intro, [table])
 
 
@@ -84,23 +90,44 @@ _RECIPES_INTRO = (
     "threshold of a fold is the one of the highest accuracy on the predictions of the "
     "other folds, by networks that had seen this fold. The calibration error is the "
     "expected one in 15 bins, over all patches. Minutes are for training on three "
-    "folds, by one process with one of two cores, of several seeds the shortest; some "
-    "ran beside other work, so that they are no more than a bound. `tta` averages the "
-    "eight views of the square. The recipes are those of "
-    "`benchmarks/accuracy/recipes.py`."
+    "folds, from the smallest to the largest training set, with one of two cores, of "
+    "several seeds the shortest; some ran beside other work, so that they are no more "
+    "than a bound. `tta` averages the eight views of the square. The recipes are those "
+    "of `benchmarks/accuracy/recipes.py`."
 )
 
 
 def _spread(records: Records, patches: Patches) -> str:
     """Tell how much the seed matters, to judge differences between recipes by."""
-    seeds = range(RECIPES[RECOMMENDED].n_seeds)
-    runs = [_outer(records, RECOMMENDED, "tta", seed) for seed in seeds]
-    aucs = [f"{_scores(run, patches)[0]:.3f}" for run in runs if run is not None]
-    if len(aucs) < 2:
+    widths = []
+    for name, way, n_seeds in _rows(records):
+        runs = [_outer(records, name, way, seed) for seed in range(n_seeds)]
+        scores = [_scores(run, patches) for run in runs if run is not None]
+        if len(scores) > 1:
+            auc, *folds = np.ptp(scores, axis=0)[: 1 + len(FOLDS)]
+            widths.append((auc, max(folds)))
+    if not widths:
+        return ""
+    auc, fold = np.max(widths, axis=0)
+    return (
+        "Where a recipe has several seeds, they differ by up to "
+        f"{auc:.3f} in AUC, and by up to {fold:.3f} on a single fold: between recipes "
+        "with one seed, differences of that size may be chance."
+    )
+
+
+def _whole_machine(records: Records) -> str:
+    """Tell how long the recommended recipe takes where it has all cores."""
+    minutes = [
+        record.minutes
+        for fit, record in records.items()
+        if fit.recipe == RECOMMENDED and record.n_processes == 1
+    ]
+    if not minutes:
         return ""
     return (
-        "With one seed or another the recommended recipe with tta has an AUC of "
-        f"{', '.join(aucs)}: differences of that size may be chance."
+        "With all cores for one fit at a time, the recommended recipe took "
+        f"{spread(minutes)} minutes a fold."
     )
 
 
@@ -120,17 +147,14 @@ def _outer(records: Records, name: str, way: str, seed: int) -> Predictions | No
     return {fold: np.array(record.proba[way]) for fold, record in found.items()}
 
 
-def _minutes(records: Records, name: str) -> float:
-    """Return the time of a fold, of several seeds the shortest: others had company."""
-    minutes = [
-        min(
-            record.minutes
-            for fit, record in records.items()
-            if (fit.recipe, fit.held_out, fit.n_train) == (name, (fold,), None)
-        )
-        for fold in FOLDS
-    ]
-    return float(np.mean(minutes))
+def _minutes(records: Records, name: str) -> str:
+    """Return the times of folds, of several seeds the shortest: others had company."""
+    of_fold = {fold: [] for fold in FOLDS}
+    for fit, record in records.items():
+        is_outer = fit.n_train is None and len(fit.held_out) == 1
+        if fit.recipe == name and is_outer and record.n_processes > 1:
+            of_fold[fit.held_out[0]].append(record.minutes)
+    return spread([min(minutes) for minutes in of_fold.values() if minutes])
 
 
 def _mean_scores(runs: list[Predictions], patches: Patches) -> list[float]:
@@ -191,22 +215,38 @@ def _mean_auc(
     )
 
 
+_PLAIN = "at 0.5"
+_TUNED = "threshold for accuracy"
+_CALIBRATED = "calibrated, at 0.5"
+SENSITIVITY = 0.95
+
+
 def _decisions(records: Records, patches: Patches) -> Section:
     intro = (
         f"The recipe '{RECOMMENDED}' with tta, seed 0. For each fold, the other three "
-        "were predicted in a cross-validation of their own, fold by fold, and from "
-        "these predictions, taken together, came the threshold, and the two numbers "
-        "that calibrate the logits. The scores are of the fold that took no part in "
-        "it, means over the four."
+        "were predicted in a cross-validation of their own, fold by fold. From these "
+        "predictions came the thresholds, and the two numbers that calibrate the "
+        "logits. The threshold for a sensitivity is the highest that reaches it in "
+        "each of the three, as `skhisto.metrics.specificity_at_sensitivity` finds it. "
+        "The scores are of the fold that took no part in it, means over the four."
     )
     table = Table(["decision", "accuracy", "sensitivity", "specificity", "log loss"])
     rows = [_decide(records, patches, fold) for fold in FOLDS]
     if None in rows:
         table.fail(RECOMMENDED, "not fitted yet")
     else:
-        for name in rows[0]:
-            scores = np.mean([row[name] for row in rows], axis=0)
-            table.add(name, *scores.tolist())
+        means = {
+            name: np.mean([row[name] for row in rows], axis=0).tolist()
+            for name in rows[0]
+        }
+        for name, scores in means.items():
+            table.add(name, *scores)
+        gain = means[_TUNED][0] - means[_PLAIN][0]
+        change = means[_CALIBRATED][3] - means[_PLAIN][3]
+        intro += (
+            f" A threshold tuned for accuracy changes it by {gain:+.3f}, calibration "
+            f"changes log loss by {change:+.3f}."
+        )
     return Section("Thresholds and calibration", intro, [table])
 
 
@@ -225,13 +265,14 @@ def _decide(
     calibrator = LogisticRegression(C=np.inf).fit(_logits(proba), target)
     calibrated = calibrator.predict_proba(_logits(new_proba))[:, 1]
     tuned = best_threshold(target, proba)
+    sensitive = min(_sensitive_threshold(*part) for part in inner)
     return {
-        "at 0.5": _decision_scores(new_target, new_proba, 0.5),
-        "threshold for accuracy": _decision_scores(new_target, new_proba, tuned),
-        "threshold for a sensitivity of 0.95": _decision_scores(
-            new_target, new_proba, _sensitive_threshold(target, proba)
+        _PLAIN: _decision_scores(new_target, new_proba, 0.5),
+        _TUNED: _decision_scores(new_target, new_proba, tuned),
+        f"threshold for a sensitivity of {SENSITIVITY}": _decision_scores(
+            new_target, new_proba, sensitive
         ),
-        "calibrated, at 0.5": _decision_scores(new_target, calibrated, 0.5),
+        _CALIBRATED: _decision_scores(new_target, calibrated, 0.5),
     }
 
 
@@ -256,7 +297,7 @@ def _logits(proba: np.ndarray) -> np.ndarray:
 
 def _sensitive_threshold(target: np.ndarray, proba: np.ndarray) -> float:
     _, sensitivity, thresholds = roc_curve(target, proba, drop_intermediate=False)
-    return thresholds[np.argmax(sensitivity >= 0.95)]
+    return thresholds[np.argmax(sensitivity >= SENSITIVITY)]
 
 
 def _decision_scores(

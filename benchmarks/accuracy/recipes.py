@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from sklearn import config_context
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -99,5 +100,6 @@ RECIPES = {
 
 def settings_of(name: str, seed: int) -> str:
     """Describe a recipe: a fit of other settings is none of that recipe."""
-    described = f"{RECIPES[name].make(seed)!r}, {StainJitter()!r}"
+    with config_context(print_changed_only=False):  # defaults may change too
+        described = f"{RECIPES[name].make(seed)!r}, {StainJitter()!r}"
     return re.sub(r" at 0x[0-9a-f]+", "", described)  # where functions are

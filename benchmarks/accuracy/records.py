@@ -40,6 +40,8 @@ class Record:
         Of the code that was run.
     minutes : float
         Time to train.
+    n_processes : int
+        How many fits at a time shared the cores of the machine.
     proba : dict of str to list of float
         Probabilities of the patches of the held-out folds, in the order of the data:
         "plain", and for networks "tta", averaged over the eight views of the square.
@@ -49,6 +51,7 @@ class Record:
     settings: str
     commit: str
     minutes: float
+    n_processes: int
     proba: dict[str, list[float]]
 
 

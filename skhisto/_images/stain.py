@@ -63,6 +63,11 @@ def optical_density(rgb: ArrayLike, background: ArrayLike = 255.0) -> NDArray[An
     return white - np.log10(np.maximum(rgb, 1).astype(dtype, copy=False))
 
 
+DENSITY_OF_UINT8 = optical_density(np.arange(256, dtype=np.uint8))
+"""Optical density of each of the 256 intensities, to look it up."""
+DENSITY_OF_UINT8.flags.writeable = False
+
+
 def as_floating(values: ArrayLike) -> NDArray[np.floating[Any]]:
     """Return an array of float32 if it is one, otherwise of float64."""
     values = np.asarray(values)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skhisto._images.stain import optical_density
+from skhisto._images.stain import DENSITY_OF_UINT8
 
 Floats = NDArray[np.floating[Any]]
 Patches = NDArray[np.uint8]
@@ -19,8 +19,6 @@ MIN_DENSITY = 0.15
 
 MIN_PIXELS = 100
 """Fewest pixels of tissue. A hundredth of fewer, the 1st percentile, is no pixel."""
-
-_DENSITY_OF = optical_density(np.arange(256, dtype=np.uint8))
 
 
 class Measurement(NamedTuple):
@@ -109,7 +107,7 @@ def is_tissue(density: Floats) -> NDArray[np.bool_]:
 
 def density_planes(patches: Patches) -> NDArray[np.float32]:
     """Optical density as planes, looked up: there are only 256 intensities."""
-    return _DENSITY_OF.take(as_planes(patches))
+    return DENSITY_OF_UINT8.take(as_planes(patches))
 
 
 def as_planes(patches: NDArray[Any]) -> NDArray[Any]:

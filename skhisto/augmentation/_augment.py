@@ -1,5 +1,6 @@
 """From the parameter `augment` to a function of batches."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -43,7 +44,7 @@ def as_augmentation(
     augmentation : callable or None
         A function ``(patches, rng) -> patches``, or None if there is nothing to apply.
         It raises a ValueError if what it gets from a user's function are not patches
-        of the same shape and dtype.
+        of the same shape and dtype, or not finite.
 
     Raises
     ------
@@ -52,9 +53,23 @@ def as_augmentation(
     ValueError
         If a name is not known, or patches do not suit: whatever has a method
         ``check(patch_shape, pixel_dtype)`` is asked.
+
+    Warns
+    -----
+    UserWarning
+        If "auto" leaves the stains of patches with three channels alone, as they are
+        not of dtype uint8.
     """
     if isinstance(augment, str) and augment == "auto":
         augment = [step for step in _AUTO if _suits(step, patch_shape, pixel_dtype)]
+        if patch_shape[2] == 3 and pixel_dtype != "uint8":
+            warnings.warn(
+                "augment='auto' changes the stains of RGB patches of dtype uint8 only, "
+                f"but these are taken as {pixel_dtype}. Give pixels from 0 to 255 as "
+                "they were read, which are scaled by the network, or choose augment "
+                "yourself, such as 'd4' or None.",
+                stacklevel=2,
+            )
     steps = [_as_step(step) for step in _as_sequence(augment)]
     for step in steps:
         if hasattr(step, "check"):
@@ -101,6 +116,11 @@ def _apply(
             raise ValueError(
                 f"The augmentation {step!r} returned {_describe(augmented)}, but must "
                 f"return {_describe(patches)}, as it was given."
+            )
+        if augmented.dtype.kind == "f" and not np.isfinite(augmented).all():
+            raise ValueError(
+                f"The augmentation {step!r} returned NaN or infinity, of which no "
+                "network can learn."
             )
         patches = augmented
     return patches

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skhisto.augmentation._strength import check_strength
+from skhisto.augmentation._checks import check_batch, check_strength
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,9 @@ class BrightnessJitter:
         if pixel_dtype not in ("uint8", "uint16"):
             raise ValueError(
                 "BrightnessJitter needs patches of dtype uint8 or uint16, in which 0 "
-                "is black and the largest number white, but these count as "
-                f"{pixel_dtype}."
+                "is black and the largest number white, but these are taken as "
+                f"{pixel_dtype}: give pixels as they were read, or do without "
+                "'brightness' in augment."
             )
 
     def __call__(
@@ -88,9 +89,13 @@ class BrightnessJitter:
 
         Raises
         ------
+        TypeError
+            If `patches` is no NumPy array.
         ValueError
-            If the pixels are neither uint8 nor uint16.
+            If it has another number of axes, or the pixels are neither uint8 nor
+            uint16.
         """
+        check_batch(patches)
         self.check(patches.shape[1:], patches.dtype.name)
         rng = np.random.default_rng(random_state)
         factor = rng.uniform(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skhisto._images.symmetry import SYMMETRIES, check_square, view
+from skhisto.augmentation._checks import check_batch
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,12 @@ class D4:
 
         Raises
         ------
+        TypeError
+            If `patches` is no NumPy array.
         ValueError
-            If the patches are not square.
+            If it has another number of axes, or the patches are not square.
         """
+        check_batch(patches)
         self.check(patches.shape[1:], patches.dtype.name)
         views = SYMMETRIES["d4"]
         drawn = np.random.default_rng(random_state).choice(views, len(patches))

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skhisto._images.stain import HE_STAINS, optical_density, unit_length
-from skhisto.augmentation._strength import check_strength
+from skhisto._images.stain import DENSITY_OF_UINT8, HE_STAINS, unit_length
+from skhisto.augmentation._checks import check_batch, check_strength
 
 # Density in (red, green, blue) of haematoxylin, eosin, and what neither explains.
 _STAINS = np.vstack([HE_STAINS, unit_length(np.cross(*HE_STAINS))])
 _UNMIXING = np.linalg.inv(_STAINS)
-_DENSITY = optical_density(np.arange(256, dtype=np.uint8))
 
 
 @dataclass(frozen=True)
@@ -98,8 +97,9 @@ class StainJitter:
         if n_channels != 3 or pixel_dtype != "uint8":
             raise ValueError(
                 "StainJitter needs RGB patches of dtype uint8, with 3 channels from 0 "
-                f"to 255, but these have {n_channels} channel(s) and count as "
-                f"{pixel_dtype}."
+                f"to 255, but these have {n_channels} channel(s) and are taken as "
+                f"{pixel_dtype}: give pixels as they were read, or do without 'stain' "
+                "in augment."
             )
 
     def __call__(
@@ -121,9 +121,13 @@ class StainJitter:
 
         Raises
         ------
+        TypeError
+            If `patches` is no NumPy array.
         ValueError
-            If the patches are not RGB of dtype uint8.
+            If it has another number of axes, or the patches are not RGB of dtype
+            uint8.
         """
+        check_batch(patches)
         self.check(patches.shape[1:], patches.dtype.name)
         rng = np.random.default_rng(random_state)
         n_patches = len(patches)
@@ -143,7 +147,7 @@ def _add_density(
     density is not known, stays black. In place, as most of the time goes into memory.
     """
     n_patches, height, width, _ = patches.shape
-    added = _DENSITY[patches].reshape(n_patches, height * width, 3) @ gain
+    added = DENSITY_OF_UINT8[patches].reshape(n_patches, height * width, 3) @ gain
     added += offset
     added *= -np.log(np.float32(10))
     intensity = np.exp(added, out=added).reshape(patches.shape)

@@ -149,6 +149,9 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         method = _METHODS[self.method]
         X = _check_rgb(X)
         reference = method.reference(np.asarray(X[part]) for part in chunks(X))
+        of_methods = {name for each in _METHODS.values() for name in each.attributes}
+        for name in of_methods & set(vars(self)):  # of a former fit none may stay
+            delattr(self, name)
         for name, value in zip(method.attributes, reference, strict=True):
             setattr(self, name, value)
         callback_context.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -177,7 +180,11 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         method = _METHODS[self.method]
-        check_is_fitted(self, method.attributes)
+        check_is_fitted(
+            self,
+            method.attributes,
+            msg=f"This %(name)s is not fitted with method={self.method!r}: call fit.",
+        )
         X = _check_rgb(X)
         # The values and not the estimator go along with a lazy array: it stays the same
         # after another fit.

@@ -80,6 +80,42 @@ def test_the_patches_given_are_left_as_they_are(patches):
     np.testing.assert_array_equal(patches, before)
 
 
+# What suits
+
+
+@pytest.mark.parametrize("pixel_dtype", ["uint16", "float32"])
+def test_auto_warns_where_it_leaves_the_stains_of_rgb_patches(pixel_dtype):
+    message = f"stains of RGB patches of dtype uint8 only, but .* as {pixel_dtype}"
+    with pytest.warns(UserWarning, match=message):
+        assert as_augmentation("auto", RGB, pixel_dtype) is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "patch_shape", "pixel_dtype"),
+    [("auto", RGB, "uint8"), ("auto", (6, 6, 1), "float32"), ("d4", RGB, "float32")],
+)
+@pytest.mark.filterwarnings("error")
+def test_it_does_not_warn_where_there_is_nothing_to_say(
+    value, patch_shape, pixel_dtype
+):
+    as_augmentation(value, patch_shape, pixel_dtype)
+
+
+# What is no batch
+
+
+@pytest.mark.parametrize("each", [D4(), StainJitter(), BrightnessJitter()])
+def test_augmentations_refuse_what_is_no_batch_of_patches(each, patches):
+    with pytest.raises(
+        ValueError, match=r"shape \(10, 6, 6\): give patches\[..., None"
+    ):
+        each(patches[..., 0], 0)
+    with pytest.raises(ValueError, match=r"shape \(6, 6, 3\): .* patch\[None\]"):
+        each(patches[0], 0)
+    with pytest.raises(TypeError, match=r"type list: give np.asarray"):
+        each(patches.tolist(), 0)
+
+
 # What is no augmentation
 
 
@@ -108,13 +144,23 @@ def test_what_cannot_be_called_or_is_a_class_is_an_error(wrong):
         ("d4", (48, 64, 3), "uint8", r"D4\(\) rotates .* 48x64 pixels"),
         (["d4"], (48, 64, 3), "uint8", r"D4\(\) rotates .* 48x64 pixels"),
         (["d4", "stain"], (48, 48, 1), "uint8", "StainJitter needs RGB .* 1 channel"),
-        ("stain", (48, 48, 3), "uint16", "StainJitter needs RGB .* count as uint16"),
-        ("stain", (48, 48, 3), "float32", "StainJitter needs RGB .* count as float32"),
+        (
+            "stain",
+            (48, 48, 3),
+            "uint16",
+            "StainJitter needs RGB .* are taken as uint16",
+        ),
+        (
+            "stain",
+            (48, 48, 3),
+            "float32",
+            "StainJitter needs RGB .* are taken as float32",
+        ),
         (
             [invert, BrightnessJitter()],
             (48, 48, 3),
             "float32",
-            "BrightnessJitter needs .* count as float32",
+            "BrightnessJitter needs .* are taken as float32",
         ),
     ],
 )
@@ -190,6 +236,16 @@ def test_it_must_return_patches_like_those_it_got(wrong, returned, patches):
         match=f"{wrong.__name__} .* returned {returned}, but must return {expected}",
     ):
         augment(["d4", wrong], patches)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_it_must_return_numbers(value):
+    def spoil(patches, rng):
+        return np.where(patches > 0.5, np.float32(value), patches)
+
+    patches = np.linspace(0, 1, 108, dtype=np.float32).reshape(1, *RGB)
+    with pytest.raises(ValueError, match=r"spoil .* returned NaN or infinity"):
+        augment(spoil, patches)
 
 
 def test_the_function_is_named_whatever_it_is(patches):

@@ -116,7 +116,7 @@ def test_integers_pass_the_check(pixel_dtype):
 
 
 def test_numbers_that_are_taken_as_they_are_are_an_error():
-    message = "BrightnessJitter needs .* uint8 or uint16, .* count as float32"
+    message = "BrightnessJitter needs .* uint8 or uint16, .* are taken as float32"
     with pytest.raises(ValueError, match=message):
         BrightnessJitter().check((4, 4, 3), "float32")
     with pytest.raises(ValueError, match=message):

@@ -192,10 +192,10 @@ def test_rgb_of_8_bits_passes_the_check():
 @pytest.mark.parametrize(
     ("channels", "dtype", "named"),
     [
-        (1, "uint8", r"1 channel\(s\) and count as uint8"),
-        (4, "uint8", r"4 channel\(s\) and count as uint8"),
-        (3, "uint16", r"3 channel\(s\) and count as uint16"),
-        (3, "float32", r"3 channel\(s\) and count as float32"),
+        (1, "uint8", r"1 channel\(s\) and are taken as uint8"),
+        (4, "uint8", r"4 channel\(s\) and are taken as uint8"),
+        (3, "uint16", r"3 channel\(s\) and are taken as uint16"),
+        (3, "float32", r"3 channel\(s\) and are taken as float32"),
     ],
 )
 def test_other_patches_are_an_error(channels, dtype, named):

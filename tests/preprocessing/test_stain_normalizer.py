@@ -244,12 +244,21 @@ def test_an_unknown_method_is_refused():
 
 @both_methods
 def test_it_must_be_fitted_with_the_method_it_transforms_by(method):
-    with pytest.raises(NotFittedError, match="StainNormalizer"):
+    message = f"^This StainNormalizer is not fitted with method='{method}': call fit"
+    with pytest.raises(NotFittedError, match=message):
         StainNormalizer(method).transform(stained())
     (other,) = {*METHODS} - {method}
     fitted = StainNormalizer(other).fit(stained())
-    with pytest.raises(NotFittedError):
+    with pytest.raises(NotFittedError, match=message):
         fitted.set_params(method=method).transform(stained())
+
+
+@both_methods
+def test_another_fit_leaves_nothing_of_a_former_method(method):
+    (other,) = {*METHODS} - {method}
+    twice = StainNormalizer(method).fit(stained())
+    twice.set_params(method=other).fit(stained())
+    assert set(vars(twice)) == set(vars(StainNormalizer(other).fit(stained())))
 
 
 # As a scikit-learn transformer
