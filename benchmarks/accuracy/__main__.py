@@ -7,8 +7,8 @@ Run from the root of the repository, with SKHISTO_DATA set::
     python -m benchmarks.accuracy --only --write   # fits none, writes docs/accuracy.md
 
 Every fit is added to benchmarks/accuracy/fits.jsonl.gz as soon as it is done, a line of
-JSON each: a run that was interrupted goes on where it was, and fits of a recipe that
-has changed since do not count. All of it takes hours. On two cores, two processes with
+JSON each: a run that was interrupted goes on where it was, and fits of a recipe whose
+parameters have changed since do not count. All of it takes hours. On two cores, two processes with
 a thread each are faster than one with two threads.
 """
 
