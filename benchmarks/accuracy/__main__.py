@@ -8,8 +8,8 @@ Run from the root of the repository, with SKHISTO_DATA set::
 
 Every fit is added to benchmarks/accuracy/fits.jsonl.gz as soon as it is done, a line of
 JSON each: a run that was interrupted goes on where it was, and fits of a recipe whose
-parameters have changed since do not count. All of it takes hours. On two cores, two processes with
-a thread each are faster than one with two threads.
+parameters have changed since do not count. All of it takes hours. On two cores, two
+processes with a thread each are faster than one with two threads.
 """
 
 import argparse
