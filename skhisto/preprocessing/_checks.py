@@ -18,10 +18,10 @@ def check_patches(X: Any) -> np.ndarray:
     X = check_array(
         X, dtype=None, ensure_2d=False, allow_nd=True, ensure_all_finite=False
     )
-    if X.ndim not in (3, 4) or X.dtype.kind not in "buif":
+    if X.ndim not in (3, 4) or X.dtype.kind not in "buif" or 0 in X.shape:
         raise ValueError(
             "Patches must be numbers of shape (n_patches, height, width, n_channels) "
-            "or, if grey, (n_patches, height, width). Got an array of shape "
+            "or, if grey, (n_patches, height, width), all at least 1. Got shape "
             f"{X.shape} and dtype {X.dtype}."
         )
     return X

@@ -127,7 +127,7 @@ def test_a_wrong_size_is_refused_in_fit_transform_and_the_function(size):
         (np.zeros((0, 9, 8, 3)), r"0 sample\(s\)"),
         ([], r"0 sample\(s\)"),
         (np.zeros((9, 8)), r"shape \(n_patches, height, width, n_channels\).* Got .* \(9, 8\)"),
-        (np.zeros((1, 2, 9, 8, 3)), r"Got an array of shape \(1, 2, 9, 8, 3\)"),
+        (np.zeros((1, 2, 9, 8, 3)), r"Got shape \(1, 2, 9, 8, 3\)"),
         (np.full((1, 9, 8), "a"), "Patches must be numbers"),
         (np.full((1, 9, 8), None), "Patches must be numbers"),
         ([np.zeros((9, 8, 3)), np.zeros((9, 9, 3))], r"same shape.*\(9, 8, 3\), \(9, 9, 3\)"),

@@ -216,6 +216,7 @@ def test_lazy_patches_survive_pickle(method):
         (np.repeat(stained(), 2, axis=3)[..., :4], r"alpha channel with X\[\.\.\., :3\]"),
         (stained()[..., 0], r"RGB patches of shape \(n_patches, height, width, 3\).* Got shape \(6, 20, 20\)"),
         (stained()[:0], r"0 sample\(s\)"),
+        (stained()[:, :0], r"all at least 1\. Got shape \(6, 0, 20, 3\)"),
         ([np.zeros((9, 8, 3)), np.zeros((9, 9, 3))], r"same shape.*\(9, 8, 3\), \(9, 9, 3\)"),
         (PatchArray(ArraySource(stained().astype(float))), "dtype float64"),
         (PatchArray(ArraySource(stained()[..., :1])), r"\(6, 20, 20, 1\)"),
