@@ -118,17 +118,14 @@ def _spread(records: Records, patches: Patches) -> str:
 
 def _whole_machine(records: Records) -> str:
     """Tell how long the recommended recipe takes where it has all cores."""
-    minutes = [
-        record.minutes
+    times = [
+        f"{record.minutes:.1f} minutes where fold {fit.held_out[0]} is held out"
         for fit, record in records.items()
         if fit.recipe == RECOMMENDED and record.n_processes == 1
     ]
-    if not minutes:
+    if not times:
         return ""
-    return (
-        "With all cores for one fit at a time, the recommended recipe took "
-        f"{spread(minutes)} minutes a fold."
-    )
+    return f"With all cores for one fit, the recommended recipe took {', '.join(times)}."
 
 
 def _rows(records: Records) -> Iterable[tuple[str, str, int]]:
