@@ -73,7 +73,7 @@ def test_the_page_tells_the_time_of_the_recommended_recipe_on_all_cores(
     alone = module("records").Fit(recommended, 2, (3,))
     records[alone] = replace(records[alone], minutes=9.5, n_processes=1)
     page = module("pages").render(records, patches)
-    assert "recipe took 9.5 minutes where fold 3 is held out." in page
+    assert "the recommended one took 9.5 minutes where fold 3 is held out." in page
     assert "| 1.50 to 1.50" in page
 
 

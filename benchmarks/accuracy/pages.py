@@ -125,7 +125,7 @@ def _whole_machine(records: Records) -> str:
     ]
     if not times:
         return ""
-    return f"With all cores for one fit, the recommended recipe took {', '.join(times)}."
+    return f"With all cores for one fit, the recommended one took {', '.join(times)}."
 
 
 def _rows(records: Records) -> Iterable[tuple[str, str, int]]:
