@@ -119,8 +119,8 @@ def _apply(
             )
         if augmented.dtype.kind == "f" and not np.isfinite(augmented).all():
             raise ValueError(
-                f"The augmentation {step!r} returned NaN or infinity, of which no "
-                "network can learn."
+                f"The augmentation {step!r} returned NaN or infinity, from which "
+                "no network can learn."
             )
         patches = augmented
     return patches
