@@ -72,8 +72,14 @@ def test_the_page_tells_the_time_of_the_recommended_recipe_on_all_cores(
     recommended = module("recipes").RECOMMENDED
     alone = module("records").Fit(recommended, 2, (3,))
     records[alone] = replace(records[alone], minutes=9.5, n_processes=1)
+    # Those of nested cross-validation and of learning curves are no fits of a fold.
+    for other in (
+        replace(alone, seed=0, held_out=(0, 1)),
+        replace(alone, seed=0, n_train=300),
+    ):
+        records[other] = replace(records[other], n_processes=1)
     page = module("pages").render(records, patches)
-    assert "the recommended one took 9.5 minutes where fold 3 is held out." in page
+    assert "the recommended one took 9.5 minutes where fold 3 is held out. " in page
     assert "| 1.50 to 1.50" in page
 
 

@@ -63,7 +63,9 @@ def _recipes(records: Records, patches: Patches) -> Section:
         if not found:
             table.fail(label, "not fitted yet")
             continue
-        minutes = _minutes(records, name)
+        of_fold = _minutes(records, name, alone=False)
+        # Of several seeds the shortest time: others had company.
+        minutes = spread([min(times) for times in of_fold.values()])
         table.add(label, str(len(found)), *_mean_scores(found, patches), minutes)
         if len(found) > 1:
             mean = {fold: np.mean([p[fold] for p in found], axis=0) for fold in FOLDS}
@@ -118,14 +120,13 @@ def _spread(records: Records, patches: Patches) -> str:
 
 def _whole_machine(records: Records) -> str:
     """Tell how long the recommended recipe takes where it has all cores."""
-    times = [
-        f"{record.minutes:.1f} minutes where fold {fit.held_out[0]} is held out"
-        for fit, record in records.items()
-        if fit.recipe == RECOMMENDED and record.n_processes == 1
-    ]
+    times = ", ".join(
+        f"{min(minutes):.1f} minutes where fold {fold} is held out"
+        for fold, minutes in _minutes(records, RECOMMENDED, alone=True).items()
+    )
     if not times:
         return ""
-    return f"With all cores for one fit, the recommended one took {', '.join(times)}."
+    return f"With all cores for one fit, the recommended one took {times}."
 
 
 def _rows(records: Records) -> Iterable[tuple[str, str, int]]:
@@ -144,14 +145,14 @@ def _outer(records: Records, name: str, way: str, seed: int) -> Predictions | No
     return {fold: np.array(record.proba[way]) for fold, record in found.items()}
 
 
-def _minutes(records: Records, name: str) -> str:
-    """Return the times of folds, of several seeds the shortest: others had company."""
-    of_fold = {fold: [] for fold in FOLDS}
+def _minutes(records: Records, name: str, *, alone: bool) -> dict[int, list[float]]:
+    """Return the times of each fold, of fits that had all cores or a share of them."""
+    of_fold: dict[int, list[float]] = {}
     for fit, record in records.items():
         is_outer = fit.n_train is None and len(fit.held_out) == 1
-        if fit.recipe == name and is_outer and record.n_processes > 1:
-            of_fold[fit.held_out[0]].append(record.minutes)
-    return spread([min(minutes) for minutes in of_fold.values() if minutes])
+        if fit.recipe == name and is_outer and (record.n_processes == 1) == alone:
+            of_fold.setdefault(fit.held_out[0], []).append(record.minutes)
+    return of_fold
 
 
 def _mean_scores(runs: list[Predictions], patches: Patches) -> list[float]:
