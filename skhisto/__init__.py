@@ -1,7 +1,6 @@
 """Keras CNNs for histopathology patches as scikit-learn estimators."""
 
-from skhisto._classifier import PatchCNNClassifier
-from skhisto._images.patch_array import PatchArray
+from skhisto._classifier.patch_cnn import PatchCNNClassifier
 from skhisto.augmentation import D4, BrightnessJitter, StainJitter
 from skhisto.datasets import (
     load_patch_folder,
@@ -17,6 +16,7 @@ from skhisto.inspection import (
     class_activation_map,
     occlusion_map,
 )
+from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import CenterCrop, PatchLoader, StainNormalizer, center_crop
 
 __all__ = [

@@ -47,15 +47,17 @@ def test_modules_import_only_what_is_below_them(module):
     if folder == "augmentation":
         assert not imported(module, "sklearn", "skhisto.preprocessing")
     if folder in ("_images", "augmentation", "preprocessing", "datasets", "_network"):
-        assert not imported(module, "skhisto._classifier", "skhisto._fitting")
+        assert not imported(
+            module, "skhisto._classifier.patch_cnn", "skhisto._classifier.fitting"
+        )
     if folder in ("_images", "augmentation", "preprocessing", "datasets"):
         assert not imported(
-            module, "skhisto._network", "skhisto._samples", "skhisto._input"
+            module, "skhisto._keras", "skhisto._data.samples", "skhisto._data.checks"
         )
     if folder in ("_images", "datasets"):
         assert not imported(module, "skhisto.augmentation")
     if module.name in ("_input.py", "_samples.py", "_validation_split.py"):
-        assert not imported(module, "skhisto._network", "skhisto._fitting")
+        assert not imported(module, "skhisto._keras", "skhisto._classifier.fitting")
     if module.name in ("_early_stopping.py", "_epoch_tasks.py"):
         assert not imported(module, "skhisto")
     if folder != "inspection":

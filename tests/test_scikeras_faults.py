@@ -1,7 +1,7 @@
 """Known faults of scikeras 0.13, none of which may reach a user of skhisto.
 
 Those about callbacks, determinism, and its patches of Keras' classes are tested where
-those subjects are: in test_callbacks, test_reproducibility and _network/test_assembly.
+those subjects are: in test_callbacks, test_reproducibility and _keras/test_compiling.
 """
 
 import numpy as np

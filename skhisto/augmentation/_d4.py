@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skhisto._images.symmetry import SYMMETRIES, check_square, view
 from skhisto.augmentation._checks import check_batch
+from skhisto.patches._views import SYMMETRIES, check_square, view
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skhisto._images.stain import DENSITY_OF_UINT8, HE_STAINS, unit_length
+from skhisto._stain.density import DENSITY_OF_UINT8, HE_STAINS, unit_length
 from skhisto.augmentation._checks import check_batch, check_strength
 
 # Density in (red, green, blue) of haematoxylin, eosin, and what neither explains.

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skhisto._images.stain import HE_STAINS, mix_stains, unit_length
-from skhisto.datasets._tissue import Tumour, draw_tissue
+from skhisto._stain.density import HE_STAINS, mix_stains, unit_length
+from skhisto.datasets._synthetic_tissue import Tumour, draw_tissue
 
 
 class _Slide(NamedTuple):

@@ -10,14 +10,14 @@ from PIL import Image
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skhisto._images.files import FILE_FORMATS, PIXEL_FORMATS, ImageFiles
-from skhisto._images.patch_array import PatchArray
 from skhisto.datasets._id_table import (
     FilePath,
     integer_labels,
     listed,
     read_id_table,
 )
+from skhisto.patches._image_files import FILE_FORMATS, PIXEL_FORMATS, ImageFiles
+from skhisto.patches._patch_array import PatchArray
 
 _DESCR = """\
 Patches from a folder of image files

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skhisto._images.hdf5 import HDF5Rows
-from skhisto._images.patch_array import PatchArray
 from skhisto.datasets._id_table import FilePath, listed
+from skhisto.patches._hdf5 import HDF5Rows
+from skhisto.patches._patch_array import PatchArray
 
 _DESCR = """\
 PatchCamelyon (PCam), subset {subset!r}

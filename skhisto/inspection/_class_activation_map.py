@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skhisto._classifier import PatchCNNClassifier
-from skhisto._fitting import fitted_spec
-from skhisto._input import Patches
+from skhisto._classifier.fitting import fitted_spec
+from skhisto._classifier.patch_cnn import PatchCNNClassifier
+from skhisto._data.checks import Patches
 from skhisto.inspection._estimators import classifier_of, seen_patches
 from skhisto.inspection._targets import position_of
 
@@ -90,7 +90,7 @@ def class_activation_map(
     classifier = classifier_of(estimator)
     patches = seen_patches(estimator, X)
     outputs, signs = _logits_of(classifier, patches, target)
-    from skhisto._network.activations import Activations
+    from skhisto._keras.last_image import Activations
 
     activations = Activations(fitted_spec(classifier), classifier.weights_)
     height, width = classifier.patch_shape_[:2]

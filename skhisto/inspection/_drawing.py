@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhisto._images.patch_array import PatchArray
+from skhisto.patches._patch_array import PatchArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,8 +5,8 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skhisto._classifier import PatchCNNClassifier
-from skhisto._input import Patches
+from skhisto._classifier.patch_cnn import PatchCNNClassifier
+from skhisto._data.checks import Patches
 
 
 def classifier_of(estimator: Any) -> PatchCNNClassifier:

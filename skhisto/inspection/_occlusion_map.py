@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from skhisto._images.patch_array import PatchArray
 from skhisto.inspection._targets import position_of
+from skhisto.patches._patch_array import PatchArray
 
 
 @validate_params(

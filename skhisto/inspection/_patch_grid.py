@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length, check_random_state
 
-from skhisto._images.patch_array import as_height_width, center_window
 from skhisto.inspection._drawing import as_images, axes_to_draw_on, colour_of, pictures
 from skhisto.inspection._names import names_of
+from skhisto.patches._patch_array import as_height_width, center_window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

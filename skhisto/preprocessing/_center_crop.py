@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skhisto._images.patch_array import PatchArray, as_height_width, center_window
+from skhisto.patches._patch_array import PatchArray, as_height_width, center_window
 from skhisto.preprocessing._checks import check_patches
 
 _SIZE_CONSTRAINTS = [Interval(Integral, 1, None, closed="left"), tuple]

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import StrOptions
 
-from skhisto._images.files import PIXEL_FORMATS, ImageFiles
-from skhisto._images.patch_array import PatchArray
+from skhisto.patches._image_files import PIXEL_FORMATS, ImageFiles
+from skhisto.patches._patch_array import PatchArray
 
 
 class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):

@@ -10,10 +10,10 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skhisto._images.macenko import macenko_reference, normalise_macenko
-from skhisto._images.mapped import MappedPatches, chunks, map_in_chunks
-from skhisto._images.patch_array import PatchArray
-from skhisto._images.reinhard import normalise_reinhard, reinhard_reference
+from skhisto._stain.macenko import macenko_reference, normalise_macenko
+from skhisto._stain.reinhard import normalise_reinhard, reinhard_reference
+from skhisto.patches._patch_array import PatchArray
+from skhisto.patches._transformed import TransformedPatches, chunks, map_in_chunks
 from skhisto.preprocessing._checks import check_patches
 
 
@@ -191,7 +191,7 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         reference = {name[:-1]: getattr(self, name) for name in method.attributes}
         normalise = partial(method.normalise, **reference)
         if isinstance(X, PatchArray):
-            return PatchArray(MappedPatches(X, normalise))
+            return PatchArray(TransformedPatches(X, normalise))
         return map_in_chunks(normalise, X)
 
     def __sklearn_tags__(self) -> Any:

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 
 from skhisto import D4
-from skhisto._images.symmetry import SYMMETRIES, view
+from skhisto.patches._views import SYMMETRIES, view
 
 seeded = settings(derandomize=True, deadline=None)
 

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 
 from skhisto import StainJitter, make_patches
-from skhisto._images.stain import EOSIN, HAEMATOXYLIN, mix_stains, optical_density
+from skhisto._stain.density import EOSIN, HAEMATOXYLIN, mix_stains, optical_density
 
 seeded = settings(derandomize=True, deadline=None)
 

@@ -10,10 +10,10 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhisto._images.stain import HE_STAINS
+from skhisto._stain.density import HE_STAINS
 from skhisto.datasets import make_patches
 from skhisto.datasets._make_patches import _draw_slide, _draw_tumour
-from skhisto.datasets._tissue import central_third, draw_tissue
+from skhisto.datasets._synthetic_tissue import central_third, draw_tissue
 
 
 @pytest.fixture(scope="module")

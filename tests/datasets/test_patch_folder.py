@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from skhisto._images.patch_array import PatchArray
+from skhisto.patches._patch_array import PatchArray
 from skhisto.datasets import load_patch_folder
 from skhisto.datasets._id_table import integer_labels, listed, read_id_table
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from skhisto._images.patch_array import PatchArray
+from skhisto.patches._patch_array import PatchArray
 from skhisto.datasets import load_pcam
 
 h5py = pytest.importorskip("h5py")

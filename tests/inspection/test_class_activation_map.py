@@ -16,8 +16,8 @@ from skhisto import (
     center_crop,
     class_activation_map,
 )
-from skhisto._fitting import fitted_spec
-from skhisto._network.activations import Activations
+from skhisto._classifier.fitting import fitted_spec
+from skhisto._keras.last_image import Activations
 
 METHODS = ["hires_cam", "grad_cam"]
 

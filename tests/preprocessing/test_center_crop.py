@@ -13,7 +13,7 @@ from sklearn.callback import ProgressBar
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skhisto._images.patch_array import PatchArray
+from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import CenterCrop, center_crop
 
 

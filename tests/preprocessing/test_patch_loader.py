@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skhisto._images.patch_array import PatchArray
+from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import CenterCrop, PatchLoader
 
 NAMES = ["a", "b", "c", "d"]

@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
 from skhisto import PatchArray
-from skhisto._images import mapped
-from skhisto._images.stain import HE_STAINS, mix_stains, unit_length
+from skhisto.patches import _transformed
+from skhisto._stain.density import HE_STAINS, mix_stains, unit_length
 from skhisto.preprocessing import CenterCrop, PatchLoader, StainNormalizer
 
 METHODS = ["macenko", "reinhard"]
@@ -177,7 +177,7 @@ def test_a_patch_array_stays_undecoded_and_gives_the_same_pixels(method):
 def test_a_lazy_reference_is_decoded_a_few_patches_at_a_time(method, monkeypatch):
     X = stained()
     in_memory = StainNormalizer(method).fit(X)
-    monkeypatch.setattr(mapped, "_PIXELS_PER_CHUNK", 2 * 20 * 20)
+    monkeypatch.setattr(_transformed, "_PIXELS_PER_CHUNK", 2 * 20 * 20)
     source = ArraySource(X)
     lazily = StainNormalizer(method).fit(PatchArray(source))
     assert source.reads == [2, 2, 2]

@@ -1,0 +1,181 @@
+"""Checked patches with their labels and weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.utils import compute_class_weight
+
+from skhisto._data.checks import (
+    Patches,
+    check_groups,
+    check_labels,
+    check_sample_weight,
+)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows to train on or to validate with.
+
+    Attributes
+    ----------
+    X : ndarray or PatchArray of shape (n_all, height, width, channels)
+        All patches: they are indexed when they are needed, and never copied.
+    rows : ndarray of shape (n,), int
+        Those rows of X that belong to these samples.
+    y : ndarray of shape (n,)
+        Labels.
+    classes : ndarray of shape (n_classes,)
+        All labels there are, sorted.
+    sample_weight : ndarray of shape (n,) or None
+        As the user gave it.
+    weight : ndarray of shape (n,), float64
+        What a row counts in the loss, class weights included.
+    groups : ndarray of shape (n,) or None
+    """
+
+    X: Patches
+    rows: np.ndarray
+    y: np.ndarray
+    classes: np.ndarray
+    sample_weight: np.ndarray | None
+    weight: np.ndarray
+    groups: np.ndarray | None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: Patches,
+        y: Any,
+        *,
+        classes: np.ndarray | None = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Check labels, weights and groups of checked patches.
+
+        `classes` are those known before; None takes them from y.
+        """
+        y = check_labels(y, len(X))
+        if classes is None:
+            classes = np.unique(y)
+        unknown = np.setdiff1d(y, classes)
+        if len(unknown):
+            raise ValueError(
+                f"y has labels that are none of the classes {classes}: {unknown[:10]}."
+            )
+        sample_weight = check_sample_weight(sample_weight, y)
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        groups = check_groups(groups, len(X))
+        samples = cls(X, np.arange(len(X)), y, classes, sample_weight, weight, groups)
+        return samples.without_zero_weights()
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, positions: np.ndarray) -> Self:
+        return replace(
+            self,
+            rows=self.rows[positions],
+            y=self.y[positions],
+            sample_weight=_take(self.sample_weight, positions),
+            weight=self.weight[positions],
+            groups=_take(self.groups, positions),
+        )
+
+    @property
+    def patches(self) -> Patches:
+        """The patches of these samples; a copy only where they are not all of X."""
+        is_all = np.array_equal(self.rows, np.arange(len(self.X)))
+        return self.X if is_all else self.X[self.rows]
+
+    @property
+    def target(self) -> np.ndarray:
+        """Positions of the labels in the classes, int of shape (n,)."""
+        return np.searchsorted(self.classes, self.y)
+
+    @property
+    def callback_data(self) -> dict[str, Any]:
+        """What callbacks of scikit-learn get to see."""
+        # Not the groups: a scorer that gets the metadata does not take them.
+        metadata = None
+        if self.sample_weight is not None:
+            metadata = {"sample_weight": self.sample_weight}
+        # A callable: indexed only where a callback asks for it.
+        return {"X": lambda: self.patches, "y": self.y, "metadata": metadata}
+
+    def without_zero_weights(self) -> Self:
+        """Drop rows that do not count."""
+        if not self.weight.any():
+            raise ValueError("All samples have weight zero: there is nothing to learn.")
+        return self if self.weight.all() else self[np.flatnonzero(self.weight)]
+
+    def class_weight(self, class_weight: Any) -> np.ndarray:
+        """Return the weights of all classes from a parameter `class_weight`."""
+        weights = np.ones(len(self.classes))
+        if isinstance(class_weight, Mapping):
+            return _class_weight_from_dict(class_weight, self.classes)
+        present = np.unique(self.target)
+        weights[present] = compute_class_weight(
+            class_weight,
+            classes=self.classes[present],
+            y=self.y,
+            sample_weight=self.weight,
+        )
+        return weights
+
+    def weighted(self, class_weight: np.ndarray) -> Self:
+        """Multiply the weights by those of the classes; drop rows of weight zero."""
+        weight = self.weight * class_weight[self.target]
+        return replace(self, weight=weight).without_zero_weights()
+
+    def with_mean_weight_one(self) -> Self:
+        """Scale the weights, so that their unit makes no difference."""
+        return replace(self, weight=self.weight / self.weight.mean())
+
+    def loss_and_accuracy(self, logits: np.ndarray) -> tuple[float, float]:
+        """Return the weighted mean cross-entropy and accuracy of logits."""
+        logits = two_sided(logits).astype(np.float64)
+        rows = np.arange(len(self))
+        losses = logsumexp(logits, axis=1) - logits[rows, self.target]
+        hits = logits.argmax(axis=1) == self.target
+        return (
+            float(np.average(losses, weights=self.weight)),
+            float(np.average(hits, weights=self.weight)),
+        )
+
+
+def _class_weight_from_dict(
+    class_weight: Mapping[Any, float], classes: np.ndarray
+) -> np.ndarray:
+    known = classes.tolist()
+    unknown = [label for label in class_weight if label not in known]
+    # As in compute_class_weight: a fold may lack a class, but labels of another type
+    # leave the classes of y without a weight.
+    if unknown and not set(known) <= set(class_weight):
+        raise ValueError(
+            f"class_weight has the labels {unknown}, which are none of the classes "
+            f"{known} in y."
+        )
+    for label, weight in class_weight.items():
+        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+            raise ValueError(
+                f"class_weight must hold finite numbers of at least 0, but the weight "
+                f"of {label!r} is {weight!r}."
+            )
+    return np.array([float(class_weight.get(label, 1)) for label in known])
+
+
+def _take(values: np.ndarray | None, positions: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[positions]
+
+
+def two_sided(logits: np.ndarray) -> np.ndarray:
+    """Give the two classes of a single logit a column each."""
+    if logits.shape[1] > 1:
+        return logits
+    return np.hstack([np.zeros_like(logits), logits])

@@ -1,1 +1,0 @@
-"""Private: files and pixels. No scikit-learn, no Keras."""

@@ -1,0 +1,161 @@
+"""Patches to batches."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from skhisto._data.checks import Patches
+from skhisto._data.samples import Samples
+
+if TYPE_CHECKING:
+    from skhisto.augmentation._augment import Augmentation
+
+_N_AHEAD = 2
+# Enough for statistics of every channel, and next to nothing beside a fit.
+_SAMPLE_SIZE = 1024
+_SAMPLE_BATCH_SIZE = 64
+# Tags of random streams: larger than any epoch's number, by which the order is drawn.
+_AUGMENT, _SAMPLE = 2**31, 2**31 + 1
+
+Key = TypeVar("Key")
+Loaded = TypeVar("Loaded")
+
+
+class Batch(NamedTuple):
+    """One training step's rows.
+
+    Attributes
+    ----------
+    patches : ndarray of shape (batch_size, height, width, channels)
+    target : ndarray of shape (batch_size,)
+        Class numbers.
+    weight : ndarray of shape (batch_size,), float32
+        Zero in rows that only fill the batch up, and such that the mean over the
+        batch is the mean over the others.
+    n_rows : int
+        Rows that are not filling.
+    total_weight : float
+        Sum of the rows' own weights.
+    """
+
+    patches: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    n_rows: int
+    total_weight: float
+
+
+class TrainingBatches:
+    """Batches of a constant size, in a new order in every epoch.
+
+    The last batch of an epoch is filled up with further training rows of weight zero:
+    blank patches would enter the statistics of batch norm.
+
+    Parameters
+    ----------
+    samples : Samples
+    batch_size : int
+    pixel_dtype : str
+        Dtype of the patches in a batch.
+    augment : callable, default=None
+        Gets the patches of a batch and a random generator, gives other patches.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        batch_size: int,
+        pixel_dtype: str,
+        augment: "Augmentation | None" = None,
+    ) -> None:
+        self.samples = samples
+        self.augment = augment
+        self.target = samples.target
+        self.batch_size = min(batch_size, len(samples))
+        self.pixel_dtype = pixel_dtype
+
+    def __len__(self) -> int:
+        return -(-len(self.samples) // self.batch_size)
+
+    def epoch(self, seed: Sequence[int]) -> Generator[Batch, None, None]:
+        """Yield the batches of one epoch, whose order and augmentation seed gives."""
+        order = np.random.default_rng(seed).permutation(len(self.samples))
+
+        def batch(start: int) -> Batch:
+            positions = order[start : start + self.batch_size]
+            filling = order[: self.batch_size - len(positions)]
+            # A generator of its own: batches do not depend on those before them.
+            rng = np.random.default_rng([*seed, _AUGMENT, start])
+            return self._batch(positions, filling, rng)
+
+        return prefetch(batch, range(0, len(order), self.batch_size))
+
+    def sample(self, seed: int) -> Generator[np.ndarray, None, None]:
+        """Yield batches of plain patches: all of them, or some that are drawn."""
+        rng = np.random.default_rng([seed, _SAMPLE])
+        order = rng.permutation(len(self.samples))[:_SAMPLE_SIZE]
+        # Of about the same size: a small one at the end would be noise.
+        n_batches = -(-len(order) // _SAMPLE_BATCH_SIZE)
+
+        def patches(positions: np.ndarray) -> np.ndarray:
+            rows = self.samples.rows[positions]
+            return as_pixels(self.samples.X[rows], self.pixel_dtype)
+
+        return prefetch(patches, np.array_split(order, n_batches))
+
+    def _batch(
+        self, positions: np.ndarray, filling: np.ndarray, rng: np.random.Generator
+    ) -> Batch:
+        samples, n_rows = self.samples, len(positions)
+        weight = np.zeros(self.batch_size, np.float32)
+        weight[:n_rows] = samples.weight[positions] * (self.batch_size / n_rows)
+        positions_and_filling = np.concatenate([positions, filling])
+        patches = as_pixels(
+            samples.X[samples.rows[positions_and_filling]], self.pixel_dtype
+        )
+        return Batch(
+            patches=patches if self.augment is None else self.augment(patches, rng),
+            target=self.target[positions_and_filling],
+            weight=weight,
+            n_rows=n_rows,
+            total_weight=float(samples.weight[positions].sum()),
+        )
+
+
+def prefetch(
+    load: Callable[[Key], Loaded], keys: Iterable[Key]
+) -> Generator[Loaded, None, None]:
+    """Yield ``load(key)`` of all keys in order, loaded ahead of time in a thread.
+
+    In one thread only: a source of patches is never read twice at the same time.
+    """
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="skhisto-batches")
+    pending: deque[Future[Loaded]] = deque()
+    try:
+        for key in keys:
+            pending.append(executor.submit(load, key))
+            if len(pending) > _N_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def as_pixels(patches: Patches, pixel_dtype: str) -> np.ndarray:
+    """Decode patches, in the dtype in which they enter a network.
+
+    Whole arrays are checked before; what is read lazily, or is finite in float64 only,
+    is known here.
+    """
+    with np.errstate(over="ignore"):
+        pixels = np.asarray(patches, dtype=pixel_dtype)
+    if pixel_dtype == "float32" and not np.isfinite(pixels).all():
+        raise ValueError(
+            "X holds NaN, infinity or numbers that are too large for float32."
+        )
+    return pixels

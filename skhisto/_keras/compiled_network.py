@@ -1,0 +1,226 @@
+"""A compiled network that can be trained by the epoch."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skhisto._keras.batches import Batch, TrainingBatches
+from skhisto._keras.compiling import compile_network
+from skhisto._keras.fast_layers import (
+    averaging_statistics,
+    use_faster_layers,
+)
+from skhisto._keras.network import (
+    NetworkSpec,
+    Weights,
+    build,
+    by_name,
+    set_weights,
+)
+from skhisto._keras.pool import POOL
+
+Logs = dict[str, float]
+
+
+class RunningMeans:
+    """Loss and accuracy over the rows of all batches of an epoch so far."""
+
+    def __init__(self) -> None:
+        self._loss = self._correct = self._n_rows = self._weight = 0.0
+
+    def add(self, metrics: Logs, batch: Batch) -> None:
+        """Count a batch in."""
+        self._loss += metrics["loss"] * batch.n_rows
+        self._correct += metrics["accuracy"] * batch.total_weight
+        self._n_rows += batch.n_rows
+        self._weight += batch.total_weight
+
+    @property
+    def logs(self) -> Logs:
+        """The means."""
+        return {
+            "loss": self._loss / self._n_rows,
+            "accuracy": self._correct / self._weight,
+        }
+
+
+class TrainableNetwork:
+    """A compiled network with a traced training step.
+
+    All of its state is set by `load` and, for random numbers, at the start of each
+    epoch: whether the network is new or was used before makes no difference.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        optimizer: str,
+        optimizer_params: Mapping[str, Any] | None,
+    ) -> None:
+        self.optimizer = optimizer
+        self.network = build(spec, seed=0)
+        use_faster_layers(self.network)
+        compile_network(self.network, optimizer, optimizer_params)
+        self.network.optimizer.build(self.network.trainable_variables)
+        self._optimizer_variables = _variables_of(self.network.optimizer)
+        # Some optimizers' variables do not start at zero.
+        self._fresh_optimizer = [v.numpy() for v in self._optimizer_variables]
+        weights = {id(weight) for weight in self.network.weights}
+        self._seed_states = [v for v in self.network.variables if id(v) not in weights]
+        self._has_batch_norm = any(
+            isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+            for layer in self.network._flatten_layers()
+        )
+        # One trace for batches of any size.
+        self._patches_spec = tf.TensorSpec((None, *spec.patch_shape), spec.pixel_dtype)
+        self._step = tf.function(
+            lambda *batch: self.network.train_step(batch), autograph=False
+        ).get_concrete_function(
+            self._patches_spec,
+            tf.TensorSpec((None, 1), tf.int32),
+            tf.TensorSpec((None,), tf.float32),
+        )
+
+    def load(
+        self,
+        weights: Weights,
+        optimizer_state: Weights | None,
+        learning_rate: float,
+    ) -> None:
+        """Set the weights, and the optimizer to a former state or to a new one."""
+        set_weights(self.network, weights)
+        state = self._fresh_optimizer
+        if optimizer_state is not None and self._suits(optimizer_state):
+            state = list(optimizer_state.values())
+        for variable, value in zip(self._optimizer_variables, state, strict=True):
+            variable.assign(value)
+        self.network.optimizer.learning_rate = learning_rate
+        self.network.stop_training = False
+        self.statistics_are_old = True
+
+    def _suits(self, optimizer_state: Weights) -> bool:
+        """Tell whether a state is one of this optimizer, which may have changed."""
+        shapes = [value.shape for value in optimizer_state.values()]
+        return shapes == [value.shape for value in self._fresh_optimizer] and all(
+            name.startswith(f"{self.optimizer}/") for name in optimizer_state
+        )
+
+    @property
+    def weights(self) -> Weights:
+        """The weights by name, in the network's order."""
+        return by_name(self.network.weights)
+
+    @property
+    def optimizer_state(self) -> Weights:
+        """The optimizer's variables by name, in its order."""
+        # Keras numbers its optimizers: their names would change with every network.
+        return by_name(self._optimizer_variables, root=self.optimizer)
+
+    def epoch(
+        self,
+        batches: TrainingBatches,
+        seed: int,
+        number: int,
+        callbacks: keras.callbacks.CallbackList,
+        learning_rates: np.ndarray | None = None,
+    ) -> Logs:
+        """Train for one epoch, whose random numbers depend on seed and number.
+
+        `learning_rates` has that of each step; None leaves the optimizer's.
+        """
+        self._seed_dropout(seed, number)
+        self.statistics_are_old = True
+        means = RunningMeans()
+        # Closed also where a callback fails: no thread stays behind.
+        with closing(batches.epoch([seed, number])) as epoch:
+            for step, batch in enumerate(epoch):
+                if learning_rates is not None:
+                    self.network.optimizer.learning_rate = learning_rates[step]
+                callbacks.on_train_batch_begin(step)
+                means.add(self._train_on(batch), batch)
+                callbacks.on_train_batch_end(step, means.logs)
+                if self.network.stop_training:
+                    break
+        return means.logs
+
+    def _train_on(self, batch: Batch) -> Logs:
+        # Keras averages over batches as if all had the same number of rows.
+        self.network.reset_metrics()
+        metrics = self._step(
+            tf.constant(batch.patches),
+            tf.constant(batch.target[:, np.newaxis], tf.int32),
+            tf.constant(batch.weight),
+        )
+        return {name: float(metrics[name]) for name in ("loss", "accuracy")}
+
+    def estimate_statistics(self, batches: TrainingBatches, seed: int) -> None:
+        """Give batch normalisation the statistics that the current weights make.
+
+        Those that run along in training are of former weights, and of activations
+        with dropout, which have another variance [1]_: predictions with them can be
+        far off where there were few steps. So they are measured anew, without dropout
+        and augmentation, as means over batches of training patches [2]_, which the
+        seed draws. Nothing is done unless `statistics_are_old`.
+
+        References
+        ----------
+        .. [1] X. Li, S. Chen, X. Hu, J. Yang. "Understanding the Disharmony Between
+           Dropout and Batch Normalization by Variance Shift". CVPR 2019.
+        .. [2] Y. Wu, J. Johnson. "Rethinking 'Batch' in BatchNorm". arXiv:2105.07576,
+           2021: "precise" statistics.
+        """
+        if not (self._has_batch_norm and self.statistics_are_old):
+            return
+        with closing(batches.sample(seed)) as sample:
+            for position, patches in enumerate(sample, start=1):
+                self._average(tf.constant(patches), tf.constant(1 / position))
+        self.statistics_are_old = False
+
+    @cached_property
+    def _average(self) -> Callable[[tf.Tensor, tf.Tensor], None]:
+        """A traced function that counts a batch into the statistics by its share."""
+
+        def average(patches: tf.Tensor, share: tf.Tensor) -> None:
+            with averaging_statistics(self.network, share):
+                self.network(patches, training=True)
+
+        return tf.function(average, autograph=False).get_concrete_function(
+            self._patches_spec, tf.TensorSpec((), tf.float32)
+        )
+
+    def _seed_dropout(self, seed: int, epoch: int) -> None:
+        for position, state in enumerate(self._seed_states):
+            numbers = np.random.SeedSequence([seed, epoch, position])
+            # Keras' generators hold a seed and a counter.
+            state.assign([numbers.generate_state(1)[0] >> 1, 0])
+
+
+def _variables_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Return all variables, also one of Nadam that loss scaling does not list."""
+    variables = list(optimizer.variables)
+    listed = {id(variable) for variable in variables}
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return variables + [
+        value
+        for value in vars(inner).values()
+        if isinstance(value, keras.Variable) and id(value) not in listed
+    ]
+
+
+@contextmanager
+def borrow_network(
+    spec: NetworkSpec, optimizer: str, optimizer_params: Mapping[str, Any] | None
+) -> Iterator[TrainableNetwork]:
+    """Lend a compiled network, in an unknown state, from the pool."""
+    # An optimizer's settings are baked into its trace; the learning rate is not.
+    settings = sorted((optimizer_params or {}).items())
+    key = ("training", spec.key, optimizer, settings)
+    with POOL.borrow(
+        key, lambda: TrainableNetwork(spec, optimizer, optimizer_params)
+    ) as network:
+        yield network

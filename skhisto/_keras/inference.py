@@ -1,0 +1,121 @@
+"""Weights to predictions."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.special import log_expit, log_softmax, logsumexp
+
+from skhisto._data.checks import Patches
+from skhisto._keras.batches import as_pixels, prefetch
+from skhisto._keras.fast_layers import use_faster_layers
+from skhisto._keras.folding import fold, prepare_folding
+from skhisto._keras.network import (
+    NetworkSpec,
+    Weights,
+    build,
+    set_weights,
+    with_probabilities,
+)
+from skhisto._keras.pool import POOL
+from skhisto.patches._views import view
+
+# Matrix products round differently for another number of rows, and in those rows at
+# the end that are left over from the kernels' blocks of 3, 4, 6 or 8 rows. So every
+# batch has one size, a multiple of them all: a patch gets the same prediction bitwise,
+# wherever it stands and whatever else is predicted with it. Larger batches are slower:
+# for images of more than 32 MB glibc's malloc asks the system anew in every operation.
+BATCH_SIZES = {"float32": 24, "bfloat16": 48, "float16": 48}
+
+
+class InferenceNetwork:
+    """A network with a traced function from one batch of patches to logits."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        self.network = build(spec, seed=0)
+        self._folded = prepare_folding(self.network)
+        use_faster_layers(self.network)
+        self._spec = spec
+        self._batch_size = BATCH_SIZES[spec.precision]
+        self._logits = tf.function(
+            lambda patches: self.network(patches, training=False), autograph=False
+        ).get_concrete_function(
+            tf.TensorSpec((self._batch_size, *spec.patch_shape), spec.pixel_dtype)
+        )
+
+    def load(self, weights: Weights) -> None:
+        """Set the weights."""
+        set_weights(self.network, weights)
+        fold(self._folded)
+
+    def logits(self, X: Patches, rows: np.ndarray, views: Sequence[int]) -> np.ndarray:
+        """Return the logits of views of these rows, (n_views, n, n_outputs)."""
+        logits = np.empty((len(views), len(rows), self._spec.n_outputs), np.float32)
+        starts = range(0, len(rows), self._batch_size)
+
+        def batch(start: int) -> np.ndarray:
+            return self._filled(X[rows[start : start + self._batch_size]])
+
+        # Every patch is decoded once for all of its views.
+        with closing(prefetch(batch, starts)) as batches:
+            for start, patches in zip(starts, batches, strict=True):
+                end = min(start + self._batch_size, len(rows))
+                for position, number in enumerate(views):
+                    viewed = tf.constant(view(patches, number))
+                    batch_logits = self._logits(viewed).numpy()
+                    logits[position, start:end] = batch_logits[: end - start]
+        return logits
+
+    def _filled(self, patches: Patches) -> np.ndarray:
+        """Decode patches and fill the batch up with blank ones."""
+        pixels = as_pixels(patches, self._spec.pixel_dtype)
+        n_blank = self._batch_size - len(pixels)
+        return np.pad(pixels, [(0, n_blank), (0, 0), (0, 0), (0, 0)])
+
+
+def predict_logits(
+    spec: NetworkSpec,
+    weights: Weights,
+    X: Patches,
+    rows: np.ndarray | None = None,
+    views: Sequence[int] = (0,),
+) -> np.ndarray:
+    """Return the logits of these rows, or all, float32 of shape (n, n_outputs).
+
+    With several views of the square they are the logits of the mean probabilities.
+    """
+    rows = np.arange(len(X)) if rows is None else rows
+    key = ("inference", spec.key)
+    with POOL.borrow(key, lambda: InferenceNetwork(spec)) as inference:
+        inference.load(weights)
+        logits = inference.logits(X, rows, views)
+    return logits[0] if len(views) == 1 else logits_of_mean_probabilities(logits)
+
+
+def logits_of_mean_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Average predictions over the first axis as probabilities, and return logits.
+
+    In logarithms throughout, so that they do not saturate.
+    """
+    logits = logits.astype(np.float64)
+    if logits.shape[-1] == 1:
+        mean = _log_of_mean(log_expit(logits)) - _log_of_mean(log_expit(-logits))
+    else:
+        mean = _log_of_mean(log_softmax(logits, axis=-1))
+    return mean.astype(np.float32)
+
+
+def _log_of_mean(logarithms: np.ndarray) -> np.ndarray:
+    # Sorted: in which order the views stand makes no difference, bitwise.
+    total = logsumexp(np.sort(logarithms, axis=0), axis=0)
+    return total - np.log(len(logarithms))
+
+
+def live_model(spec: NetworkSpec, weights: Weights) -> keras.Model:
+    """Return a new Keras model with these weights, from patches to probabilities."""
+    model = with_probabilities(build(replace(spec, precision="float32"), seed=0))
+    set_weights(model, weights)
+    return model

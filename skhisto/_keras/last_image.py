@@ -1,0 +1,172 @@
+"""The last images inside a network, and what a logit owes to them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from skhisto._data.checks import Patches
+from skhisto._keras.batches import as_pixels
+from skhisto._keras.network import NetworkSpec, Weights, build, set_weights
+
+_BATCH_SIZE = 24
+_ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
+
+
+class Activations:
+    """The network of a fit, and the last of its layers that gives an image.
+
+    Layers are found by the order in which they are called, so that those within
+    networks of any kind count. An image has more than one place.
+
+    Attributes
+    ----------
+    strides : tuple of float (vertical, horizontal)
+        Distance of the places of that image, in pixels of the patch.
+
+    Raises
+    ------
+    ValueError
+        If no layer gives an image.
+    """
+
+    def __init__(self, spec: NetworkSpec, weights: Weights) -> None:
+        self._spec = replace(spec, precision="float32")
+        self._network = build(self._spec, seed=0)
+        set_weights(self._network, weights)
+        self._layer, self.strides = self._find_last_image()
+
+    def _find_last_image(self) -> tuple[layers.Layer, tuple[float, float]]:
+        spec = self._spec
+        blank = tf.zeros((1, *spec.patch_shape), spec.pixel_dtype)
+        with _recording(_leaves(self._network)) as calls:
+            self._network(blank, training=False)
+        # Patches that were only scaled are no image inside the network.
+        before = self._network.layers[:2] if spec.pixel_dtype != "float32" else []
+        images = [
+            call for call in calls if _is_image(call[2]) and call[0] not in before
+        ]
+        if not images:
+            raise ValueError(
+                f"The network {self._network.name!r} has no layer that gives an image "
+                "of more than one place, so that there are no activations to map."
+            )
+        vertical, horizontal = (
+            _stride(images, axis, spec.patch_shape[axis - 1]) for axis in (1, 2)
+        )
+        return images[-1][0], (vertical, horizontal)
+
+    def batches(
+        self, X: Patches, outputs: np.ndarray, signs: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield images, and the gradients of a logit with respect to them.
+
+        Parameters
+        ----------
+        X : patches of shape (n, height, width, channels)
+        outputs : ndarray of shape (n,), int
+            Which logit of each patch.
+        signs : ndarray of shape (n,)
+            What each logit is multiplied by: -1 for the first of two classes, which
+            have but one logit.
+
+        Yields
+        ------
+        images, gradients : ndarray of shape (n_batch, rows, columns, channels)
+        """
+        for start in range(0, len(X), _BATCH_SIZE):
+            rows = slice(start, start + _BATCH_SIZE)
+            patches = tf.constant(as_pixels(X[rows], self._spec.pixel_dtype))
+            with (
+                tf.GradientTape(watch_accessed_variables=False) as tape,
+                _recording([self._layer], tape) as calls,
+            ):
+                logits = self._network(patches, training=False)
+                chosen = tf.gather(logits, outputs[rows], axis=1, batch_dims=1)
+                target = chosen * tf.constant(signs[rows], tf.float32)
+            images = calls[-1][2]
+            gradients = tape.gradient(
+                target, images, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            )
+            yield images.numpy(), gradients.numpy()
+
+
+Call = tuple[layers.Layer, Any, Any]
+"""A layer, what it was given, and what it returned."""
+
+
+def _leaves(network: keras.Model) -> list[layers.Layer]:
+    found = list(network._flatten_layers())
+    # What is inside of attention has four dimensions too, but they are no places.
+    inner = {
+        id(part)
+        for layer in found
+        if isinstance(layer, _ATTENTION)
+        for part in layer._flatten_layers(include_self=False)
+    }
+    return [
+        layer
+        for layer in found
+        if not isinstance(layer, (keras.Model, layers.InputLayer))
+        and id(layer) not in inner
+    ]
+
+
+@contextmanager
+def _recording(
+    recorded: list[layers.Layer], tape: tf.GradientTape | None = None
+) -> Iterator[list[Call]]:
+    """Record the calls of layers; a tape watches what they return."""
+    calls: list[Call] = []
+
+    def record(layer: layers.Layer) -> Any:
+        call = layer.call
+
+        def recording_call(*args: Any, **kwargs: Any) -> Any:
+            outputs = call(*args, **kwargs)
+            if tape is not None:
+                tape.watch(outputs)
+            calls.append((layer, args[0] if args else None, outputs))
+            return outputs
+
+        return recording_call
+
+    try:
+        for layer in recorded:
+            layer.call = record(layer)
+        yield calls
+    finally:
+        for layer in recorded:
+            del layer.call  # that of the class shows again
+
+
+def _is_image(outputs: Any) -> bool:
+    shape = getattr(outputs, "shape", ())
+    return len(shape) == 4 and min(shape[1:3]) > 1
+
+
+def _stride(images: list[Call], axis: int, side: float) -> float:
+    """Return how many pixels of the patch lie between two places of the last image.
+
+    A layer makes images smaller by its strides, or by cropping, or as a whole; so does
+    what happens between layers. What makes them larger again does it as a whole.
+    """
+    stride = 1.0
+    for layer, inputs, outputs in images:
+        if _is_image(inputs) and inputs.shape[axis] < side:
+            stride *= side / inputs.shape[axis]
+            side = inputs.shape[axis]
+        size = outputs.shape[axis]
+        if size == side or isinstance(layer, layers.ZeroPadding2D):
+            continue
+        if size < side and hasattr(layer, "strides"):
+            stride *= layer.strides[axis - 1]
+        elif not isinstance(layer, (layers.Cropping2D, layers.CenterCrop)):
+            stride *= side / size
+        side = size
+    return stride

@@ -1,0 +1,1 @@
+"""Stains: optical density, tissue, and two ways to measure and replace stain."""

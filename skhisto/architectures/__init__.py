@@ -1,0 +1,7 @@
+"""Networks as objects with parameters. Keras is imported only when one is built."""
+
+from skhisto.architectures._base import Architecture
+from skhisto.architectures._compact import CompactCNN
+from skhisto.architectures._reference import ReferenceCNN
+
+__all__ = ["Architecture", "CompactCNN", "ReferenceCNN"]

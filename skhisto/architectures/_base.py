@@ -1,0 +1,120 @@
+"""What every architecture has in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+from skhisto._value_object import ValueObject
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Architecture(ValueObject, ABC):
+    """Base class of architectures: objects that build an untrained network.
+
+    An architecture is a function of the patches' shape and the number of outputs, with
+    parameters that scikit-learn can read, set, clone and search. To add one:
+
+    1. Write a subclass in a new file. Its constructor takes keyword-only parameters and
+       only assigns them. `_parameter_constraints` describes their valid values in the
+       form of scikit-learn's parameter validation.
+    2. Implement `build`. Import Keras inside it: architectures can be created, cloned
+       and compared without Keras.
+    3. To give it a name, add it to the table in ``skhisto/architectures/_names.py``.
+
+    The network must depend only on the parameters of the architecture and on the
+    arguments of `build`. Layers without a seed are seeded by the classifier.
+
+    See Also
+    --------
+    ReferenceCNN : The default architecture.
+    CompactCNN : A smaller architecture for patches of any size.
+
+    Examples
+    --------
+    >>> from skhisto import PatchCNNClassifier
+    >>> from skhisto.architectures import Architecture
+    >>> class MeanColour(Architecture):
+    ...     def __init__(self, *, units=4):
+    ...         self.units = units
+    ...
+    ...     def build(self, patch_shape, n_outputs):
+    ...         import keras
+    ...
+    ...         return keras.Sequential(
+    ...             [
+    ...                 keras.layers.GlobalAveragePooling2D(),
+    ...                 keras.layers.Dense(self.units, activation="relu"),
+    ...                 keras.layers.Dense(n_outputs),
+    ...             ]
+    ...         )
+    >>> clf = PatchCNNClassifier(architecture=MeanColour())
+    >>> clf.set_params(architecture__units=8).architecture
+    MeanColour(units=8)
+    """
+
+    __module__ = "skhisto.architectures"
+
+    _parameter_constraints: dict[str, list] = {}
+
+    def __call__(
+        self, patch_shape: tuple[int, int, int], n_outputs: int
+    ) -> "keras.Model":
+        """Check the parameters and build the network.
+
+        Parameters
+        ----------
+        patch_shape : tuple of int (height, width, channels)
+            Shape of the patches, in pixels.
+        n_outputs : int
+            Number of logits: 1 for two classes, otherwise the number of classes.
+
+        Returns
+        -------
+        network : keras.Model
+            A new, uncompiled network, as `build` describes it.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid, or if the patches are too small for the network.
+        """
+        self._validate_params()
+        return self.build(patch_shape, n_outputs)
+
+    @abstractmethod
+    def build(self, patch_shape: tuple[int, int, int], n_outputs: int) -> "keras.Model":
+        """Build the network.
+
+        Parameters
+        ----------
+        patch_shape : tuple of int (height, width, channels)
+            Shape of the patches, in pixels.
+        n_outputs : int
+            Number of logits: 1 for two classes, otherwise the number of classes.
+
+        Returns
+        -------
+        network : keras.Model
+            A new, uncompiled network. Its input has the shape ``(n, *patch_shape)``:
+            pixels in [0, 1], or the user's numbers as they are. Its output has the
+            shape ``(n, n_outputs)``: logits, without sigmoid or softmax.
+        """
+
+
+def check_filters(filters: Any) -> tuple[int, ...]:
+    """Return a sequence of numbers of filters as a tuple of Python integers."""
+    counts = _as_counts(filters)
+    if not counts:
+        raise ValueError(
+            "filters must contain one or more numbers of filters, each at least 1; "
+            f"got {filters!r}."
+        )
+    return counts
+
+
+def _as_counts(filters: Sequence[Any]) -> tuple[int, ...]:
+    counts = tuple(int(n) for n in filters if isinstance(n, Integral) and int(n) >= 1)
+    return counts if len(counts) == len(filters) else ()

@@ -1,0 +1,58 @@
+"""The architectures that have a name."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from skhisto.architectures._base import Architecture
+from skhisto.architectures._compact import CompactCNN
+from skhisto.architectures._reference import ReferenceCNN
+
+if TYPE_CHECKING:
+    import keras
+
+Builder = Callable[[tuple[int, int, int], int], "keras.Model"]
+
+ARCHITECTURES: dict[str, Callable[[], Architecture]] = {
+    "reference": ReferenceCNN,
+    "compact": CompactCNN,
+}
+"""For each name, a function that creates the architecture."""
+
+
+def as_builder(architecture: Any) -> Builder:
+    """Return the function that a parameter `architecture` specifies.
+
+    Parameters
+    ----------
+    architecture : str, Architecture or callable
+        A name, an architecture, or a function ``(patch_shape, n_outputs)`` that builds
+        a `keras.Model`.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If `architecture` is a class or a network instead of a function.
+    """
+    if isinstance(architecture, str):
+        if architecture not in ARCHITECTURES:
+            raise ValueError(
+                f"Unknown architecture {architecture!r}. Available names: "
+                f"{', '.join(map(repr, ARCHITECTURES))}. You can also pass an "
+                "architecture such as ReferenceCNN(), or a function "
+                "(patch_shape, n_outputs) -> keras.Model."
+            )
+        return ARCHITECTURES[architecture]()
+    if isinstance(architecture, type):
+        raise TypeError(
+            f"architecture must be an object, but it is the class "
+            f"{architecture.__name__}. Create an instance: {architecture.__name__}()."
+        )
+    if hasattr(architecture, "train_on_batch"):
+        raise TypeError(
+            "architecture must be a function that builds a keras.Model, but it is a "
+            "keras.Model. Each fit needs a new network: build it inside a function "
+            "(patch_shape, n_outputs)."
+        )
+    return architecture

@@ -1,0 +1,5 @@
+"""Stacks of patches and where they come from. No scikit-learn estimators, no Keras."""
+
+from skhisto.patches._patch_array import PatchArray, PatchSource
+
+__all__ = ["PatchArray", "PatchSource"]

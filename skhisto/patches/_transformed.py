@@ -1,0 +1,101 @@
+"""Patches that a function has changed, as a source of patches."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from skhisto.patches._patch_array import PatchArray, Window
+
+PatchFunction = Callable[[np.ndarray], np.ndarray]
+
+# Some 50 patches of 96x96: their planes of floats fill a few dozen MB at most.
+_PIXELS_PER_CHUNK = 2**19
+
+
+class TransformedPatches:
+    """Patches that a function changes when they are read.
+
+    The function sees whole patches, and a window is cut from what it returns: a crop of
+    the changed patches is the same as the patches, changed and then cropped.
+
+    Parameters
+    ----------
+    patches : PatchArray
+        The patches to change.
+    function : callable
+        Takes patches, an array of shape (n, height, width, n_channels), and returns as
+        many of the same shape and dtype in a new array, each changed by itself. For
+        pickles it must be a function of a module, or a `functools.partial` of one.
+    """
+
+    def __init__(self, patches: PatchArray, function: PatchFunction) -> None:
+        self.patches = patches
+        self.function = function
+
+    def __repr__(self) -> str:
+        return f"TransformedPatches({self.patches}, {self.function})"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Number of patches, height and width in pixels, number of channels."""
+        return self.patches.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the pixels."""
+        return self.patches.dtype
+
+    def read(self, rows: np.ndarray, window: Window) -> np.ndarray:
+        """Decode some of the patches, change them and cut the window.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+            Which patches, as integers from 0, in any order and with repetitions.
+        window : tuple of slice (rows, columns)
+            The part of each patch to return.
+
+        Returns
+        -------
+        patches : ndarray of shape (n_rows, height, width, n_channels)
+            The pixels of the window.
+        """
+        return map_in_chunks(self.function, self.patches[rows], window)
+
+
+def map_in_chunks(
+    function: PatchFunction,
+    patches: np.ndarray | PatchArray,
+    window: Window = (slice(None), slice(None)),
+) -> np.ndarray:
+    """Apply a function to a few patches at a time, so that it needs little memory.
+
+    Parameters
+    ----------
+    function : callable
+        See :class:`TransformedPatches`.
+    patches : ndarray or PatchArray of shape (n_patches, height, width, n_channels)
+        The patches, which are not changed.
+    window : tuple of slice (rows, columns), default=everything
+        The part of each changed patch to keep.
+
+    Returns
+    -------
+    mapped : ndarray
+        A new array of the window's size and the same dtype.
+    """
+    n_patches, height, width, n_channels = patches.shape
+    rows, columns = (range(n)[w] for n, w in zip((height, width), window, strict=True))
+    shape = (n_patches, len(rows), len(columns), n_channels)
+    mapped = np.empty(shape, patches.dtype)
+    for part in chunks(patches):
+        changed = function(np.asarray(patches[part]))
+        mapped[part] = changed[:, window[0], window[1]]
+    return mapped
+
+
+def chunks(patches: np.ndarray | PatchArray) -> Iterator[slice]:
+    """Slices of a few patches each, which together are all."""
+    n_patches, height, width, _ = patches.shape
+    step = max(1, _PIXELS_PER_CHUNK // (height * width))
+    return (slice(start, start + step) for start in range(0, n_patches, step))

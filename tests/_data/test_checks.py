@@ -1,0 +1,218 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skhisto import PatchCNNClassifier
+from skhisto._data.checks import (
+    check_groups,
+    check_labels,
+    check_patches,
+    guess_patch_shape,
+)
+
+
+def check(X, *, patch_shape=None, pixel_dtype=None, classifier=None):
+    return check_patches(
+        classifier or PatchCNNClassifier(),
+        X,
+        patch_shape=patch_shape,
+        pixel_dtype=pixel_dtype,
+        reset=classifier is None,
+    )
+
+
+@given(side=st.integers(1, 40), channels=st.sampled_from([1, 3]))
+def test_flat_rows_of_square_patches_are_recognised(side, channels):
+    height, width, guessed = guess_patch_shape(side * side * channels)
+    assert height * width * guessed == side * side * channels
+    assert height == width
+    if channels == 3:
+        assert (side, 3) == (height, guessed)
+
+
+@pytest.mark.parametrize(
+    ("n_values", "shape"),
+    [
+        (3, (1, 1, 3)),
+        (4, (2, 2, 1)),
+        (12, (2, 2, 3)),
+        (9, (3, 3, 1)),
+        (27648, (96, 96, 3)),
+    ],
+)
+def test_square_rgb_comes_before_square_grey(n_values, shape):
+    assert guess_patch_shape(n_values) == shape
+
+
+def test_other_flat_rows_are_strips_one_pixel_high():
+    assert guess_patch_shape(2) == (1, 2, 1)
+    assert guess_patch_shape(10) == (1, 10, 1)
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 4])
+def test_images_with_one_to_four_channels_are_taken_as_they_are(n_channels):
+    X = np.zeros((2, 5, 4, n_channels), np.uint8)
+    patches = check(X)
+    assert patches.shape == X.shape
+    assert np.shares_memory(patches, X)
+
+
+def test_grey_images_get_an_axis_for_the_channel():
+    assert check(np.zeros((2, 5, 4))).shape == (2, 5, 4, 1)
+
+
+def test_lists_of_images_are_stacked():
+    images = [np.zeros((5, 4, 3), np.uint8), np.ones((5, 4, 3), np.uint8)]
+    patches = check(images)
+    assert patches.shape == (2, 5, 4, 3)
+    assert patches.dtype == np.uint8
+
+
+def test_flat_rows_are_given_their_shape():
+    X = np.arange(2 * 24, dtype=np.uint8).reshape(2, 24)
+    np.testing.assert_array_equal(
+        check(X, patch_shape=(2, 4, 3)), X.reshape(2, 2, 4, 3)
+    )
+
+
+def test_data_frames_of_flat_rows_give_their_names():
+    classifier = PatchCNNClassifier()
+    frame = pd.DataFrame(np.zeros((2, 4)), columns=list("abcd"))
+    patches = check_patches(
+        classifier, frame, patch_shape=None, pixel_dtype=None, reset=True
+    )
+    assert patches.shape == (2, 2, 2, 1)
+    assert list(classifier.feature_names_in_) == list("abcd")
+
+
+def test_read_only_memory_maps_are_neither_copied_nor_changed(tmp_path):
+    np.save(tmp_path / "patches.npy", np.ones((3, 4, 4, 3), np.uint8))
+    X = np.load(tmp_path / "patches.npy", mmap_mode="r")
+    assert np.shares_memory(check(X), X)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "uint16", "int64", "float32", "float64", "bool"]
+)
+def test_dtypes_are_kept(dtype):
+    assert check(np.zeros((2, 4, 4, 3), dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (
+            [np.zeros((4, 4, 3)), np.zeros((5, 4, 3))],
+            r"different shapes, such as \(4, 4, 3\) and \(5, 4, 3\)",
+        ),
+        (
+            [np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint16)],
+            "different dtypes, such as uint16 and uint8",
+        ),
+        (["a.tif", "b.tif"], "put a PatchLoader before the classifier"),
+        (pd.Series(["a.tif"], dtype=object), "put a PatchLoader before"),
+        (np.zeros((2, 4, 4, 5)), "must hold 1 to 4 channels"),
+        (np.zeros((2, 3, 8, 8)), r"channels seem to come first.*np.moveaxis"),
+        (np.zeros((2, 4, 4, 3, 1)), r"X has 5 dimensions, but patches have the shape"),
+        (np.zeros((2, 0, 4, 3)), "hold no pixel"),
+        (np.zeros((0, 4, 4, 3)), r"0 sample\(s\)"),
+        (np.full((1, 4, 4, 3), np.nan), "contains NaN"),
+        (np.full((1, 4, 4, 3), np.inf), "contains infinity"),
+        (np.full((1, 4, 4, 3), None), "dtype object, but pixels must be real numbers"),
+        (np.full((1, 4, 4, 3), "a"), "dtype <U1, but pixels must be real numbers"),
+        (np.zeros((1, 4, 4, 3), complex), "dtype complex128, but pixels must be"),
+    ],
+)
+def test_images_that_are_no_patches_are_an_error(X, message):
+    with pytest.raises(ValueError, match=message):
+        check(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (
+            np.zeros((2, 8, 8, 3)),
+            r"shape \(8, 8, 3\), but patches of shape \(4, 4, 3\)",
+        ),
+        (np.zeros((4, 4, 3)), r"an axis in front: X\[np.newaxis\]"),
+        (np.zeros((2, 12)), r"12 values, which are no patches of shape \(4, 4, 3\)"),
+    ],
+)
+def test_patches_of_another_shape_are_an_error(X, message):
+    with pytest.raises(ValueError, match=message):
+        check(X, patch_shape=(4, 4, 3))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"),
+    [
+        ("uint16", "pixels of 16 bits"),
+        ("float64", "numbers that are taken as they are"),
+    ],
+)
+def test_another_kind_of_numbers_is_an_error(dtype, kind):
+    with pytest.raises(
+        ValueError, match=rf"{kind} \(dtype {dtype}\).* pixels of 8 bits"
+    ):
+        check(np.zeros((1, 4, 4, 3), dtype), pixel_dtype="uint8")
+
+
+@pytest.mark.parametrize("patch_shape", [(4, 4), (4, 4, 0), (4, 4, 5), (4.5, 4, 3)])
+def test_a_patch_shape_that_is_none_is_an_error(patch_shape):
+    X = np.zeros((2, 4, 4, 3), np.uint8)
+    with pytest.raises(
+        ValueError, match=r"patch_shape must be \(height, width, channels\)"
+    ):
+        PatchCNNClassifier(patch_shape=patch_shape).fit(X, [0, 1])
+
+
+@pytest.mark.parametrize("filters", [(), (0,), (2.5,), ("a",)])
+def test_filters_that_are_no_counts_are_an_error(filters):
+    X = np.zeros((2, 4, 4, 3), np.uint8)
+    with pytest.raises(ValueError, match="filters must be one or more numbers"):
+        PatchCNNClassifier(filters=filters).fit(X, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed"),
+        ([0.5, 1.5, 0.25], "Unknown label type: continuous"),
+        ([0, 1], r"inconsistent numbers of samples: \[3, 2\]"),
+        ([0, np.nan, 1], "NaN"),
+        (np.array(["a", None, "b"], object), "missing labels, or labels of different"),
+        (np.array([1, "a", 1], object), "missing labels, or labels of different"),
+        ([[0, 1], [1, 0], [1, 1]], "y should be a 1d array"),
+    ],
+)
+def test_labels_that_are_none_are_an_error(y, message):
+    with pytest.raises(ValueError, match=message):
+        check_labels(y, 3)
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series])
+def test_groups_may_come_in_any_form(form):
+    assert list(check_groups(form(["s", "t"]), 2)) == ["s", "t"]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["b", "a"],
+        np.array(["b", "a"], dtype=object),
+        np.array(["b", "a"], dtype=np.dtypes.StringDType()),
+        pd.Series(["b", "a"]),
+        pd.Series(["b", "a"], dtype="category"),
+        pd.Series([2, 1], dtype="Int64"),
+        [True, False],
+        [2.0, 1.0],
+        np.array([3, 2], np.uint8),
+    ],
+)
+def test_labels_of_any_type_come_back_as_a_plain_array(y):
+    labels = check_labels(y, 2)
+    assert labels.dtype.kind in "Uiufb" or labels.dtype == object
+    assert list(labels) == list(y)

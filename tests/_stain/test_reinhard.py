@@ -1,0 +1,171 @@
+"""Reinhard's method gives tissue the mean and spread of colour of a reference."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from skhisto._stain.reinhard import (
+    LAB_FROM_LMS,
+    LMS_FROM_RGB,
+    lab_from_rgb,
+    measure_reinhard,
+    moments,
+    normalise_reinhard,
+    reinhard_reference,
+    rgb_from_lab,
+)
+from skhisto._stain.density import mix_stains
+from skhisto._stain.tissue_mask import as_planes, density_planes, is_tissue
+
+seeded = settings(derandomize=True, deadline=None)
+
+
+def tissue_patches(n=3, size=16, *, strength=1.0, seed=0):
+    concentrations = np.random.default_rng(seed).uniform(0.2, 0.7, (n, size, size, 2))
+    return mix_stains(strength * concentrations)
+
+
+def reference(patches):
+    return reinhard_reference([patches])
+
+
+def test_the_colour_space_is_that_of_ruderman_and_reinhard():
+    np.testing.assert_allclose(LAB_FROM_LMS @ LAB_FROM_LMS.T, np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(LMS_FROM_RGB.sum(axis=1), 1, atol=0.003)
+    # The inverse that the paper prints, which is not quite the inverse.
+    printed = [
+        [4.4679, -3.5873, 0.1193],
+        [-1.2186, 2.3809, -0.1624],
+        [0.0497, -0.2439, 1.2045],
+    ]
+    np.testing.assert_allclose(np.linalg.inv(LMS_FROM_RGB), printed, atol=0.02)
+    (light, alpha, beta), = lab_from_rgb(np.full((1, 3, 1), 100, np.uint8))[..., 0]  # fmt: skip
+    assert light == pytest.approx(np.sqrt(3) * 2, abs=0.002)
+    assert abs(alpha) < 0.002
+    assert abs(beta) < 0.002
+
+
+@seeded
+@given(hnp.arrays(np.uint8, (2, 3, 5), elements=st.integers(1, 255)))
+def test_pixels_survive_the_way_to_lab_and_back(rgb):
+    np.testing.assert_array_equal(rgb_from_lab(lab_from_rgb(rgb)), rgb)
+
+
+def test_a_reference_is_measured_over_its_tissue():
+    patch = tissue_patches(1)
+    with_background = np.concatenate([patch, np.full_like(patch, 245)], axis=1)
+    means, stds = reference(with_background)
+    lab = lab_from_rgb(as_planes(patch))[0]
+    np.testing.assert_allclose(means, lab.mean(axis=1), atol=1e-5)
+    np.testing.assert_allclose(stds, lab.std(axis=1), atol=1e-5)
+
+
+def test_a_reference_is_the_median_of_its_patches():
+    patches = np.concatenate([tissue_patches(2, strength=s) for s in (0.7, 1, 1.5)])
+    found = reinhard_reference([patches[:5], patches[5:]])
+    estimates = measure_reinhard(patches).estimates
+    for value, each in zip(found, estimates, strict=True):
+        np.testing.assert_array_equal(value, np.median(each, axis=0))
+
+
+def test_patches_without_colours_are_left_out_of_a_reference():
+    patches = tissue_patches()
+    blank = np.full_like(patches, [180, 90, 150])
+    expected = reference(patches)
+    for parts in ([blank, patches], [np.concatenate([patches, blank])]):
+        for found, value in zip(reinhard_reference(parts), expected, strict=True):
+            np.testing.assert_array_equal(found, value)
+
+
+@pytest.mark.parametrize(
+    ("patch", "message"),
+    [
+        (np.full((1, 20, 20, 3), [180, 90, 150]), r"in 0, .* a single colour in 1"),
+        (
+            np.arange(200)[None, None, :, None].repeat(3, axis=3),
+            "in 0, grey or .* in 1",
+        ),
+    ],
+)
+def test_a_reference_without_colours_is_refused(patch, message):
+    with pytest.raises(ValueError, match=message):
+        reference(patch.astype(np.uint8))
+
+
+def test_a_reference_is_nearly_unchanged_by_its_own_colours():
+    patches = tissue_patches(1)
+    normalised = normalise_reinhard(patches, *reference(patches))
+    assert np.abs(normalised.astype(int) - patches).max() <= 1
+
+
+def test_tissue_gets_the_mean_and_spread_of_the_reference():
+    means, stds = reference(tissue_patches(strength=1))
+    other = tissue_patches(strength=1.5, seed=1)
+    normalised = normalise_reinhard(other, means, stds)
+    everywhere = np.ones((3, 16 * 16), dtype=bool)
+    found = moments(lab_from_rgb(as_planes(normalised)), everywhere)
+    np.testing.assert_allclose(found[0], np.tile(means, (3, 1)), atol=0.005)
+    np.testing.assert_allclose(found[1], np.tile(stds, (3, 1)), rtol=0.05)
+
+
+def test_background_is_left_as_it_is_and_out_of_the_statistics():
+    patches = tissue_patches()
+    patches[:, 8:] = np.random.default_rng(0).integers(230, 256, patches[:, 8:].shape)
+    target = reference(tissue_patches(strength=0.7, seed=1))
+    normalised = normalise_reinhard(patches, *target)
+    background = ~is_tissue(density_planes(patches)).reshape(patches.shape[:3])
+    assert background[:, 8:].all()
+    np.testing.assert_array_equal(normalised[background], patches[background])
+    np.testing.assert_array_equal(
+        normalised[:, :8], normalise_reinhard(patches[:, :8], *target)
+    )
+
+
+def blank_patches():
+    rng = np.random.default_rng(0)
+    shape = (16, 16, 3)
+    return {
+        "white": np.full(shape, 255),
+        "nearly white": rng.integers(236, 256, shape),
+        "black": np.zeros(shape),
+        "constant": np.full(shape, [180, 90, 150]),
+        "grey": rng.integers(0, 256, (16, 16, 1)).repeat(3, axis=2),
+    }
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", blank_patches())
+def test_a_patch_without_colours_is_unchanged_alone_and_among_others(name):
+    blank = blank_patches()[name].astype(np.uint8)
+    target = reference(tissue_patches(strength=0.7, seed=1))
+    patches = tissue_patches(4)
+    expected = normalise_reinhard(patches, *target)
+    patches[2] = expected[2] = blank
+    np.testing.assert_array_equal(normalise_reinhard(patches, *target), expected)
+    np.testing.assert_array_equal(normalise_reinhard(blank[None], *target), blank[None])
+
+
+@pytest.mark.filterwarnings("error")
+@seeded
+@given(
+    hnp.arrays(
+        np.uint8,
+        st.tuples(st.integers(0, 3), st.integers(1, 14), st.integers(1, 14), st.just(3)),
+        elements=st.sampled_from([0, 1, 100, 200, 254, 255]),
+    ),
+    st.sampled_from([0.02, 5.0]),
+)  # fmt: skip
+def test_no_patches_whatever_give_a_warning_or_change_with_the_batch(patches, spread):
+    target = np.array([3.5, -0.1, 0.02]), np.full(3, spread)
+    given_patches = patches.copy()
+    normalised = normalise_reinhard(patches, *target)
+    assert normalised.shape == patches.shape
+    assert normalised.dtype == np.uint8
+    assert not np.shares_memory(normalised, patches)
+    np.testing.assert_array_equal(patches, given_patches)
+    for patch, whole in zip(patches, normalised, strict=True):
+        np.testing.assert_array_equal(
+            normalise_reinhard(patch[None], *target)[0], whole
+        )

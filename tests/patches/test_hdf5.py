@@ -1,0 +1,159 @@
+"""Rows of an HDF5 dataset as a source of patches."""
+
+import gzip
+import pickle
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skhisto.patches._hdf5 import HDF5Rows
+from skhisto.patches._patch_array import PatchArray
+
+h5py = pytest.importorskip("h5py")
+
+N, HEIGHT, WIDTH = 11, 6, 8
+WHOLE = (slice(0, HEIGHT), slice(0, WIDTH))
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    shape = (N, HEIGHT, WIDTH, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", params=["contiguous", "chunked and compressed"])
+def path(request, pixels, tmp_path_factory):
+    path = tmp_path_factory.mktemp("hdf5") / "x.h5"
+    options = {}
+    if request.param != "contiguous":
+        options = {"chunks": (4, HEIGHT, WIDTH, 3), "compression": "gzip"}
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=pixels, **options)
+    return path
+
+
+def spans(length):
+    """Strategy for slices of at least one pixel."""
+    ends = st.tuples(st.integers(0, length - 1), st.integers(1, length))
+    return ends.filter(lambda span: span[0] < span[1]).map(lambda span: slice(*span))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.lists(st.integers(0, N - 1), max_size=20),
+    window=st.tuples(spans(HEIGHT), spans(WIDTH)),
+)
+def test_rows_and_windows_are_read_as_numpy_indexes_them(path, pixels, rows, window):
+    rows = np.array(rows, dtype=np.intp)
+    patches = HDF5Rows(path).read(rows, window)
+    assert patches.dtype == np.uint8
+    np.testing.assert_array_equal(patches, pixels[rows][:, window[0], window[1]])
+
+
+def test_shape_and_dtype_are_those_of_the_dataset(path, pixels):
+    source = HDF5Rows(path)
+    assert source.shape == pixels.shape
+    assert source.dtype == pixels.dtype
+
+
+def test_neighbouring_rows_are_one_reading_and_no_others_are_read(path, monkeypatch):
+    source = HDF5Rows(path)
+    selections = []
+    read_direct = h5py.Dataset.read_direct
+
+    def recorded(self, out, source_sel, dest_sel):
+        selections.append(source_sel)
+        read_direct(self, out, source_sel, dest_sel)
+
+    monkeypatch.setattr(h5py.Dataset, "read_direct", recorded)
+    window = (slice(1, 3), slice(2, 5))
+    source.read(np.array([7, 2, 3, 3, 4]), window)
+    assert selections == [(slice(2, 5), *window), (slice(7, 8), *window)]
+
+
+def test_it_is_a_source_of_a_patch_array_that_can_be_pickled(path, pixels):
+    X = pickle.loads(pickle.dumps(PatchArray(HDF5Rows(path))))
+    np.testing.assert_array_equal(np.asarray(X), pixels)
+    np.testing.assert_array_equal(X[-1], pixels[-1])
+
+
+def test_the_file_is_closed_between_readings(pixels, tmp_path):
+    path = tmp_path / "x.h5"
+    for value in (1, 2):
+        with h5py.File(path, "w") as file:  # fails if the file is open
+            file["x"] = np.full_like(pixels, value)
+        source = HDF5Rows(path)
+        assert (source.read(np.array([0]), WHOLE) == value).all()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.h5' does not exist"):
+        HDF5Rows(tmp_path / "gone.h5")
+
+
+def test_a_file_that_vanishes_is_named_at_the_next_reading(pixels, tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = pixels
+    source = HDF5Rows(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"x\.h5' does not exist"):
+        source.read(np.array([0]), WHOLE)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        HDF5Rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html></html>", "web page"),
+        (gzip.compress(b"anything", mtime=0), "gunzip"),
+        (b"anything else", "not HDF5"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_with_the_cause(tmp_path, content, message):
+    path = tmp_path / "x.h5"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"x\.h5' cannot be read.*{message}"):
+        HDF5Rows(path)
+
+
+def test_a_truncated_file_is_named(path, tmp_path):
+    broken = shutil.copy(path, tmp_path / "half.h5")
+    with open(broken, "r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(ValueError, match=r"half\.h5' cannot be read.*truncated"):
+        HDF5Rows(broken)
+
+
+def test_a_missing_dataset_is_named_with_those_there_are(path):
+    with pytest.raises(ValueError, match=r"no dataset 'y'. It holds \['x'\]"):
+        HDF5Rows(path, dataset="y")
+
+
+def test_a_dataset_of_another_rank_is_an_error(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = np.zeros((5, 4))
+    with pytest.raises(ValueError, match=r"has shape \(5, 4\)"):
+        HDF5Rows(tmp_path / "x.h5")
+
+
+def test_without_h5py_the_error_says_how_to_install_it(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ImportError, match="pip install h5py"):
+        HDF5Rows(path)
+
+
+def test_the_git_lfs_pointer_of_the_real_data_is_recognised(real_data):
+    (pointer,) = (real_data / "badfiles").glob("*.h5")
+    with pytest.raises(ValueError, match="git lfs pull"):
+        HDF5Rows(pointer)
