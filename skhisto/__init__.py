@@ -1,6 +1,7 @@
 """Keras CNNs for histopathology patches as scikit-learn estimators."""
 
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
+from skhisto.architectures import CompactCNN, ReferenceCNN
 from skhisto.augmentation import D4, BrightnessJitter, StainJitter
 from skhisto.datasets import (
     load_patch_folder,
@@ -25,10 +26,12 @@ __all__ = [
     "CAMDisplay",
     "CenterCrop",
     "ClassBalanceDisplay",
+    "CompactCNN",
     "PatchArray",
     "PatchCNNClassifier",
     "PatchGridDisplay",
     "PatchLoader",
+    "ReferenceCNN",
     "StainJitter",
     "StainNormalizer",
     "TrainingCurveDisplay",

@@ -12,9 +12,9 @@ class ValueObject(BaseEstimator):
 
     It has scikit-learn's `get_params`, `set_params` and representation, so that `clone`
     copies it and `GridSearchCV` searches its parameters. Two objects are equal if they
-    have the same type and equal parameters: a list equals the tuple of the same values,
-    and a NumPy number equals the Python number. Like all mutable objects that compare by
-    value, these objects are not hashable.
+    have the same type and equal parameters. A list equals a tuple of the same values,
+    and a NumPy number equals the Python number. The objects are mutable and therefore
+    not hashable.
     """
 
     def __eq__(self, other: object) -> bool:

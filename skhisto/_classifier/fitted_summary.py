@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from skhisto._classifier.patch_cnn import PatchCNNClassifier
+from sklearn.base import BaseEstimator
 
 # Named and nested as scikit-learn's table of parameters is, whose style it takes.
 _TABLE = """
@@ -32,7 +31,7 @@ class FittedSummary:
         Fitted.
     """
 
-    def __init__(self, classifier: "PatchCNNClassifier") -> None:
+    def __init__(self, classifier: BaseEstimator) -> None:
         self._classifier = classifier
 
     def __len__(self) -> int:
@@ -56,7 +55,7 @@ class FittedSummary:
         )
 
 
-def _fit_rows(classifier: "PatchCNNClassifier") -> list[tuple[str, str]]:
+def _fit_rows(classifier: BaseEstimator) -> list[tuple[str, str]]:
     shape = f"{_by(classifier.patch_shape_)}, {classifier.pixel_dtype_}"
     rows = [
         ("classes", ", ".join(map(str, classifier.classes_.tolist()))),

@@ -1,184 +1,201 @@
-"""From a classifier and checked samples to the attributes of a fit."""
+"""From a classifier and its checked data to the attributes of a fit."""
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackContext
 
 from skhisto._classifier.early_stopping import EarlyStopping
 from skhisto._classifier.epoch_tasks import EpochTasks
-from skhisto._data.checks import PatchShape, check_filters, pixel_dtype_of
-from skhisto._data.samples import Samples
+from skhisto._data.training_data import TrainingData
+from skhisto.architectures._names import as_builder
 from skhisto.augmentation._augment import as_augmentation
 
 if TYPE_CHECKING:
-    from skhisto._keras import training
-    from skhisto._keras.network import Builder, NetworkSpec
+    from skhisto._keras.network import InitialNetwork, NetworkSpec
+    from skhisto._keras.training_loop import Observer, TrainingPlan, TrainingState
+
+# The largest batch size, and the number of steps an epoch should have at least.
+_BATCH_SIZES = (64, 32, 16)
+_MIN_STEPS = 32
+_MIN_BATCH_SIZE = 8
 
 
-def train(
+def fit_network(
     classifier: BaseEstimator,
-    samples: Samples,
-    validation: Samples | None,
+    data: TrainingData,
     *,
-    checked: BaseEstimator,
-    n_epochs: int,
     seed: int,
-    go_on: bool,
-    context: CallbackContext | None,
-    is_all: bool,
+    is_continued: bool,
+    is_partial: bool,
+    context: CallbackContext | None = None,
 ) -> dict[str, Any]:
     """Train the network of a classifier and return the attributes of the fit.
 
     Parameters
     ----------
     classifier : PatchCNNClassifier
-        Is not changed.
-    samples, validation : Samples
-    checked : estimator
-        Has `n_features_in_` and maybe `feature_names_in_` for the samples.
-    n_epochs : int
+        It is not changed.
+    data : TrainingData
     seed : int
-    go_on : bool
-        Whether to go on from the classifier's former fit.
-    context : sklearn.callback.CallbackContext or None
-        The context of the fit, to whose callbacks each epoch is told.
-    is_all : bool
-        Whether these samples and epochs are all: then the learning rate follows its
-        schedule, and statistics of batch norm are measured.
+        Determines all random numbers.
+    is_continued : bool
+        Whether to continue from the classifier's previous fit.
+    is_partial : bool
+        Whether these data are one of several parts: then there is one epoch with a
+        constant learning rate, and batch normalisation keeps its running statistics.
+    context : sklearn.callback.CallbackContext, default=None
+        The context of the fit, whose callbacks are told of each epoch.
     """
-    from skhisto._keras import training
+    from skhisto._keras.training_loop import train
 
-    classes, patch_shape = samples.classes, samples.X.shape[1:]
-    pixel_dtype = pixel_dtype_of(samples.X)
-    spec = network_spec(classifier, classes, patch_shape, pixel_dtype)
-    settings = training.Settings(
-        batch_size=_batch_size(classifier.batch_size, len(samples)),
-        optimizer=classifier.optimizer,
-        learning_rate=classifier.learning_rate,
-        learning_rate_schedule=(
-            classifier.learning_rate_schedule if is_all else "constant"
-        ),
-        optimizer_params=classifier.optimizer_params,
-        augment=as_augmentation(classifier.augment, patch_shape, pixel_dtype),
-        callbacks=classifier.callbacks,
-        verbose=int(classifier.verbose),
-    )
-    data = {
-        "classes_": classes,
-        "patch_shape_": patch_shape,
-        "pixel_dtype_": pixel_dtype,
-        "precision_": spec.precision,
-        "best_epoch_": None,
-    }
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(checked, name):
-            data[name] = getattr(checked, name)
+    initial = _initial_network(classifier, data, seed)
+    plan = _plan(classifier, data, seed, is_partial)
+    fixed = _fixed_attributes(initial.spec, data, plan)
 
-    def attributes(state: "training.TrainingState") -> dict[str, Any]:
-        return data | {
-            "weights_": state.weights,
-            "optimizer_state_": state.optimizer_state,
-            "history_": state.history,
-            "n_iter_": state.n_iter,
-            "layers_": state.layers,
-        }
+    def attributes(state: "TrainingState") -> dict[str, Any]:
+        return fixed | _attributes_of(state)
 
-    observers: list[training.Observer] = []
+    observers: list[Observer] = []
     if context is not None:
-        observers.append(
-            EpochTasks(classifier, context, samples.callback_data, attributes)
-        )
+        callback_data = data.all_samples.callback_data
+        observers.append(EpochTasks(classifier, context, callback_data, attributes))
     early_stopping = None
     if classifier.early_stopping:
         early_stopping = EarlyStopping(classifier.n_iter_no_change, classifier.tol)
         observers.append(early_stopping)
-    state = training.train(
-        spec,
-        settings,
-        _former_state(classifier) if go_on else training.initial_state(spec, seed),
-        samples,
-        validation=validation,
-        n_epochs=n_epochs,
-        seed=seed,
-        observers=observers,
-        measure_statistics=is_all,
-    )
+    start = _start(classifier, initial, is_continued)
+    state = train(initial.spec, plan, data, start, observers)
     if early_stopping is not None:
-        data["best_epoch_"] = early_stopping.best_epoch
+        fixed["best_epoch_"] = early_stopping.best_epoch
         state = early_stopping.restore_best(state)
     return attributes(state)
 
 
 def fitted_spec(classifier: BaseEstimator) -> "NetworkSpec":
-    """Describe the network that a fitted classifier has its weights for."""
-    return network_spec(
-        classifier,
-        classifier.classes_,
-        classifier.patch_shape_,
-        classifier.pixel_dtype_,
-    )
+    """Describe the network of a fitted classifier.
 
-
-def network_spec(
-    classifier: BaseEstimator,
-    classes: np.ndarray,
-    patch_shape: PatchShape,
-    pixel_dtype: str,
-) -> "NetworkSpec":
-    """Describe the network for such patches and classes."""
-    from skhisto._keras.network import NetworkSpec
+    Raises
+    ------
+    ValueError
+        If the network could not be stored, and `architecture` builds another one now.
+    """
+    from skhisto._keras.network import Ends, NetworkSpec
     from skhisto._keras.precision import resolve
 
-    n_outputs = 1 if len(classes) == 2 else len(classes)
-    return NetworkSpec(
-        classifier.model or _builder(classifier),
-        patch_shape,
-        n_outputs,
-        pixel_dtype,
+    n_classes = len(classifier.classes_)
+    ends = Ends(
+        classifier.patch_shape_,
+        1 if n_classes == 2 else n_classes,
+        classifier.pixel_dtype_,
+    )
+    precision = resolve(classifier.precision)
+    if classifier.network_config_ is not None:
+        return NetworkSpec(ends, precision, classifier.network_config_)
+    spec = NetworkSpec(
+        ends,
+        precision,
+        None,
+        classifier.network_hash_,
+        as_builder(classifier.architecture),
+    )
+    spec.check_builder()
+    return spec
+
+
+def _initial_network(
+    classifier: BaseEstimator, data: TrainingData, seed: int
+) -> "InitialNetwork":
+    from skhisto._keras.network import Ends, initial_network
+    from skhisto._keras.precision import resolve
+
+    n_outputs = 1 if len(data.classes) == 2 else len(data.classes)
+    return initial_network(
+        as_builder(classifier.architecture),
+        Ends(data.patch_shape, n_outputs, data.pixel_dtype),
         resolve(classifier.precision),
+        seed,
     )
 
 
-def _builder(classifier: BaseEstimator) -> "Builder":
-    """Return the function that builds the network which `architecture` names."""
-    from skhisto._keras.architectures import compact_network, reference_network
+def _plan(
+    classifier: BaseEstimator, data: TrainingData, seed: int, is_partial: bool
+) -> "TrainingPlan":
+    from skhisto._keras.training_loop import TrainingPlan
 
-    # Keras does not take NumPy's numbers, which searches try.
-    momentum = float(classifier.batch_norm_momentum)
-    if classifier.architecture == "compact":
-        return partial(compact_network, batch_norm_momentum=momentum)
-    return partial(
-        reference_network,
-        filters=check_filters(classifier.filters),
-        kernel_size=int(classifier.kernel_size),
-        dense_units=int(classifier.dense_units),
-        conv_dropout=float(classifier.conv_dropout),
-        dense_dropout=float(classifier.dense_dropout),
-        padding=classifier.padding,
-        batch_norm_momentum=momentum,
+    schedule = "constant" if is_partial else classifier.learning_rate_schedule
+    return TrainingPlan(
+        n_epochs=1 if is_partial else classifier.epochs,
+        batch_size=_batch_size(classifier.batch_size, len(data.samples)),
+        optimizer=classifier.optimizer,
+        learning_rate=classifier.learning_rate,
+        learning_rate_schedule=schedule,
+        optimizer_params=classifier.optimizer_params,
+        augment=as_augmentation(classifier.augment, data.patch_shape, data.pixel_dtype),
+        callbacks=classifier.callbacks,
+        verbose=int(classifier.verbose),
+        seed=seed,
+        measures_statistics=not is_partial,
     )
 
 
 def _batch_size(batch_size: int | str, n_samples: int) -> int:
-    """Return the patches of a step; "auto" tries to make 32 steps an epoch."""
+    """Return the number of patches of a step."""
     if not isinstance(batch_size, str):
         return int(batch_size)
-    for size in (64, 32, 16):
-        if n_samples >= 32 * size:
+    for size in _BATCH_SIZES:
+        if n_samples >= _MIN_STEPS * size:
             return size
-    return 8
+    return _MIN_BATCH_SIZE
 
 
-def _former_state(classifier: BaseEstimator) -> "training.TrainingState":
+def _fixed_attributes(
+    spec: "NetworkSpec", data: TrainingData, plan: "TrainingPlan"
+) -> dict[str, Any]:
+    """Return the fitted attributes that are known before the first epoch."""
+    height, width, n_channels = data.patch_shape
+    attributes = {
+        "classes_": data.classes,
+        "patch_shape_": data.patch_shape,
+        "pixel_dtype_": data.pixel_dtype,
+        "n_features_in_": height * width * n_channels,
+        "precision_": spec.precision,
+        "batch_size_": plan.batch_size,
+        "network_config_": spec.config,
+        "network_hash_": spec.graph_hash,
+        "best_epoch_": None,
+    }
+    if data.feature_names is not None:
+        attributes["feature_names_in_"] = data.feature_names
+    return attributes
+
+
+def _attributes_of(state: "TrainingState") -> dict[str, Any]:
+    return {
+        "weights_": state.weights,
+        "optimizer_state_": state.optimizer_state,
+        "history_": state.history,
+        "n_iter_": state.n_iter,
+        "layers_": state.layers,
+        "value_range_": state.value_range,
+    }
+
+
+def _start(
+    classifier: BaseEstimator, initial: "InitialNetwork", is_continued: bool
+) -> "TrainingState":
+    """Return the state that training starts from."""
     from skhisto._keras.training_loop import TrainingState
+    from skhisto._keras.weights import check_same_weights
 
+    if not is_continued:
+        return TrainingState(initial.weights, None, {}, 0, initial.layers)
+    check_same_weights(initial.weights, classifier.weights_)
     return TrainingState(
         classifier.weights_,
         getattr(classifier, "optimizer_state_", None),
         classifier.history_,
         classifier.n_iter_,
-        classifier.layers_,
+        initial.layers,
+        classifier.value_range_,
     )

@@ -78,6 +78,17 @@ def check_patches(
     return patches
 
 
+def check_fitted_patches(classifier: BaseEstimator, X: Any) -> Patches:
+    """Check X against the patches that a classifier was fitted on."""
+    return check_patches(
+        classifier,
+        X,
+        patch_shape=classifier.patch_shape_,
+        pixel_dtype=classifier.pixel_dtype_,
+        reset=False,
+    )
+
+
 def check_patch_shape(patch_shape: Any) -> PatchShape | None:
     """Return the parameter `patch_shape` as a tuple of three lengths."""
     if patch_shape is None:
@@ -94,17 +105,6 @@ def check_patch_shape(patch_shape: Any) -> PatchShape | None:
     return tuple(patch_shape)
 
 
-def check_filters(filters: Any) -> tuple[int, ...]:
-    """Return the parameter `filters` as a tuple of counts."""
-    counts = [int(n) for n in filters if isinstance(n, Integral) and int(n) >= 1]
-    if not counts or len(counts) < len(filters):
-        raise ValueError(
-            "filters must be one or more numbers of filters, each at least 1; "
-            f"got {filters}."
-        )
-    return tuple(counts)
-
-
 def guess_patch_shape(n_values: int) -> PatchShape:
     """Return the shape of a flat patch: square RGB, else square grey, else a strip."""
     for channels in (3, 1):
@@ -115,7 +115,12 @@ def guess_patch_shape(n_values: int) -> PatchShape:
 
 
 def check_labels(y: Any, n_patches: int) -> np.ndarray:
-    """Return y as a 1-D array of class labels, one for each patch."""
+    """Return y as a 1-D array of class labels, one for each patch.
+
+    PatchCamelyon stores its labels with the shape (n, 1, 1, 1), which is accepted.
+    """
+    if np.ndim(y) > 2 and np.shape(y) == (n_patches,) + (1,) * (np.ndim(y) - 1):
+        y = np.reshape(y, n_patches)
     try:
         np.unique(np.asarray(plain_strings(y)))
     except TypeError:
@@ -161,7 +166,7 @@ def pixel_dtype_of(patches: Patches) -> str:
 def plain_strings(labels: Any) -> Any:
     """Turn NumPy's strings of variable width into those of fixed width.
 
-    The former are known neither to scikit-learn nor to skops.
+    Neither scikit-learn nor skops supports strings of variable width.
     """
     if isinstance(labels, np.ndarray) and labels.dtype.kind == "T":
         return np.array(labels.tolist())

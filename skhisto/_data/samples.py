@@ -139,7 +139,7 @@ class Samples:
 
     def loss_and_accuracy(self, logits: np.ndarray) -> tuple[float, float]:
         """Return the weighted mean cross-entropy and accuracy of logits."""
-        logits = two_sided(logits).astype(np.float64)
+        logits = with_both_classes(logits).astype(np.float64)
         rows = np.arange(len(self))
         losses = logsumexp(logits, axis=1) - logits[rows, self.target]
         hits = logits.argmax(axis=1) == self.target
@@ -174,8 +174,8 @@ def _take(values: np.ndarray | None, positions: np.ndarray) -> np.ndarray | None
     return None if values is None else values[positions]
 
 
-def two_sided(logits: np.ndarray) -> np.ndarray:
-    """Give the two classes of a single logit a column each."""
+def with_both_classes(logits: np.ndarray) -> np.ndarray:
+    """Return one column of logits for each class, also for two classes."""
     if logits.shape[1] > 1:
         return logits
     return np.hstack([np.zeros_like(logits), logits])

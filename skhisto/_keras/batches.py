@@ -1,8 +1,10 @@
 """Patches to batches."""
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from skhisto.augmentation._augment import Augmentation
 
 _N_AHEAD = 2
+# Images scaled to [0, 1] or [-1, 1], or standardised, do not exceed this. Pixels from
+# 0 to 255 do, wherever there is anything but black.
+_MAX_SCALED = 16
 # Enough for statistics of every channel, and next to nothing beside a fit.
 _SAMPLE_SIZE = 1024
 _SAMPLE_BATCH_SIZE = 64
@@ -39,6 +44,8 @@ class Batch(NamedTuple):
         Rows that are not filling.
     total_weight : float
         Sum of the rows' own weights.
+    value_range : tuple of float (minimum, maximum), or None
+        Of the patches before augmentation; None for pixels of an integer dtype.
     """
 
     patches: np.ndarray
@@ -46,6 +53,7 @@ class Batch(NamedTuple):
     weight: np.ndarray
     n_rows: int
     total_weight: float
+    value_range: tuple[float, float] | None
 
 
 class TrainingBatches:
@@ -77,6 +85,7 @@ class TrainingBatches:
         self.target = samples.target
         self.batch_size = min(batch_size, len(samples))
         self.pixel_dtype = pixel_dtype
+        self.value_range: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return -(-len(self.samples) // self.batch_size)
@@ -92,7 +101,28 @@ class TrainingBatches:
             rng = np.random.default_rng([*seed, _AUGMENT, start])
             return self._batch(positions, filling, rng)
 
-        return prefetch(batch, range(0, len(order), self.batch_size))
+        with closing(prefetch(batch, range(0, len(order), self.batch_size))) as ready:
+            for loaded in ready:
+                self._record(loaded.value_range)
+                yield loaded
+
+    def _record(self, value_range: tuple[float, float] | None) -> None:
+        """Extend the range of values seen; warn once if they look like raw pixels."""
+        if value_range is None:
+            return
+        low, high = self.value_range or value_range
+        was_scaled = max(-low, high) <= _MAX_SCALED or self.value_range is None
+        low, high = min(low, value_range[0]), max(high, value_range[1])
+        if max(-low, high) > _MAX_SCALED and was_scaled:
+            warnings.warn(
+                f"X holds values from {low:g} to {high:g} that are neither uint8 nor "
+                "uint16, so the network takes them as they are. Networks expect values "
+                "of the order of 1. If X holds pixels from 0 to 255, convert them with "
+                "X.astype(np.uint8), which the network divides by 255; otherwise scale "
+                "them.",
+                stacklevel=2,
+            )
+        self.value_range = (low, high)
 
     def sample(self, seed: int) -> Generator[np.ndarray, None, None]:
         """Yield batches of plain patches: all of them, or some that are drawn."""
@@ -117,12 +147,14 @@ class TrainingBatches:
         patches = as_pixels(
             samples.X[samples.rows[positions_and_filling]], self.pixel_dtype
         )
+        value_range = range_of(patches)
         return Batch(
             patches=patches if self.augment is None else self.augment(patches, rng),
             target=self.target[positions_and_filling],
             weight=weight,
             n_rows=n_rows,
             total_weight=float(samples.weight[positions].sum()),
+            value_range=value_range,
         )
 
 
@@ -149,8 +181,8 @@ def prefetch(
 def as_pixels(patches: Patches, pixel_dtype: str) -> np.ndarray:
     """Decode patches, in the dtype in which they enter a network.
 
-    Whole arrays are checked before; what is read lazily, or is finite in float64 only,
-    is known here.
+    Whole arrays were checked before. Only here it is known whether patches that are
+    read lazily are finite, and whether finite float64 values are finite in float32.
     """
     with np.errstate(over="ignore"):
         pixels = np.asarray(patches, dtype=pixel_dtype)
@@ -159,3 +191,10 @@ def as_pixels(patches: Patches, pixel_dtype: str) -> np.ndarray:
             "X holds NaN, infinity or numbers that are too large for float32."
         )
     return pixels
+
+
+def range_of(pixels: np.ndarray) -> tuple[float, float] | None:
+    """Return minimum and maximum of numbers that a network takes as they are."""
+    if pixels.dtype.kind != "f":
+        return None
+    return float(pixels.min()), float(pixels.max())

@@ -15,14 +15,9 @@ from skhisto._keras.fast_layers import (
     averaging_statistics,
     use_faster_layers,
 )
-from skhisto._keras.network import (
-    NetworkSpec,
-    Weights,
-    build,
-    by_name,
-    set_weights,
-)
+from skhisto._keras.network import NetworkSpec
 from skhisto._keras.pool import POOL
+from skhisto._keras.weights import Weights, by_name, set_weights
 
 Logs = dict[str, float]
 
@@ -49,11 +44,12 @@ class RunningMeans:
         }
 
 
-class TrainableNetwork:
+class CompiledNetwork:
     """A compiled network with a traced training step.
 
     All of its state is set by `load` and, for random numbers, at the start of each
-    epoch: whether the network is new or was used before makes no difference.
+    epoch. Therefore it makes no difference whether the network is new or was used
+    before.
     """
 
     def __init__(
@@ -63,7 +59,7 @@ class TrainableNetwork:
         optimizer_params: Mapping[str, Any] | None,
     ) -> None:
         self.optimizer = optimizer
-        self.network = build(spec, seed=0)
+        self.network = spec.build()
         use_faster_layers(self.network)
         compile_network(self.network, optimizer, optimizer_params)
         self.network.optimizer.build(self.network.trainable_variables)
@@ -77,7 +73,8 @@ class TrainableNetwork:
             for layer in self.network._flatten_layers()
         )
         # One trace for batches of any size.
-        self._patches_spec = tf.TensorSpec((None, *spec.patch_shape), spec.pixel_dtype)
+        ends = spec.ends
+        self._patches_spec = tf.TensorSpec((None, *ends.patch_shape), ends.pixel_dtype)
         self._step = tf.function(
             lambda *batch: self.network.train_step(batch), autograph=False
         ).get_concrete_function(
@@ -85,6 +82,50 @@ class TrainableNetwork:
             tf.TensorSpec((None, 1), tf.int32),
             tf.TensorSpec((None,), tf.float32),
         )
+        self._traced = self._what_is_traced()
+
+    def check_unchanged(self) -> None:
+        """Check that the network still is what its training step was traced from.
+
+        Raises
+        ------
+        ValueError
+            If a callback has replaced or reconfigured a part of it, which would have no
+            effect on the traced step.
+        """
+        now = self._what_is_traced()
+        changed = [name for name, value in self._traced.items() if now[name] != value]
+        if changed:
+            raise ValueError(
+                f"A callback has changed the network during training: "
+                f"{', '.join(changed)}. The training step is compiled before the "
+                "callbacks run, so this change has no effect. Set the optimizer, "
+                "learning_rate_schedule or architecture of the classifier instead. "
+                "Callbacks may change the weights and assign a number to the learning "
+                "rate."
+            )
+
+    def _what_is_traced(self) -> dict[str, Any]:
+        """Describe what the traced step depends on, apart from values of variables."""
+        network = self.network
+        # Loss scaling wraps the optimizer that has the learning rate.
+        optimizer = getattr(network.optimizer, "inner_optimizer", network.optimizer)
+        layers = list(network._flatten_layers())
+        return {
+            "its optimizer": id(optimizer),
+            "its learning rate": id(optimizer._learning_rate),
+            "its optimizer's settings": _settings_of(optimizer),
+            "its loss or metrics": (
+                id(network._compile_loss),
+                id(network._compile_metrics),
+            ),
+            "what is trainable": [(id(v), v.trainable) for v in network.weights]
+            + [layer.trainable for layer in layers],
+            "its layers": [
+                (id(layer), id(vars(layer).get("call")), _settings_of(layer))
+                for layer in layers
+            ],
+        }
 
     def load(
         self,
@@ -92,10 +133,10 @@ class TrainableNetwork:
         optimizer_state: Weights | None,
         learning_rate: float,
     ) -> None:
-        """Set the weights, and the optimizer to a former state or to a new one."""
+        """Set the weights, and the optimizer to a given state or to a fresh one."""
         set_weights(self.network, weights)
         state = self._fresh_optimizer
-        if optimizer_state is not None and self._suits(optimizer_state):
+        if optimizer_state is not None and self._has_variables(optimizer_state):
             state = list(optimizer_state.values())
         for variable, value in zip(self._optimizer_variables, state, strict=True):
             variable.assign(value)
@@ -103,8 +144,8 @@ class TrainableNetwork:
         self.network.stop_training = False
         self.statistics_are_old = True
 
-    def _suits(self, optimizer_state: Weights) -> bool:
-        """Tell whether a state is one of this optimizer, which may have changed."""
+    def _has_variables(self, optimizer_state: Weights) -> bool:
+        """Return whether a state belongs to this optimizer and its variables."""
         shapes = [value.shape for value in optimizer_state.values()]
         return shapes == [value.shape for value in self._fresh_optimizer] and all(
             name.startswith(f"{self.optimizer}/") for name in optimizer_state
@@ -159,13 +200,13 @@ class TrainableNetwork:
         return {name: float(metrics[name]) for name in ("loss", "accuracy")}
 
     def estimate_statistics(self, batches: TrainingBatches, seed: int) -> None:
-        """Give batch normalisation the statistics that the current weights make.
+        """Measure the statistics of batch normalisation for the current weights.
 
-        Those that run along in training are of former weights, and of activations
-        with dropout, which have another variance [1]_: predictions with them can be
-        far off where there were few steps. So they are measured anew, without dropout
-        and augmentation, as means over batches of training patches [2]_, which the
-        seed draws. Nothing is done unless `statistics_are_old`.
+        The running statistics of training come from earlier weights, and from
+        activations with dropout, which have another variance [1]_. After few steps,
+        predictions with them can be far off. Therefore this method measures them
+        without dropout and augmentation, as means over batches of training patches
+        [2]_, which the seed draws. It does nothing unless `statistics_are_old`.
 
         References
         ----------
@@ -200,6 +241,18 @@ class TrainableNetwork:
             state.assign([numbers.generate_state(1)[0] >> 1, 0])
 
 
+def _settings_of(part: keras.optimizers.Optimizer | keras.layers.Layer) -> str | None:
+    """Return the configuration of an optimizer or layer, if it has one."""
+    if isinstance(part, keras.Model):
+        return None  # its layers are looked at one by one
+    try:
+        config = part.get_config()
+    except Exception:  # layers of the user's own raise many types
+        return None
+    config.pop("learning_rate", None)
+    return repr(config)
+
+
 def _variables_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
     """Return all variables, also one of Nadam that loss scaling does not list."""
     variables = list(optimizer.variables)
@@ -215,12 +268,12 @@ def _variables_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]
 @contextmanager
 def borrow_network(
     spec: NetworkSpec, optimizer: str, optimizer_params: Mapping[str, Any] | None
-) -> Iterator[TrainableNetwork]:
+) -> Iterator[CompiledNetwork]:
     """Lend a compiled network, in an unknown state, from the pool."""
-    # An optimizer's settings are baked into its trace; the learning rate is not.
+    # The settings of an optimizer are part of its trace; the learning rate is not.
     settings = sorted((optimizer_params or {}).items())
-    key = ("training", spec.key, optimizer, settings)
+    key = ("training", spec, optimizer, settings)
     with POOL.borrow(
-        key, lambda: TrainableNetwork(spec, optimizer, optimizer_params)
+        key, lambda: CompiledNetwork(spec, optimizer, optimizer_params)
     ) as network:
         yield network

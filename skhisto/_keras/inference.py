@@ -1,5 +1,6 @@
 """Weights to predictions."""
 
+import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -10,23 +11,20 @@ import tensorflow as tf
 from scipy.special import log_expit, log_softmax, logsumexp
 
 from skhisto._data.checks import Patches
-from skhisto._keras.batches import as_pixels, prefetch
+from skhisto._keras.batches import as_pixels, prefetch, range_of
 from skhisto._keras.fast_layers import use_faster_layers
 from skhisto._keras.folding import fold, prepare_folding
-from skhisto._keras.network import (
-    NetworkSpec,
-    Weights,
-    build,
-    set_weights,
-    with_probabilities,
-)
+from skhisto._keras.network import NetworkSpec, with_probabilities
 from skhisto._keras.pool import POOL
+from skhisto._keras.weights import Weights, set_weights
 from skhisto.patches._views import view
+
+Range = tuple[float, float]
 
 # Matrix products round differently for another number of rows, and in those rows at
 # the end that are left over from the kernels' blocks of 3, 4, 6 or 8 rows. So every
 # batch has one size, a multiple of them all: a patch gets the same prediction bitwise,
-# wherever it stands and whatever else is predicted with it. Larger batches are slower:
+# at every position and with any other patches. Larger batches are slower:
 # for images of more than 32 MB glibc's malloc asks the system anew in every operation.
 BATCH_SIZES = {"float32": 24, "bfloat16": 48, "float16": 48}
 
@@ -35,15 +33,17 @@ class InferenceNetwork:
     """A network with a traced function from one batch of patches to logits."""
 
     def __init__(self, spec: NetworkSpec) -> None:
-        self.network = build(spec, seed=0)
+        self.network = spec.build()
         self._folded = prepare_folding(self.network)
         use_faster_layers(self.network)
-        self._spec = spec
+        self._ends = spec.ends
         self._batch_size = BATCH_SIZES[spec.precision]
         self._logits = tf.function(
             lambda patches: self.network(patches, training=False), autograph=False
         ).get_concrete_function(
-            tf.TensorSpec((self._batch_size, *spec.patch_shape), spec.pixel_dtype)
+            tf.TensorSpec(
+                (self._batch_size, *spec.ends.patch_shape), spec.ends.pixel_dtype
+            )
         )
 
     def load(self, weights: Weights) -> None:
@@ -51,13 +51,24 @@ class InferenceNetwork:
         set_weights(self.network, weights)
         fold(self._folded)
 
-    def logits(self, X: Patches, rows: np.ndarray, views: Sequence[int]) -> np.ndarray:
-        """Return the logits of views of these rows, (n_views, n, n_outputs)."""
-        logits = np.empty((len(views), len(rows), self._spec.n_outputs), np.float32)
+    def logits(
+        self, X: Patches, rows: np.ndarray, views: Sequence[int]
+    ) -> tuple[np.ndarray, list[Range]]:
+        """Return the logits of views of these rows, and the ranges of the batches.
+
+        The logits have the shape (n_views, n, n_outputs).
+        """
+        logits = np.empty((len(views), len(rows), self._ends.n_outputs), np.float32)
+        ranges: list[Range] = []
         starts = range(0, len(rows), self._batch_size)
 
         def batch(start: int) -> np.ndarray:
-            return self._filled(X[rows[start : start + self._batch_size]])
+            patches = X[rows[start : start + self._batch_size]]
+            pixels = as_pixels(patches, self._ends.pixel_dtype)
+            value_range = range_of(pixels)
+            if value_range is not None:
+                ranges.append(value_range)
+            return self._filled(pixels)
 
         # Every patch is decoded once for all of its views.
         with closing(prefetch(batch, starts)) as batches:
@@ -67,11 +78,10 @@ class InferenceNetwork:
                     viewed = tf.constant(view(patches, number))
                     batch_logits = self._logits(viewed).numpy()
                     logits[position, start:end] = batch_logits[: end - start]
-        return logits
+        return logits, ranges
 
-    def _filled(self, patches: Patches) -> np.ndarray:
-        """Decode patches and fill the batch up with blank ones."""
-        pixels = as_pixels(patches, self._spec.pixel_dtype)
+    def _filled(self, pixels: np.ndarray) -> np.ndarray:
+        """Fill the batch up with blank patches."""
         n_blank = self._batch_size - len(pixels)
         return np.pad(pixels, [(0, n_blank), (0, 0), (0, 0), (0, 0)])
 
@@ -82,17 +92,37 @@ def predict_logits(
     X: Patches,
     rows: np.ndarray | None = None,
     views: Sequence[int] = (0,),
+    fitted_range: Range | None = None,
 ) -> np.ndarray:
     """Return the logits of these rows, or all, float32 of shape (n, n_outputs).
 
     With several views of the square they are the logits of the mean probabilities.
+
+    Warns
+    -----
+    UserWarning
+        If values are far outside `fitted_range`, the range of the training patches.
     """
     rows = np.arange(len(X)) if rows is None else rows
-    key = ("inference", spec.key)
-    with POOL.borrow(key, lambda: InferenceNetwork(spec)) as inference:
+    with POOL.borrow(("inference", spec), lambda: InferenceNetwork(spec)) as inference:
         inference.load(weights)
-        logits = inference.logits(X, rows, views)
+        logits, ranges = inference.logits(X, rows, views)
+    _check_range(ranges, fitted_range)
     return logits[0] if len(views) == 1 else logits_of_mean_probabilities(logits)
+
+
+def _check_range(ranges: Sequence[Range], fitted_range: Range | None) -> None:
+    if fitted_range is None or not ranges:
+        return
+    low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+    span = fitted_range[1] - fitted_range[0] or abs(fitted_range[1]) or 1.0
+    if low < fitted_range[0] - span or high > fitted_range[1] + span:
+        warnings.warn(
+            f"X holds values from {low:g} to {high:g}, but the classifier was fitted "
+            f"on values from {fitted_range[0]:g} to {fitted_range[1]:g}. Scale X as in "
+            "fit.",
+            stacklevel=2,
+        )
 
 
 def logits_of_mean_probabilities(logits: np.ndarray) -> np.ndarray:
@@ -109,13 +139,13 @@ def logits_of_mean_probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def _log_of_mean(logarithms: np.ndarray) -> np.ndarray:
-    # Sorted: in which order the views stand makes no difference, bitwise.
+    # Sorted, so that the order of the views makes no difference, bitwise.
     total = logsumexp(np.sort(logarithms, axis=0), axis=0)
     return total - np.log(len(logarithms))
 
 
 def live_model(spec: NetworkSpec, weights: Weights) -> keras.Model:
     """Return a new Keras model with these weights, from patches to probabilities."""
-    model = with_probabilities(build(replace(spec, precision="float32"), seed=0))
+    model = with_probabilities(replace(spec, precision="float32").build())
     set_weights(model, weights)
     return model

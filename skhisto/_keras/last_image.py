@@ -12,7 +12,8 @@ from keras import layers
 
 from skhisto._data.checks import Patches
 from skhisto._keras.batches import as_pixels
-from skhisto._keras.network import NetworkSpec, Weights, build, set_weights
+from skhisto._keras.network import NetworkSpec
+from skhisto._keras.weights import Weights, set_weights
 
 _BATCH_SIZE = 24
 _ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
@@ -36,18 +37,18 @@ class Activations:
     """
 
     def __init__(self, spec: NetworkSpec, weights: Weights) -> None:
-        self._spec = replace(spec, precision="float32")
-        self._network = build(self._spec, seed=0)
+        self._ends = spec.ends
+        self._network = replace(spec, precision="float32").build()
         set_weights(self._network, weights)
         self._layer, self.strides = self._find_last_image()
 
     def _find_last_image(self) -> tuple[layers.Layer, tuple[float, float]]:
-        spec = self._spec
-        blank = tf.zeros((1, *spec.patch_shape), spec.pixel_dtype)
+        ends = self._ends
+        blank = tf.zeros((1, *ends.patch_shape), ends.pixel_dtype)
         with _recording(_leaves(self._network)) as calls:
             self._network(blank, training=False)
         # Patches that were only scaled are no image inside the network.
-        before = self._network.layers[:2] if spec.pixel_dtype != "float32" else []
+        before = self._network.layers[:2] if ends.pixel_dtype != "float32" else []
         images = [
             call for call in calls if _is_image(call[2]) and call[0] not in before
         ]
@@ -57,7 +58,7 @@ class Activations:
                 "of more than one place, so that there are no activations to map."
             )
         vertical, horizontal = (
-            _stride(images, axis, spec.patch_shape[axis - 1]) for axis in (1, 2)
+            _stride(images, axis, ends.patch_shape[axis - 1]) for axis in (1, 2)
         )
         return images[-1][0], (vertical, horizontal)
 
@@ -81,7 +82,7 @@ class Activations:
         """
         for start in range(0, len(X), _BATCH_SIZE):
             rows = slice(start, start + _BATCH_SIZE)
-            patches = tf.constant(as_pixels(X[rows], self._spec.pixel_dtype))
+            patches = tf.constant(as_pixels(X[rows], self._ends.pixel_dtype))
             with (
                 tf.GradientTape(watch_accessed_variables=False) as tape,
                 _recording([self._layer], tape) as calls,

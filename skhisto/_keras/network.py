@@ -1,223 +1,231 @@
-"""From the description of a network to a Keras model.
+"""From an architecture to a network, and from its description to a network again.
 
-A network is described by a `NetworkSpec` and built by `build`: the same description and
-seed give the same network, however often and wherever it is built.
+`initial_network` calls the builder of an architecture once and describes the result by
+a `NetworkSpec`. Networks for training and for prediction are built from this
+description: the same description gives the same network, in every process.
 """
 
-import functools
-import pickle
-import random
-import threading
+import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 from keras import layers
 
-from skhisto._keras.fast_layers import layers_of
+from skhisto._keras.graph_hash import graph_hash
+from skhisto._keras.isolated_build import isolated_build
+from skhisto._keras.logits import check_logits
 from skhisto._keras.precision import POLICIES
+from skhisto._keras.stored_config import (
+    DEFAULT_POLICY,
+    build_from_config,
+    config_of,
+)
+from skhisto._keras.weights import Layers, Weights, by_name, describe_layers
 
-Weights = dict[str, np.ndarray]
-Layers = list[dict[str, Any]]
 Builder = Callable[[tuple[int, int, int], int], keras.Model]
 
-_BUILD_LOCK = threading.RLock()
 _BODIES: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
 
 @dataclass(frozen=True)
-class NetworkSpec:
-    """All that shapes a network's graph.
+class Ends:
+    """What comes into a network, and how many numbers come out.
 
     Parameters
     ----------
-    builder : callable
-        ``builder(patch_shape, n_outputs)`` gives an uncompiled `keras.Model` from
-        pixels in [0, 1] to logits.
     patch_shape : tuple of (height, width, channels)
     n_outputs : int
-        1 for two classes, else the number of classes.
+        1 for two classes, otherwise the number of classes.
     pixel_dtype : {"uint8", "uint16", "float32"}
         Integers are divided by their maximum inside the network.
-    precision : {"float32", "bfloat16", "float16"}, default="float32"
-        What the layers compute in. Weights, pixels and logits are float32.
     """
 
-    builder: Builder
     patch_shape: tuple[int, int, int]
     n_outputs: int
     pixel_dtype: str
-    precision: str = "float32"
-
-    @property
-    def key(self) -> Any:
-        """What two specs with interchangeable graphs have in common."""
-        return (
-            _comparable(self.builder),
-            self.patch_shape,
-            self.n_outputs,
-            self.pixel_dtype,
-            self.precision,
-        )
 
 
-def build(spec: NetworkSpec, seed: int) -> keras.Model:
-    """Build the network of a spec: patches as they come in, logits out."""
-    with _BUILD_LOCK, _fixed_defaults(seed, POLICIES[spec.precision]):
-        body = _call_builder(spec)
-        inputs = keras.Input(spec.patch_shape, dtype=spec.pixel_dtype, name="patches")
-        x = inputs
-        if spec.pixel_dtype != "float32":
-            maximum = np.iinfo(spec.pixel_dtype).max
-            x = layers.Rescaling(1 / maximum, dtype="float32", name="rescaling")(x)
-        # The layers of a plain stack are laid out flat, for readable summaries.
-        stack = body.layers if type(body) is keras.Sequential else [body]
-        try:
-            for layer in stack:
-                x = layer(x)
-        except Exception as error:  # whatever the layers raise
-            raise ValueError(
-                "The network that model built cannot be applied to patches of shape "
-                f"{spec.patch_shape}: {error}"
-            ) from error
-        _check_logits(x, spec)
-        if spec.precision != "float32":
-            x = layers.Activation("linear", dtype="float32", name="float32_logits")(x)
-        return keras.Model(inputs, x, name=body.name)
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A complete description of a network, apart from its weights.
 
+    Either `config` or `graph_hash` is None. Specs with equal graphs are equal, even if
+    their builders are different objects.
 
-def by_name(variables: Sequence[keras.Variable], root: str | None = None) -> Weights:
-    """Read variables out, in their order; a root replaces the first part of names."""
-    arrays: Weights = {}
-    for variable in variables:
-        name = variable.path
-        if root is not None:
-            name = f"{root}/{name.partition('/')[2]}"
-        if name in arrays:
-            name = f"{name}_{len(arrays)}"
-        arrays[name] = variable.numpy()
-    return arrays
-
-
-def set_weights(network: keras.Model, weights: Weights) -> None:
-    """Set a network's weights by position: names may change with every build."""
-    expected = [tuple(variable.shape) for variable in network.weights]
-    if [value.shape for value in weights.values()] != expected:
-        raise ValueError(
-            "The weights do not suit the network: a parameter that shapes it (model, "
-            "architecture, filters, kernel_size, dense_units or padding) has changed "
-            "since fit. Set it back, or fit again with warm_start=False."
-        )
-    network.set_weights(list(weights.values()))
-
-
-def describe_layers(network: keras.Model) -> Layers:
-    """Describe the layers of a network in plain data, for those who have no Keras.
-
-    Each has "name", "type", "output_shape" of a patch, None where a layer has no single
-    one, and "n_parameters". Of networks within the network the layers are listed.
+    Parameters
+    ----------
+    ends : Ends
+    precision : {"float32", "bfloat16", "float16"}
+        What the layers compute in. Weights, pixels and logits are float32.
+    config : str or None
+        The stored configuration, from which the network is built.
+    graph_hash : str or None
+        For networks that cannot be stored: a hash of what `builder` must build.
+    builder : callable or None
+        Builds networks that cannot be stored.
     """
-    leaves = (layer for layer in layers_of(network) if not hasattr(layer, "layers"))
-    return [
-        {
-            "name": layer.name,
-            "type": type(layer).__name__,
-            "output_shape": _output_shape(layer),
-            "n_parameters": layer.count_params(),
-        }
-        for layer in dict.fromkeys(leaves)
-    ]
+
+    ends: Ends
+    precision: str
+    config: str | None
+    graph_hash: str | None = None
+    builder: Builder | None = field(default=None, compare=False)
+
+    def build(self) -> keras.Model:
+        """Build the network, from patches to logits. Its weights are arbitrary."""
+        if self.config is not None:
+            return build_from_config(self.config, self.precision)
+        assert self.builder is not None
+        return _call_and_complete(
+            self.builder, self.ends, seed=0, policy=POLICIES[self.precision]
+        )
+
+    def check_builder(self) -> None:
+        """Check that the builder of a network that is not stored still builds it.
+
+        Raises
+        ------
+        ValueError
+            If it builds another network.
+        """
+        if self.graph_hash is None:
+            return
+        assert self.builder is not None
+        if _hash_of(self.builder, self.ends) != self.graph_hash:
+            raise ValueError(
+                "architecture does not build the network that this classifier was "
+                "fitted with. It contains code that cannot be stored with the "
+                "classifier, such as a Lambda layer or a user-defined layer, so "
+                "predictions need the same function and the same values of the "
+                "variables that it reads. Restore them, or fit again."
+            )
 
 
-def _output_shape(layer: layers.Layer) -> tuple[int | None, ...] | None:
-    # Layers that only a subclassed network calls have no output, others several.
-    shape = getattr(getattr(layer, "output", None), "shape", None)
-    return None if shape is None else tuple(shape[1:])
+@dataclass(frozen=True)
+class InitialNetwork:
+    """A network that has not seen a patch, as plain data."""
+
+    spec: NetworkSpec
+    weights: Weights
+    layers: Layers
+
+
+def initial_network(
+    builder: Builder, ends: Ends, precision: str, seed: int
+) -> InitialNetwork:
+    """Build the network of an architecture, with initial weights that the seed gives.
+
+    Warns
+    -----
+    UserWarning
+        If the network cannot be stored, so that predictions need the builder.
+    """
+    try:
+        network = _call_and_complete(builder, ends, seed, DEFAULT_POLICY)
+        config = config_of(network)
+        precision = precision if _follows_policy(network) else "float32"
+    except Exception:
+        # Code of the user's own may fail in a precision that was not asked for.
+        config = None
+    if config is not None:
+        spec = NetworkSpec(ends, precision, config)
+    else:
+        network = _call_and_complete(builder, ends, seed, POLICIES["float32"])
+        hashes = {graph_hash(network), _hash_of(builder, ends)}
+        if len(hashes) > 1:
+            raise ValueError(
+                "architecture must build the same network at each call with the same "
+                "arguments, but two calls built different ones. Remove what differs, "
+                "such as random numbers or counters."
+            )
+        warnings.warn(
+            "The network contains code that cannot be stored with the classifier, such "
+            "as a Lambda layer, a function or a user-defined layer. Predictions will "
+            "call architecture again, and raise an error if it builds another network. "
+            "Keep the function importable and unchanged.",
+            stacklevel=2,
+        )
+        spec = NetworkSpec(ends, precision, None, hashes.pop(), builder)
+    return InitialNetwork(spec, by_name(network.weights), describe_layers(network))
 
 
 def with_probabilities(network: keras.Model) -> keras.Model:
     """Extend a network from logits to probabilities."""
     activation = "sigmoid" if network.output_shape[-1] == 1 else "softmax"
-    outputs = layers.Activation(activation, dtype="float32", name="probabilities")(
-        network.output
-    )
+    outputs = layers.Activation(
+        activation, dtype="float32", name="skhisto_probabilities"
+    )(network.output)
     return keras.Model(network.input, outputs, name=network.name)
 
 
-def _comparable(builder: Builder) -> Any:
-    """Return something that is equal for builders of the same network only.
+def _hash_of(builder: Builder, ends: Ends) -> str:
+    """Hash what a builder builds, in float32 whatever precision is used."""
+    return graph_hash(_call_and_complete(builder, ends, 0, POLICIES["float32"]))
 
-    Partials compare by identity, and `clone` copies them: they are compared by value,
-    where their arguments can be pickled.
+
+def _call_and_complete(
+    builder: Builder, ends: Ends, seed: int, policy: str
+) -> keras.Model:
+    """Build a network from patches as they come in to float32 logits.
+
+    Names that begin with "skhisto_" are reserved for the layers that are added here.
     """
-    if not isinstance(builder, functools.partial):
-        return builder
-    try:
-        return builder.func, pickle.dumps((builder.args, builder.keywords))
-    except Exception:  # whatever the arguments raise
-        return builder
-
-
-def _call_builder(spec: NetworkSpec) -> keras.Model:
-    if isinstance(spec.builder, keras.Model):
-        raise TypeError(
-            "model must be a function that builds a keras.Model, not a keras.Model: "
-            "each fit needs a new one."
+    with isolated_build(seed, policy):
+        body = _call_builder(builder, ends)
+        inputs = keras.Input(
+            ends.patch_shape, dtype=ends.pixel_dtype, name="skhisto_patches"
         )
-    body = spec.builder(spec.patch_shape, spec.n_outputs)
+        x = inputs
+        if ends.pixel_dtype != "float32":
+            scale = 1 / np.iinfo(ends.pixel_dtype).max
+            x = layers.Rescaling(scale, dtype="float32", name="skhisto_rescaling")(x)
+        # The layers of a plain stack are laid out flat, for readable summaries.
+        stack = body.layers if type(body) is keras.Sequential else [body]
+        try:
+            for layer in stack:
+                x = layer(x)
+        except Exception as error:  # layers raise many types
+            raise ValueError(
+                "The network that architecture built cannot be applied to patches of "
+                f"shape {ends.patch_shape}: {error}"
+            ) from error
+        check_logits(x, ends.n_outputs)
+        if x.dtype != "float32":
+            x = layers.Activation("linear", dtype="float32", name="skhisto_logits")(x)
+        return keras.Model(inputs, x, name=body.name)
+
+
+def _call_builder(builder: Builder, ends: Ends) -> keras.Model:
+    body = builder(ends.patch_shape, ends.n_outputs)
     if not isinstance(body, keras.Model):
         raise TypeError(
-            "model must return an uncompiled keras.Model, but it returned "
+            "architecture must return an uncompiled keras.Model, but it returned "
             f"{type(body).__name__}."
         )
     if body in _BODIES:
         raise ValueError(
-            "model must build a new keras.Model at each call, but it returned the same "
-            "one again: fits would share their weights."
+            "architecture must build a new keras.Model at each call, but it returned "
+            "the same one again: fits would share their weights."
         )
     _BODIES.add(body)
+    for method in ("train_step", "compute_loss"):
+        if getattr(type(body), method) is not getattr(keras.Model, method):
+            raise ValueError(
+                f"The network that architecture built defines its own {method}, which "
+                "PatchCNNClassifier does not use: it trains with the cross-entropy of "
+                f"the logits. Remove {method}. Penalties can be added with add_loss."
+            )
     return body
 
 
-def _check_logits(outputs: Any, spec: NetworkSpec) -> None:
-    expected = (None, spec.n_outputs)
-    if getattr(outputs, "shape", None) != expected:
-        raise ValueError(
-            f"model must return a keras.Model with one output of shape {expected}, the "
-            f"logits of {spec.n_outputs} per patch. Its output is {outputs}."
-        )
-    last = outputs._keras_history.operation
-    while getattr(last, "outputs", None) and isinstance(last, keras.Model):
-        last = last.outputs[0]._keras_history.operation
-    activation = getattr(getattr(last, "activation", None), "__name__", None)
-    # The last operation may be one of keras.ops too.
-    kind = type(last).__name__
-    if activation in ("sigmoid", "softmax") or kind in ("Sigmoid", "Softmax"):
-        raise ValueError(
-            "model must return a keras.Model that gives logits, but its last layer, "
-            f"{last.name!r}, gives probabilities: leave its activation out."
-        )
-
-
-@contextmanager
-def _fixed_defaults(seed: int, dtype_policy: str) -> Iterator[None]:
-    """Fix, for the time of a build, the global settings that layers look at.
-
-    Layers without a seed, and some Keras Applications, draw from Python's generator.
-    """
-    state = random.getstate()
-    policy = keras.config.dtype_policy()
-    data_format = keras.config.image_data_format()
-    random.seed(seed)
-    keras.config.set_dtype_policy(dtype_policy)
-    keras.config.set_image_data_format("channels_last")
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        keras.config.set_dtype_policy(policy)
-        keras.config.set_image_data_format(data_format)
+def _follows_policy(network: keras.Model) -> bool:
+    """Return whether any layer with weights computes in the default policy."""
+    default = keras.dtype_policies.get(DEFAULT_POLICY)
+    return any(
+        layer.weights and layer.compute_dtype == default.compute_dtype
+        for layer in network._flatten_layers()
+        if not isinstance(layer, keras.Model)
+    )

@@ -1,8 +1,10 @@
 """Compiled networks, kept for the next fit that needs the same graph.
 
 Tracing a network costs seconds and memory that TensorFlow never gives back, so a
-network that has done its work is kept and lent again. A network is lent to one borrower
-at a time, who finds it in an unknown state and sets all of its variables.
+network that has done its work is kept and lent again. Keys describe the content of a
+network. A network is lent to one borrower at a time, who sets all of its variables. It
+returns to the pool only if the borrower succeeded: nobody knows what an exception, or
+the code that raised it, has left behind.
 """
 
 import threading
@@ -12,12 +14,12 @@ from typing import Any
 
 
 class NetworkPool:
-    """Idle networks by key, of which the least recently used are let go.
+    """Idle networks by key, of which the least recently used are dropped.
 
     Parameters
     ----------
     max_idle : int
-        Networks kept while nobody uses them.
+        Maximum number of idle networks.
     """
 
     def __init__(self, max_idle: int) -> None:
@@ -31,12 +33,11 @@ class NetworkPool:
         network = self._take(key)
         if network is None:
             network = make()
-        try:
-            yield network
-        finally:
-            with self._lock:
-                self._idle.append((key, network))
-                del self._idle[: -self._max_idle]
+        yield network
+        # Not reached after an exception.
+        with self._lock:
+            self._idle.append((key, network))
+            del self._idle[: -self._max_idle]
 
     def _take(self, key: Any) -> Any:
         with self._lock:

@@ -1,9 +1,8 @@
 """What every architecture has in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from skhisto._value_object import ValueObject
 
@@ -57,7 +56,7 @@ class Architecture(ValueObject, ABC):
 
     __module__ = "skhisto.architectures"
 
-    _parameter_constraints: dict[str, list] = {}
+    _parameter_constraints: ClassVar[dict[str, list]] = {}
 
     def __call__(
         self, patch_shape: tuple[int, int, int], n_outputs: int
@@ -106,15 +105,10 @@ class Architecture(ValueObject, ABC):
 
 def check_filters(filters: Any) -> tuple[int, ...]:
     """Return a sequence of numbers of filters as a tuple of Python integers."""
-    counts = _as_counts(filters)
-    if not counts:
+    counts = tuple(int(n) for n in filters if isinstance(n, Integral) and int(n) >= 1)
+    if not counts or len(counts) < len(filters):
         raise ValueError(
             "filters must contain one or more numbers of filters, each at least 1; "
             f"got {filters!r}."
         )
     return counts
-
-
-def _as_counts(filters: Sequence[Any]) -> tuple[int, ...]:
-    counts = tuple(int(n) for n in filters if isinstance(n, Integral) and int(n) >= 1)
-    return counts if len(counts) == len(filters) else ()

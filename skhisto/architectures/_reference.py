@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 class ReferenceCNN(Architecture):
     """Blocks of two convolutions and 2x2 max pooling, then a hidden dense layer.
 
-    Each convolution is followed by batch normalisation [2]_ and ReLU. Each block ends
-    with 2x2 max pooling and dropout [3]_. A hidden dense layer with batch normalisation,
-    ReLU and dropout precedes the logits. Small convolutions stacked in blocks were
-    introduced by VGG [1]_. With the default parameters and RGB patches of 96x96 pixels,
+    Small convolutions are stacked in blocks, as in VGG [1]_. Each convolution is
+    followed by batch normalisation [2]_ and ReLU. Each block ends with 2x2 max pooling
+    and dropout [3]_. A hidden dense layer with batch normalisation, ReLU and dropout
+    precedes the logits. With the default parameters and RGB patches of 96x96 pixels,
     the network has 2,386,817 parameters, of which 2,385,409 are trainable.
 
     The number of parameters of the hidden dense layer grows with the area of the
@@ -173,9 +173,9 @@ class ReferenceCNN(Architecture):
             return possible
         if self.padding == "valid" and possible == "same":
             raise ValueError(
-                f"Patches of {patch_shape[0]}x{patch_shape[1]} pixels are too small for "
-                f"{n_blocks} blocks with padding='valid'. Use padding='auto' or 'same', "
-                "or fewer blocks."
+                f"Patches of {patch_shape[0]}x{patch_shape[1]} pixels are too small "
+                f"for {n_blocks} blocks with padding='valid'. Use padding='auto' or "
+                "'same', or fewer blocks."
             )
         return self.padding
 

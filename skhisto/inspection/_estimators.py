@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
-from skhisto._data.checks import Patches
+from skhisto._data.checks import Patches, check_fitted_patches
 
 
 def classifier_of(estimator: Any) -> PatchCNNClassifier:
@@ -38,4 +38,4 @@ def seen_patches(estimator: Any, X: Any) -> Patches:
         if len(estimator) > 1:
             X = estimator[:-1].transform(X)
         estimator = estimator[-1]
-    return classifier._check_patches(X, fitted=True)
+    return check_fitted_patches(classifier, X)

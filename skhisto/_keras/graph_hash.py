@@ -1,0 +1,68 @@
+"""A hash of what a network computes, for networks that cannot be stored."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# Attributes that number an object of this process.
+_PROCESS_ATTRIBUTES = {"token", "shared_name", "container", "_output_shapes"}
+
+
+def graph_hash(network: keras.Model) -> str:
+    """Return a hash of the traced graph of a network, and of what is trainable in it.
+
+    It covers what the layers compute in training and in prediction, penalties included,
+    with the values of all Python variables that they read. It does not cover the values
+    of the weights. Networks that are built in the same way have the same hash.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Built within `isolated_build`, as the hash covers the names of layers.
+    """
+    digest = hashlib.sha256()
+    inputs = network.inputs[0]
+    spec = tf.TensorSpec(inputs.shape, inputs.dtype)
+    for training in (False, True):
+        function = tf.function(
+            lambda x, training=training: (
+                network(x, training=training),
+                list(network.losses),
+            ),
+            autograph=False,
+        ).get_concrete_function(spec)
+        for part in _describe(function.graph, network):
+            digest.update(part)
+    flags = [(tuple(v.shape), v.trainable) for v in network.weights]
+    digest.update(repr(flags).encode())
+    return digest.hexdigest()
+
+
+def _describe(graph: Any, network: keras.Model) -> Iterable[bytes]:
+    definition = graph.as_graph_def()
+    functions = {f.signature.name: f for f in definition.library.function}
+    yield from _describe_nodes(definition.node, functions)
+    positions = {id(v.value.handle): i for i, v in enumerate(network.variables)}
+    for external, _ in graph.captures:
+        if external.dtype == tf.resource:
+            yield repr(positions.get(id(external))).encode()
+        elif hasattr(external, "numpy"):
+            yield external.numpy().tobytes()
+
+
+def _describe_nodes(nodes: Iterable[Any], functions: dict[str, Any]) -> Iterable[bytes]:
+    for node in nodes:
+        yield repr((node.op, node.name, list(node.input))).encode()
+        for name, value in sorted(node.attr.items()):
+            if name in _PROCESS_ATTRIBUTES:
+                continue
+            if value.WhichOneof("value") == "func":
+                # The names of functions are numbered: their contents count.
+                yield name.encode()
+                called = functions.get(value.func.name)
+                yield from _describe_nodes(called.node_def if called else (), functions)
+            else:
+                yield name.encode() + value.SerializeToString(deterministic=True)

@@ -1,0 +1,69 @@
+"""Building a network so that it depends on the seed alone."""
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from keras.src.backend.common import global_state
+from keras.src.random import seed_generator
+
+_BUILD_LOCK = threading.RLock()
+
+# Keras keeps these per thread. None makes Keras create a new one when it needs it.
+_FRESH_STATE = ("global_seed_generator", "object_name_uids")
+
+
+class _SeedableRandom(threading.local):
+    """The functions of `random`, with a generator of its own for each thread.
+
+    Keras draws the seeds of layers and initializers without a seed from `random`, which
+    other threads may use at the same time.
+    """
+
+    generator: random.Random | None = None
+
+    def randint(self, low: int, high: int) -> int:
+        """Draw from this thread's generator; without one, from Python's global one."""
+        return (self.generator or random).randint(low, high)
+
+
+_RANDOM = _SeedableRandom()
+
+
+@contextmanager
+def isolated_build(seed: int, dtype_policy: str) -> Iterator[None]:
+    """Seed what is built inside, and start automatic names from the beginning.
+
+    Within the context, in this thread only,
+
+    - layers and initializers without a seed get seeds that depend on `seed` alone;
+    - ``keras.random`` without a seed draws from a generator that depends on `seed`;
+    - automatic names of layers do not depend on what was built before;
+    - layers without a dtype use `dtype_policy`, and images have their channels last.
+
+    Not covered are `numpy.random`, `tf.random`, and initializer objects that were
+    created outside the context.
+    """
+    names = (*_FRESH_STATE, "dtype_policy")
+    with _BUILD_LOCK:
+        before = {name: global_state.get_global_attribute(name) for name in names}
+        data_format = keras.config.image_data_format()
+        python_random: Any = seed_generator.python_random
+        outer_generator = _RANDOM.generator
+        try:
+            seed_generator.python_random = _RANDOM
+            _RANDOM.generator = random.Random(seed)
+            for name in _FRESH_STATE:
+                global_state.set_global_attribute(name, None)
+            keras.config.set_dtype_policy(dtype_policy)
+            keras.config.set_image_data_format("channels_last")
+            yield
+        finally:
+            seed_generator.python_random = python_random
+            _RANDOM.generator = outer_generator
+            for name, value in before.items():
+                global_state.set_global_attribute(name, value)
+            keras.config.set_image_data_format(data_format)

@@ -1,0 +1,93 @@
+"""A network as a JSON string, from which the same network is built again.
+
+The string is the serialised configuration of a network that was built in a mixed
+precision policy. Layers that follow the default policy can then be told from layers
+that are float32 on purpose, and a network of any precision can be built from it.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import keras
+
+from skhisto._keras.isolated_build import isolated_build
+from skhisto._keras.precision import POLICIES
+
+DEFAULT_POLICY = POLICIES["bfloat16"]
+"""The policy of a network whose configuration is stored."""
+
+# Layers of Keras that contain code or objects of other libraries.
+_OPAQUE_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+
+
+def config_of(network: keras.Model) -> str | None:
+    """Return the configuration of a network, or None if it cannot be stored.
+
+    Networks can be stored if they consist of Keras' own layers, operations, activations
+    and initializers only. The behaviour of other code may depend on more than its
+    configuration.
+    """
+    if any("call" in vars(layer) for layer in network._flatten_layers()):
+        return None  # somebody has replaced the function of a layer
+    try:
+        config = keras.saving.serialize_keras_object(network)
+        if not all(_is_from_keras(item) for item in _objects(config)):
+            return None
+        _forget_seeds(config)
+        stored = json.dumps(config, sort_keys=True)
+        return stored if _rebuilt_signature(stored) == _signature(network) else None
+    except Exception:  # serialisation of arbitrary layers raises many types
+        return None
+
+
+def build_from_config(config: str, precision: str) -> keras.Model:
+    """Build a network from a stored configuration, with arbitrary weights."""
+    objects = json.loads(config)
+    for item in _objects(objects):
+        settings = item["config"]
+        if item["class_name"] == "DTypePolicy" and settings["name"] == DEFAULT_POLICY:
+            settings["name"] = POLICIES[precision]
+    with isolated_build(0, POLICIES[precision]):
+        return keras.saving.deserialize_keras_object(objects, safe_mode=True)
+
+
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Yield the descriptions of all objects in a configuration."""
+    if isinstance(config, dict):
+        if "class_name" in config and "config" in config:
+            yield config
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        for item in config:
+            yield from _objects(item)
+
+
+def _is_from_keras(item: dict[str, Any]) -> bool:
+    name = item["class_name"]
+    if "module" not in item:  # tensors and arrays
+        return name != "__lambda__"
+    module = item["module"] or ""
+    return module.split(".")[0] in ("keras", "skhisto") and name not in _OPAQUE_LAYERS
+
+
+def _forget_seeds(config: Any) -> None:
+    """Remove seeds: some layers store drawn ones, and every fit sets its own."""
+    for item in _objects(config):
+        if isinstance(item["config"], dict) and "seed" in item["config"]:
+            item["config"]["seed"] = None
+
+
+# Cross-validation stores the same network again and again.
+@lru_cache(maxsize=32)
+def _rebuilt_signature(config: str) -> tuple[Any, ...]:
+    return _signature(build_from_config(config, "float32"))
+
+
+def _signature(network: keras.Model) -> tuple[Any, ...]:
+    # The first parts of paths depend on whether a stack was built before it was called.
+    return tuple(
+        (weight.path.split("/")[-2:], tuple(weight.shape), weight.trainable)
+        for weight in network.weights
+    )
