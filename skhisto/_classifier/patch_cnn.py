@@ -33,7 +33,7 @@ from skhisto.patches._views import SYMMETRIES, check_square
 if TYPE_CHECKING:
     import keras
 
-    from skhisto.augmentation._augment import Augmentation
+    from skhisto.augmentation._augment import AugmentParameter
 
 _MAX_SEED = np.iinfo(np.int32).max
 
@@ -117,15 +117,18 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     optimizer_params : dict, default=None
         Further parameters of the optimizer, such as ``{"momentum": 0.9}``.
     augment : "auto", str, callable, list of these or None, default="auto"
-        Random changes of training patches that leave their labels true, drawn anew
-        for each batch. "d4" or `D4` shows a patch from one of the eight sides of the
-        square, "stain" or `StainJitter` changes its stains, "brightness" or
-        `BrightnessJitter` its brightness. "auto" is ``["d4", "stain"]`` as far as
-        patches suit: "d4" if they are square, "stain" if they are RGB of dtype uint8;
-        RGB patches of other dtypes, such as scaled ones, get a warning.
-        A callable of your own is called as ``augment(patches, rng)`` with the patches
-        of a batch, in the dtype `pixel_dtype_`, and a `numpy.random.Generator`, and
-        returns new ones. Those in a list are applied in its order.
+        Random changes to training patches that do not change their labels. Each batch
+        is changed differently. A list is applied in order. Valid values are:
+
+        - "d4" or `D4`: rotations and flips;
+        - "stain" or `StainJitter`: changes of the stain concentrations;
+        - "brightness" or `BrightnessJitter`: changes of the brightness;
+        - a function ``augment(patches, rng)``, which receives the patches of a batch,
+          of dtype `pixel_dtype_`, and a `numpy.random.Generator`, and returns new
+          patches of the same shape and dtype;
+        - "auto": "d4" if the patches are square, followed by "stain" if they are RGB
+          patches of dtype uint8. For patches with 3 or 4 channels that are not, a
+          warning says that their stains are not changed.
     tta : {"d4", "c4"}, default=None
         Test-time augmentation: probabilities are averaged over the eight views of the
         square ("d4"), or over its four rotations ("c4"), which takes eight or four
@@ -297,7 +300,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
         optimizer_params: Mapping[str, Any] | None = None,
-        augment: "str | Augmentation | Sequence[str | Augmentation] | None" = "auto",
+        augment: "AugmentParameter" = "auto",
         tta: str | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         early_stopping: bool = False,

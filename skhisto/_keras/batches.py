@@ -11,7 +11,7 @@ from skhisto._data.checks import Patches
 from skhisto._data.samples import Samples
 
 if TYPE_CHECKING:
-    from skhisto.augmentation._augment import Augmentation
+    from skhisto.augmentation._augment import AugmentFunction
 
 _N_AHEAD = 2
 # Enough for statistics of every channel, and next to nothing beside a fit.
@@ -70,7 +70,7 @@ class TrainingBatches:
         *,
         batch_size: int,
         pixel_dtype: str,
-        augment: "Augmentation | None" = None,
+        augment: "AugmentFunction | None" = None,
     ) -> None:
         self.samples = samples
         self.augment = augment

@@ -24,7 +24,7 @@ from skhisto._keras.network import (
 from skhisto._keras.schedules import learning_rates
 
 if TYPE_CHECKING:
-    from skhisto.augmentation._augment import Augmentation
+    from skhisto.augmentation._augment import AugmentFunction
 
 History = dict[str, list[float]]
 
@@ -65,7 +65,7 @@ class Settings:
     learning_rate: float
     learning_rate_schedule: str
     optimizer_params: Mapping[str, Any] | None
-    augment: "Augmentation | None"
+    augment: "AugmentFunction | None"
     callbacks: Callbacks | None
     verbose: int
 
