@@ -5,10 +5,10 @@ import doctest
 import pytest
 
 import skhisto
-from skhisto import metrics
+from skhisto import augmentation, metrics
 
 PUBLIC = [getattr(skhisto, name) for name in skhisto.__all__]
-PUBLIC += [metrics.specificity_at_sensitivity]
+PUBLIC += [augmentation.Augmentation, metrics.specificity_at_sensitivity]
 
 
 @pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)

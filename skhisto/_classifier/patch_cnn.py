@@ -24,7 +24,7 @@ from skhisto.patches._views import SYMMETRIES, check_square
 if TYPE_CHECKING:
     import keras
 
-    from skhisto.augmentation._augment import Augmentation
+    from skhisto.augmentation._augment import AugmentParameter
 
 _MAX_SEED = np.iinfo(np.int32).max
 # What has parameters of its own, for the message on one that has none.
@@ -98,19 +98,18 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     optimizer_params : dict, default=None
         Further parameters of the optimizer, such as ``{"momentum": 0.9}``.
     augment : "auto", str, callable, list of these or None, default="auto"
-        Random changes of training patches that preserve their labels, drawn for each
-        batch. A list is applied in its order. Each entry is
+        Random changes to training patches that do not change their labels. Each batch
+        is changed differently. A list is applied in order. Valid values are:
 
-        - a name: "d4" for `D4`, "stain" for `StainJitter`, or "brightness" for
-          `BrightnessJitter`;
-        - an object, such as ``StainJitter(scale=0.1)``. If `augment` is a single
-          object, `GridSearchCV` searches its parameters as ``augment__scale``;
-        - a function ``augment(patches, rng)``. It receives the patches of a batch, in
-          the dtype `pixel_dtype_`, and a `numpy.random.Generator`, and returns new
-          patches.
-
-        "auto" uses "d4" for square patches and "stain" for RGB patches of dtype uint8.
-        It warns if it leaves out "stain" for patches that seem to be RGB.
+        - "d4" or `D4`: rotations and flips;
+        - "stain" or `StainJitter`: changes of the stain concentrations;
+        - "brightness" or `BrightnessJitter`: changes of the brightness;
+        - a function ``augment(patches, rng)``, which receives the patches of a batch,
+          of dtype `pixel_dtype_`, and a `numpy.random.Generator`, and returns new
+          patches of the same shape and dtype;
+        - "auto": "d4" if the patches are square, followed by "stain" if they are RGB
+          patches of dtype uint8. For patches with 3 or 4 channels that are not, a
+          warning says that their stains are not changed.
     tta : {"d4", "c4"}, default=None
         Test-time augmentation: probabilities are averaged over the eight views of the
         square ("d4") or over its four rotations ("c4"). Predictions take eight or four
@@ -296,7 +295,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
         optimizer_params: Mapping[str, Any] | None = None,
-        augment: "str | Augmentation | Sequence[str | Augmentation] | None" = "auto",
+        augment: "AugmentParameter" = "auto",
         tta: str | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         early_stopping: bool = False,

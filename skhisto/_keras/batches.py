@@ -13,7 +13,7 @@ from skhisto._data.checks import Patches
 from skhisto._data.samples import Samples
 
 if TYPE_CHECKING:
-    from skhisto.augmentation._augment import Augmentation
+    from skhisto.augmentation._augment import AugmentFunction
 
 _N_AHEAD = 2
 # Images scaled to [0, 1] or [-1, 1], or standardised, do not exceed this. Pixels from
@@ -78,7 +78,7 @@ class TrainingBatches:
         *,
         batch_size: int,
         pixel_dtype: str,
-        augment: "Augmentation | None" = None,
+        augment: "AugmentFunction | None" = None,
     ) -> None:
         self.samples = samples
         self.augment = augment

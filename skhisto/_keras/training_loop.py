@@ -19,7 +19,7 @@ from skhisto._keras.schedules import learning_rates
 from skhisto._keras.weights import Layers, Weights
 
 if TYPE_CHECKING:
-    from skhisto.augmentation._augment import Augmentation
+    from skhisto.augmentation._augment import AugmentFunction
 
 History = dict[str, list[float]]
 Range = tuple[float, float]
@@ -71,7 +71,7 @@ class TrainingPlan:
     learning_rate: float
     learning_rate_schedule: str
     optimizer_params: Mapping[str, Any] | None
-    augment: "Augmentation | None"
+    augment: "AugmentFunction | None"
     callbacks: Callbacks | None
     verbose: int
     seed: int

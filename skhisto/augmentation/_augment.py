@@ -7,120 +7,147 @@ from typing import Any
 
 import numpy as np
 
+from skhisto.augmentation._base import Augmentation
 from skhisto.augmentation._brightness_jitter import BrightnessJitter
 from skhisto.augmentation._d4 import D4
 from skhisto.augmentation._stain_jitter import StainJitter
 
-Augmentation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+AugmentFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+AugmentParameter = str | AugmentFunction | Sequence[str | AugmentFunction] | None
 
-_BY_NAME: dict[str, Augmentation] = {
-    "d4": D4(),
-    "stain": StainJitter(),
-    "brightness": BrightnessJitter(),
+AUGMENTATIONS: dict[str, Callable[[], Augmentation]] = {
+    "d4": D4,
+    "stain": StainJitter,
+    "brightness": BrightnessJitter,
 }
-_AUTO = (D4(), StainJitter())
+"""For each name, a function that creates the augmentation."""
 
 
 def as_augmentation(
     augment: Any, patch_shape: tuple[int, int, int], pixel_dtype: str
-) -> Augmentation | None:
-    """Return what a parameter `augment` asks for as one function.
+) -> AugmentFunction | None:
+    """Return the function that a parameter `augment` specifies.
 
     Parameters
     ----------
     augment : None, str, callable, or list or tuple of str and callable
-        Names "d4", "stain" and "brightness", objects such as ``StainJitter(0.1)``, and
-        functions ``(patches, rng) -> patches`` of the user's own, which are applied
-        one after the other. "auto" alone stands for those of "d4" and "stain" that
-        suit the patches.
+        What to apply, in this order:
+
+        - a name from `AUGMENTATIONS`;
+        - an augmentation, such as ``StainJitter(scale=0.1)``;
+        - a function ``(patches, rng) -> patches``.
+
+        "auto", which must not be part of a list, applies "d4" to square patches and
+        "stain" to RGB patches of dtype uint8.
     patch_shape : tuple of int (height, width, channels)
-        Shape of each patch, in pixels.
+        Shape of the patches, in pixels.
     pixel_dtype : {"uint8", "uint16", "float32"}
-        Dtype of the patches in a batch; float32 stands for numbers that are taken as
-        they are.
+        Dtype of the patches in a batch. float32 means numbers that are not rescaled.
 
     Returns
     -------
-    augmentation : callable or None
+    function : callable or None
         A function ``(patches, rng) -> patches``, or None if there is nothing to apply.
-        It raises a ValueError if what it gets from a user's function are not patches
-        of the same shape and dtype, or not finite.
+        It raises a ValueError if a step returns anything but finite patches of the same
+        shape and dtype.
 
     Raises
     ------
     TypeError
-        If `augment` holds anything else than names and callables.
+        If `augment` contains anything other than names and callable objects.
     ValueError
-        If a name is not known, or patches do not suit: whatever has a method
-        ``check(patch_shape, pixel_dtype)`` is asked.
+        If a name is unknown, or if the method ``check(patch_shape, pixel_dtype)`` of a
+        step raises it. This method is optional for objects that are not augmentations.
 
     Warns
     -----
     UserWarning
-        If "auto" leaves the stains of patches with three channels alone, as they are
-        not of dtype uint8.
+        If "auto" skips "stain" for colour patches, because they have an alpha channel
+        or a dtype other than uint8.
     """
     if isinstance(augment, str) and augment == "auto":
-        augment = [step for step in _AUTO if _suits(step, patch_shape, pixel_dtype)]
-        if patch_shape[2] == 3 and pixel_dtype != "uint8":
-            warnings.warn(
-                "augment='auto' changes the stains of RGB patches of dtype uint8 only, "
-                f"but these are taken as {pixel_dtype}. Give pixels from 0 to 255 as "
-                "they were read, which are scaled by the network, or choose augment "
-                "yourself, such as 'd4' or None.",
-                stacklevel=2,
-            )
-    steps = [_as_step(step) for step in _as_sequence(augment)]
+        steps: list[AugmentFunction] = _auto_steps(patch_shape, pixel_dtype)
+    else:
+        steps = [_as_step(step) for step in _as_sequence(augment)]
     for step in steps:
         if hasattr(step, "check"):
             step.check(patch_shape, pixel_dtype)
     return partial(_apply, steps) if steps else None
 
 
-def _suits(
-    step: D4 | StainJitter, patch_shape: tuple[int, int, int], pixel_dtype: str
-) -> bool:
-    try:
-        step.check(patch_shape, pixel_dtype)
-    except ValueError:
-        return False
-    return True
+def _auto_steps(
+    patch_shape: tuple[int, int, int], pixel_dtype: str
+) -> list[AugmentFunction]:
+    height, width, n_channels = patch_shape
+    steps: list[AugmentFunction] = [D4()] if height == width else []
+    if n_channels == 3 and pixel_dtype == "uint8":
+        steps.append(StainJitter())
+    elif n_channels in (3, 4):
+        _warn_of_unchanged_stains(n_channels, pixel_dtype)
+    return steps
+
+
+def _warn_of_unchanged_stains(n_channels: int, pixel_dtype: str) -> None:
+    remedies = []
+    if n_channels == 4:
+        remedies.append("remove the alpha channel with X[..., :3]")
+    if pixel_dtype != "uint8":
+        remedies.append(
+            "pass unscaled pixels from 0 to 255 as uint8, which the network rescales"
+        )
+    warnings.warn(
+        "augment='auto' does not change the stains of these patches. It changes the "
+        "stains of RGB patches of dtype uint8 only, but these patches have "
+        f"{n_channels} channels and are treated as {pixel_dtype}. To change their "
+        f"stains, {' and '.join(remedies)}. Otherwise, choose augment yourself, such "
+        "as augment='d4' or augment=None.",
+        stacklevel=2,
+    )
 
 
 def _as_sequence(augment: Any) -> Sequence[Any]:
     if augment is None:
         return ()
-    return augment if isinstance(augment, (list, tuple)) else (augment,)
+    return augment if isinstance(augment, list | tuple) else (augment,)
 
 
-def _as_step(step: Any) -> Augmentation:
-    if isinstance(step, str) and step in _BY_NAME:
-        return _BY_NAME[step]
-    # A class is callable too, but calling it makes no patches.
-    if callable(step) and not isinstance(step, type):
-        return step
-    wrong = ValueError if isinstance(step, str) else TypeError
-    raise wrong(
-        "augment must be None, 'auto' alone, a name, an augmentation such as D4(), a "
-        "function (patches, rng) -> patches, or a list of these; the names are "
-        f"{', '.join(map(repr, _BY_NAME))}. Got {step!r}."
-    )
+def _as_step(step: Any) -> AugmentFunction:
+    if isinstance(step, str):
+        if step not in AUGMENTATIONS:
+            raise ValueError(
+                f"augment contains the unknown name {step!r}. Available names: "
+                f"{', '.join(map(repr, AUGMENTATIONS))}. The name 'auto' must not be "
+                "part of a list."
+            )
+        return AUGMENTATIONS[step]()
+    if isinstance(step, type):
+        raise TypeError(
+            f"augment contains the class {step.__name__}. Create an instance: "
+            f"{step.__name__}()."
+        )
+    if not callable(step):
+        raise TypeError(
+            "augment must be None, 'auto', a name, an augmentation such as D4(), a "
+            "function (patches, rng) -> patches, or a list of names, augmentations "
+            f"and functions. Got {step!r}."
+        )
+    return step
 
 
 def _apply(
-    steps: list[Augmentation], patches: np.ndarray, rng: np.random.Generator
+    steps: list[AugmentFunction], patches: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     for step in steps:
         augmented = step(patches, rng)
         if _describe(augmented) != _describe(patches):
             raise ValueError(
-                f"The augmentation {step!r} returned {_describe(augmented)}, but must "
-                f"return {_describe(patches)}, as it was given."
+                f"The augmentation {step!r} returned {_describe(augmented)}. It must "
+                f"return {_describe(patches)}, like its input."
             )
         if augmented.dtype.kind == "f" and not np.isfinite(augmented).all():
             raise ValueError(
-                f"The augmentation {step!r} returned NaN or infinity, from which "
-                "no network can learn."
+                f"The augmentation {step!r} returned NaN or infinity. All values must "
+                "be finite."
             )
         patches = augmented
     return patches

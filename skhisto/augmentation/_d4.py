@@ -1,27 +1,25 @@
-"""Random rotations by 90 degrees and flips."""
-
-from dataclasses import dataclass
+"""Random rotations by multiples of 90 degrees, and flips."""
 
 import numpy as np
 
-from skhisto.augmentation._checks import check_batch
+from skhisto.augmentation._base import Augmentation
 from skhisto.patches._views import SYMMETRIES, check_square, view
 
 
-@dataclass(frozen=True)
-class D4:
-    """Show each patch from one of the eight sides of the square, drawn at random.
+class D4(Augmentation):
+    """Rotate and flip each patch at random.
 
-    Rotations by 0, 90, 180 and 270 degrees, with and without a flip, are drawn equally
-    often. They move pixels without interpolation, and tissue has no right way up. The
-    name is that of the group which they form, the symmetries of the square.
+    Each patch becomes one of the eight views of the square: a rotation by 0, 90, 180 or
+    270 degrees, with or without a flip. All views are equally likely. Pixels move
+    without interpolation. Tissue has no preferred orientation, so that all views are
+    equally valid. These views form the dihedral group D4.
 
-    It suits square patches of any dtype and number of channels.
+    The patches must be square. Their dtype and number of channels are arbitrary.
 
     See Also
     --------
-    StainJitter : Changes how strongly each patch is stained.
-    BrightnessJitter : Makes each patch brighter or darker.
+    StainJitter : Changes the stain concentrations of patches.
+    BrightnessJitter : Changes the brightness of patches.
 
     Examples
     --------
@@ -37,54 +35,45 @@ class D4:
             [5, 7]]], dtype=uint8)
     """
 
-    __module__ = "skhisto"  # where users import it from, and pickles look for it
+    __module__ = "skhisto"  # the name that pickles and skops files store
 
-    def check(self, patch_shape: tuple[int, int, int], pixel_dtype: str) -> None:
-        """Raise an error unless patches suit.
-
-        Parameters
-        ----------
-        patch_shape : tuple of int (height, width, channels)
-            Shape of each patch, in pixels.
-        pixel_dtype : str
-            Not used: any suits.
-
-        Raises
-        ------
-        ValueError
-            If the patches are not square.
-        """
-        check_square(patch_shape, "D4()")
-
-    def __call__(
-        self, patches: np.ndarray, random_state: int | np.random.Generator
-    ) -> np.ndarray:
-        """Show each patch from a side drawn at random.
+    def augment(self, patches: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Replace each patch by one of its eight views.
 
         Parameters
         ----------
-        patches : ndarray of shape (n, height, width, channels)
-            Square patches of any dtype. They are left as they are.
-        random_state : int or Generator
-            Seed or source of the random numbers.
+        patches : ndarray of shape (n, size, size, channels)
+            Square patches of any dtype. They are not modified.
+        rng : numpy.random.Generator
+            Source of the random numbers.
 
         Returns
         -------
-        augmented : ndarray of shape (n, height, width, channels)
+        augmented : ndarray of shape (n, size, size, channels)
             New patches of the same dtype.
-
-        Raises
-        ------
-        TypeError
-            If `patches` is no NumPy array.
-        ValueError
-            If it has another number of axes, or the patches are not square.
         """
-        check_batch(patches)
-        self.check(patches.shape[1:], patches.dtype.name)
         views = SYMMETRIES["d4"]
-        drawn = np.random.default_rng(random_state).choice(views, len(patches))
+        drawn = rng.choice(views, len(patches))
         augmented = np.empty_like(patches)
         for number in views:
             augmented[drawn == number] = view(patches[drawn == number], number)
         return augmented
+
+    def check_patches(
+        self, patch_shape: tuple[int, int, int], pixel_dtype: str
+    ) -> None:
+        """Raise an error if the patches are not square.
+
+        Parameters
+        ----------
+        patch_shape : tuple of int (height, width, channels)
+            Shape of the patches, in pixels.
+        pixel_dtype : str
+            Ignored.
+
+        Raises
+        ------
+        ValueError
+            If the height and the width differ.
+        """
+        check_square(patch_shape, "D4()")

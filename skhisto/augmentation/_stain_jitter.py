@@ -1,54 +1,52 @@
-"""Random changes of the amount of stain."""
+"""Random changes of stain concentrations."""
 
-from dataclasses import dataclass
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
 
 from skhisto._stain.density import DENSITY_OF_UINT8, HE_STAINS, unit_length
-from skhisto.augmentation._checks import check_batch, check_strength
+from skhisto.augmentation._base import Augmentation
 
-# Density in (red, green, blue) of haematoxylin, eosin, and what neither explains.
+# Optical density in (red, green, blue) of haematoxylin, eosin, and the residual.
 _STAINS = np.vstack([HE_STAINS, unit_length(np.cross(*HE_STAINS))])
 _UNMIXING = np.linalg.inv(_STAINS)
 
 
-@dataclass(frozen=True)
-class StainJitter:
-    """Change how strongly each patch is stained with haematoxylin and eosin.
+class StainJitter(Augmentation):
+    """Change the concentrations of haematoxylin and eosin in each patch at random.
 
-    Laboratories and scanners stain and see tissue differently. Each patch is split, in
-    optical density, into the concentrations of haematoxylin, of eosin, and of what
-    neither explains: the direction at right angles to both. Each concentration ``c``
-    becomes ``alpha * c + beta``, with `alpha` and `beta` drawn for each patch and
-    stain [1]_.
+    This simulates the differences between laboratories and between scanners. The
+    optical density of each pixel is decomposed into the concentrations of haematoxylin,
+    eosin, and a residual, which is orthogonal to both. Each concentration ``c`` becomes
+    ``alpha * c + beta``. `alpha` and `beta` are drawn for each patch and each
+    concentration [1]_.
 
-    It suits RGB patches of dtype uint8. White stays white if `shift` is 0, and a
-    channel in which a pixel lets no light through stays 0.
+    The patches must be RGB patches of dtype uint8. Intensities of 0 stay 0. If `shift`
+    is 0, white stays white.
 
     Parameters
     ----------
     scale : float, default=0.2
-        `alpha` is uniform in ``[1 - scale, 1 + scale]``. From 0 to 1.
+        Half-width of the range of `alpha`, in [0, 1]. `alpha` is drawn uniformly from
+        ``[1 - scale, 1 + scale]``.
     shift : float, default=0.05
-        `beta` is uniform in ``[-shift, shift]``, in units of decadic optical density:
-        0.05 of eosin takes away 11 % of the green light. From 0 to 1.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is no number from 0 to 1.
+        Half-width of the range of `beta`, in [0, 1], in units of decadic optical
+        density. `beta` is drawn uniformly from ``[-shift, shift]``. A shift of 0.05 in
+        eosin absorbs 11 % of the green light.
 
     See Also
     --------
     D4 : Rotates and flips patches.
-    BrightnessJitter : Makes each patch brighter or darker.
+    BrightnessJitter : Changes the brightness of patches.
 
     Notes
     -----
-    Tellez et al. split colours into haematoxylin, eosin and DAB, a brown stain of
-    immunohistochemistry. Patches stained with haematoxylin and eosin hold none, so the
-    third direction here belongs to no stain. The vectors of the two stains are those
-    of Ruifrok and Johnston.
+    Tellez et al. decompose colours into haematoxylin, eosin and DAB, a brown stain for
+    immunohistochemistry. Patches stained with haematoxylin and eosin contain no DAB,
+    and the residual replaces it here. The stain vectors are those of Ruifrok and
+    Johnston.
 
     References
     ----------
@@ -69,67 +67,32 @@ class StainJitter:
     True
     """
 
-    __module__ = "skhisto"  # where users import it from, and pickles look for it
+    __module__ = "skhisto"  # the name that pickles and skops files store
 
-    scale: float = 0.2
-    shift: float = 0.05
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "scale": [Interval(Real, 0, 1, closed="both")],
+        "shift": [Interval(Real, 0, 1, closed="both")],
+    }
 
-    def __post_init__(self) -> None:
-        check_strength("scale", self.scale)
-        check_strength("shift", self.shift)
+    def __init__(self, *, scale: float = 0.2, shift: float = 0.05) -> None:
+        self.scale = scale
+        self.shift = shift
 
-    def check(self, patch_shape: tuple[int, int, int], pixel_dtype: str) -> None:
-        """Raise an error unless patches suit.
-
-        Parameters
-        ----------
-        patch_shape : tuple of int (height, width, channels)
-            Shape of each patch, in pixels.
-        pixel_dtype : str
-            Dtype of the pixels.
-
-        Raises
-        ------
-        ValueError
-            If the patches are not RGB of dtype uint8.
-        """
-        n_channels = patch_shape[2]
-        if n_channels != 3 or pixel_dtype != "uint8":
-            raise ValueError(
-                "StainJitter needs RGB patches of dtype uint8, with 3 channels from 0 "
-                f"to 255, but these have {n_channels} channel(s) and are taken as "
-                f"{pixel_dtype}: give pixels as they were read, or do without 'stain' "
-                "in augment."
-            )
-
-    def __call__(
-        self, patches: np.ndarray, random_state: int | np.random.Generator
-    ) -> np.ndarray:
-        """Stain each patch more or less strongly.
+    def augment(self, patches: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Change the concentrations in each patch.
 
         Parameters
         ----------
         patches : ndarray of shape (n, height, width, 3), uint8
-            RGB patches. They are left as they are.
-        random_state : int or Generator
-            Seed or source of the random numbers.
+            RGB patches. They are not modified.
+        rng : numpy.random.Generator
+            Source of the random numbers.
 
         Returns
         -------
         augmented : ndarray of shape (n, height, width, 3), uint8
             New patches.
-
-        Raises
-        ------
-        TypeError
-            If `patches` is no NumPy array.
-        ValueError
-            If it has another number of axes, or the patches are not RGB of dtype
-            uint8.
         """
-        check_batch(patches)
-        self.check(patches.shape[1:], patches.dtype.name)
-        rng = np.random.default_rng(random_state)
         n_patches = len(patches)
         alpha = rng.uniform(1 - self.scale, 1 + self.scale, (n_patches, 1, 3))
         beta = rng.uniform(-self.shift, self.shift, (n_patches, 1, 3))
@@ -137,14 +100,41 @@ class StainJitter:
         offset = beta @ _STAINS
         return _add_density(patches, gain.astype("f4"), offset.astype("f4"))
 
+    def check_patches(
+        self, patch_shape: tuple[int, int, int], pixel_dtype: str
+    ) -> None:
+        """Raise an error if the patches are not RGB patches of dtype uint8.
+
+        Parameters
+        ----------
+        patch_shape : tuple of int (height, width, channels)
+            Shape of the patches, in pixels.
+        pixel_dtype : str
+            Dtype of the pixels.
+
+        Raises
+        ------
+        ValueError
+            If the number of channels is not 3 or the dtype is not uint8.
+        """
+        n_channels = patch_shape[2]
+        if n_channels != 3 or pixel_dtype != "uint8":
+            raise ValueError(
+                "StainJitter needs RGB patches of dtype uint8 (3 channels, 0 to 255), "
+                f"but these have {n_channels} channel(s) and are treated as "
+                f"{pixel_dtype}. Pass the original RGB pixels without scaling, or "
+                "remove the stain augmentation from augment."
+            )
+
 
 def _add_density(
     patches: np.ndarray, gain: np.ndarray, offset: np.ndarray
 ) -> np.ndarray:
     """Add ``density @ gain + offset`` to the density of each patch.
 
-    As a factor on the intensities: adding nothing changes no bit, and black, whose
-    density is not known, stays black. In place, as most of the time goes into memory.
+    The added density is applied as a factor on the intensities. Hence adding zero
+    changes no bit, and black, whose density is unknown, stays black. Operations are in
+    place because memory access takes most of the time.
     """
     n_patches, height, width, _ = patches.shape
     added = DENSITY_OF_UINT8[patches].reshape(n_patches, height * width, 3) @ gain

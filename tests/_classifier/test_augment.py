@@ -5,12 +5,13 @@ import threading
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
-from skhisto import D4, StainJitter
+from skhisto import D4, PatchCNNClassifier, StainJitter
 
 
 class Spy:
-    """An augmentation that changes nothing, and remembers what it was given."""
+    """An augmentation that records its calls and returns the patches unchanged."""
 
     def __init__(self):
         self.patches, self.draws, self.threads = [], [], set()
@@ -22,14 +23,14 @@ class Spy:
         return patches
 
     def __deepcopy__(self, memo):
-        return self  # so that clones are spied on too
+        return self  # clones of the classifier use the same spy
 
 
 def weights(classifier):
     return np.concatenate([w.ravel() for w in classifier.weights_.values()])
 
 
-def test_training_batches_are_augmented_as_raw_pixels_in_another_thread(
+def test_training_batches_are_augmented_as_unscaled_pixels_in_another_thread(
     tiny_cnn, bright_or_dark
 ):
     X, y, _ = bright_or_dark
@@ -50,9 +51,7 @@ def test_neither_validation_nor_prediction_is_augmented(tiny_cnn, bright_or_dark
     assert [len(patches) for patches in spy.patches] == [30]
 
 
-def test_augmentation_changes_what_is_learned_and_its_order_counts(
-    tiny_cnn, bright_or_dark
-):
+def test_the_augmentations_and_their_order_affect_the_weights(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
     tiny_cnn.set_params(epochs=1)
     plain, shown, stained, both, other_way_round = (
@@ -65,10 +64,8 @@ def test_augmentation_changes_what_is_learned_and_its_order_counts(
     np.testing.assert_array_equal(weights(tiny_cnn.fit(X, y)), both)
 
 
-@pytest.mark.parametrize("augment", ["brightness", ["d4", StainJitter(0.3)]])
-def test_the_same_seed_gives_the_same_weights_bitwise(
-    tiny_cnn, bright_or_dark, augment
-):
+@pytest.mark.parametrize("augment", ["brightness", ["d4", StainJitter(scale=0.3)]])
+def test_the_same_seed_gives_bitwise_equal_weights(tiny_cnn, bright_or_dark, augment):
     X, y, _ = bright_or_dark
     tiny_cnn.set_params(augment=augment, epochs=2)
     first = weights(clone(tiny_cnn).fit(X, y))
@@ -82,14 +79,51 @@ def test_the_same_seed_gives_the_same_weights_bitwise(
         ("stain", (12, 12, 1), "uint8", r"needs RGB patches of dtype uint8"),
         ("stain", (12, 12, 3), "float32", r"needs RGB patches of dtype uint8"),
         ("brightness", (12, 12, 3), "float32", r"needs patches of dtype uint8 or"),
-        ("flip", (12, 12, 3), "uint8", r"the names are 'd4', 'stain', 'brightness'"),
+        ("flip", (12, 12, 3), "uint8", r"Available names: 'd4', 'stain', 'brightness'"),
+        (
+            StainJitter(scale=2),
+            (12, 12, 3),
+            "uint8",
+            r"'scale' parameter of StainJitter",
+        ),
         (lambda X, rng: X[:1], (12, 12, 3), "uint8", r"returned an array of shape"),
     ],
 )
-def test_patches_that_do_not_suit_are_an_error(
+def test_errors_are_raised_before_the_classifier_is_fitted(
     tiny_cnn, augment, shape, dtype, message
 ):
     X, y = np.ones((20, *shape), dtype), np.arange(20) % 2
     with pytest.raises(ValueError, match=message):
         tiny_cnn.set_params(augment=augment).fit(X, y)
     assert not hasattr(tiny_cnn, "weights_")
+
+
+def test_a_classifier_exposes_and_clones_the_parameters_of_an_augmentation():
+    classifier = PatchCNNClassifier(augment=StainJitter(scale=0.1))
+    assert classifier.get_params()["augment__scale"] == 0.1
+    cloned = clone(classifier).set_params(augment__scale=0.3)
+    assert cloned.augment == StainJitter(scale=0.3)
+    assert classifier.augment == StainJitter(scale=0.1)
+    assert "augment=StainJitter(scale=0.1)" in repr(classifier)
+
+
+def test_a_search_tries_parameters_of_an_augmentation(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(augment=StainJitter(), epochs=1)
+    search = GridSearchCV(tiny_cnn, {"augment__scale": [0, 1]}, cv=2, refit=False)
+    search.fit(X, y)
+    assert search.cv_results_["param_augment__scale"].tolist() == [0, 1]
+    assert tiny_cnn.augment == StainJitter()
+    stronger = clone(tiny_cnn).set_params(augment__scale=1)
+    assert not np.array_equal(weights(tiny_cnn.fit(X, y)), weights(stronger.fit(X, y)))
+
+
+def test_the_stains_of_rgba_patches_are_kept_with_a_warning(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    opaque = np.concatenate([X, np.full_like(X[..., :1], 255)], axis=-1)
+    tiny_cnn.set_params(epochs=1)
+    with pytest.warns(UserWarning, match="have 4 channels .* alpha channel"):
+        tiny_cnn.set_params(augment="auto").fit(opaque, y)
+    by_auto = weights(tiny_cnn)
+    tiny_cnn.set_params(augment="d4").fit(opaque, y)
+    np.testing.assert_array_equal(weights(tiny_cnn), by_auto)

@@ -13,7 +13,7 @@ from skhisto import D4, PatchLoader, StainJitter
 
 RECIPE = {
     "architecture": "compact",
-    "augment": ["d4", StainJitter(0.2)],
+    "augment": ["d4", StainJitter(scale=0.2)],
     "tta": "d4",
     "learning_rate_schedule": "one_cycle",
 }
