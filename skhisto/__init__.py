@@ -1,6 +1,7 @@
 """Keras CNNs for histopathology patches as scikit-learn estimators."""
 
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
+from skhisto._fork import watch_forks as _watch_forks
 from skhisto.architectures import CompactCNN, ReferenceCNN
 from skhisto.augmentation import D4, BrightnessJitter, StainJitter
 from skhisto.datasets import (
@@ -45,3 +46,5 @@ __all__ = [
 ]
 
 __version__ = "0.1.0.dev0"
+
+_watch_forks()

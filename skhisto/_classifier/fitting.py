@@ -47,8 +47,10 @@ def fit_network(
     context : sklearn.callback.CallbackContext, default=None
         The context of the fit, whose callbacks are told of each epoch.
     """
+    from skhisto._keras.runtime import check_runtime
     from skhisto._keras.training_loop import train
 
+    check_runtime()
     initial = _initial_network(classifier, data, seed)
     plan = _plan(classifier, data, seed, is_partial)
     fixed = _fixed_attributes(initial.spec, data, plan)
@@ -82,7 +84,9 @@ def fitted_spec(classifier: BaseEstimator) -> "NetworkSpec":
     """
     from skhisto._keras.network import Ends, NetworkSpec
     from skhisto._keras.precision import resolve
+    from skhisto._keras.runtime import check_runtime
 
+    check_runtime()
     n_classes = len(classifier.classes_)
     ends = Ends(
         classifier.patch_shape_,

@@ -5,8 +5,8 @@ import pytest
 from scipy.special import logit
 
 from skhisto import load_patch_folder
-from skhisto.patches._views import SYMMETRIES, view
 from skhisto._keras.inference import logits_of_mean_probabilities
+from skhisto.patches._views import SYMMETRIES, view
 
 
 @pytest.fixture

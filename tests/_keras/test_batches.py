@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhisto._keras.batches import TrainingBatches, as_pixels, prefetch
 from skhisto._data.samples import Samples
+from skhisto._keras.batches import TrainingBatches, as_pixels, prefetch
 
 # Here every row has a label of its own, to be told apart.
 pytestmark = pytest.mark.filterwarnings("ignore:The number of unique classes")

@@ -5,11 +5,11 @@ import keras
 import numpy as np
 import pytest
 
+from skhisto._data.samples import Samples
 from skhisto._keras.batches import TrainingBatches
+from skhisto._keras.compiled_network import TrainableNetwork, borrow_network
 from skhisto._keras.network import NetworkSpec, build, by_name
 from skhisto._keras.pool import POOL
-from skhisto._keras.compiled_network import TrainableNetwork, borrow_network
-from skhisto._data.samples import Samples
 
 OPTIMIZERS = [
     ("adadelta", None),

@@ -6,9 +6,9 @@ from scipy.special import expit, softmax
 
 from skhisto import PatchCNNClassifier
 from skhisto._classifier.fitting import network_spec
-from skhisto._keras.network import NetworkSpec, build, by_name
 from skhisto._keras.folding import prepare_folding
 from skhisto._keras.inference import InferenceNetwork, live_model, predict_logits
+from skhisto._keras.network import NetworkSpec, build, by_name
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (20, 12, 12, 3), dtype=np.uint8)

@@ -4,8 +4,8 @@ import pytest
 
 from skhisto import PatchCNNClassifier
 from skhisto._classifier.fitting import network_spec
-from skhisto._keras.network import NetworkSpec, build, by_name
 from skhisto._keras.inference import BATCH_SIZES, live_model, predict_logits
+from skhisto._keras.network import NetworkSpec, build, by_name
 
 
 def conv_network(patch_shape, n_outputs):

@@ -6,19 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skhisto._stain.macenko import (
-    are_distinct,
-    macenko_reference,
-    measure_macenko,
-    normalise_macenko,
-    percentiles,
-)
 from skhisto._stain.density import (
     EOSIN,
     HE_STAINS,
     mix_stains,
     optical_density,
     unit_length,
+)
+from skhisto._stain.macenko import (
+    are_distinct,
+    macenko_reference,
+    measure_macenko,
+    normalise_macenko,
+    percentiles,
 )
 
 seeded = settings(derandomize=True, deadline=None)

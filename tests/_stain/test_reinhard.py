@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from skhisto._stain.density import mix_stains
 from skhisto._stain.reinhard import (
     LAB_FROM_LMS,
     LMS_FROM_RGB,
@@ -16,7 +17,6 @@ from skhisto._stain.reinhard import (
     reinhard_reference,
     rgb_from_lab,
 )
-from skhisto._stain.density import mix_stains
 from skhisto._stain.tissue_mask import as_planes, density_planes, is_tissue
 
 seeded = settings(derandomize=True, deadline=None)

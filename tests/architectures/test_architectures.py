@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from skhisto._keras.architectures import choose_padding
 
 from skhisto import PatchCNNClassifier
 from skhisto._classifier.fitting import network_spec
-from skhisto._keras.architectures import choose_padding
 from skhisto._keras.network import build
 
 

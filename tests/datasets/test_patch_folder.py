@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from skhisto.patches._patch_array import PatchArray
 from skhisto.datasets import load_patch_folder
 from skhisto.datasets._id_table import integer_labels, listed, read_id_table
+from skhisto.patches._patch_array import PatchArray
 
 # Any text on one line. Lone surrogates cannot be written in UTF-8.
 words = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12)

@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from skhisto.patches._patch_array import PatchArray
 from skhisto.datasets import load_pcam
+from skhisto.patches._patch_array import PatchArray
 
 h5py = pytest.importorskip("h5py")
 

@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
 from skhisto import PatchArray
-from skhisto.patches import _transformed
 from skhisto._stain.density import HE_STAINS, mix_stains, unit_length
+from skhisto.patches import _transformed
 from skhisto.preprocessing import CenterCrop, PatchLoader, StainNormalizer
 
 METHODS = ["macenko", "reinhard"]

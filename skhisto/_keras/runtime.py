@@ -1,0 +1,16 @@
+"""Whether TensorFlow can work in this process at all."""
+
+import tensorflow as tf
+
+from skhisto._fork import check_not_forked
+
+
+def check_runtime() -> None:
+    """Raise a RuntimeError where TensorFlow would hang or cannot run eagerly."""
+    check_not_forked()
+    if not tf.executing_eagerly():
+        raise RuntimeError(
+            "skhisto needs TensorFlow's eager execution, which is disabled here. "
+            "Remove tf.compat.v1.disable_eager_execution() or disable_v2_behavior(), "
+            "and do not call fit or predict inside a tf.function or a tf.Graph."
+        )
