@@ -15,7 +15,8 @@ import keras
 from skhisto._keras.isolated_build import isolated_build
 from skhisto._keras.precision import POLICIES
 
-DEFAULT_POLICY = POLICIES["bfloat16"]
+_DEFAULT_DTYPE = "bfloat16"
+DEFAULT_POLICY = POLICIES[_DEFAULT_DTYPE]
 """The policy of a network whose configuration is stored."""
 
 # Layers of Keras that contain code or objects of other libraries.
@@ -49,6 +50,9 @@ def build_from_config(config: str, precision: str) -> keras.Model:
         settings = item["config"]
         if item["class_name"] == "DTypePolicy" and settings["name"] == DEFAULT_POLICY:
             settings["name"] = POLICIES[precision]
+        # Inputs of inner networks, and operations, store the number format itself.
+        elif isinstance(settings, dict) and settings.get("dtype") == _DEFAULT_DTYPE:
+            settings["dtype"] = precision
     with isolated_build(0, POLICIES[precision]):
         return keras.saving.deserialize_keras_object(objects, safe_mode=True)
 

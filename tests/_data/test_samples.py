@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from skhisto._data.samples import Samples, two_sided
+from skhisto._data.samples import Samples, with_both_classes
 
 
 def samples(y, **kwargs):
@@ -90,7 +90,7 @@ def test_loss_and_accuracy_are_weighted_means(n_outputs, seed):
     logits = rng.normal(size=(12, n_outputs)).astype(np.float32)
     weight = rng.uniform(0.1, 1, 12)
     loss, accuracy = samples(y, sample_weight=weight).loss_and_accuracy(logits)
-    exp = np.exp(two_sided(logits))
+    exp = np.exp(with_both_classes(logits))
     proba = exp / exp.sum(axis=1, keepdims=True)
     losses = -np.log(proba[np.arange(12), y])
     assert loss == pytest.approx(np.average(losses, weights=weight), rel=1e-4)

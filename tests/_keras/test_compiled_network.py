@@ -7,8 +7,8 @@ import pytest
 
 from skhisto._data.samples import Samples
 from skhisto._keras.batches import TrainingBatches
-from skhisto._keras.compiled_network import TrainableNetwork, borrow_network
-from skhisto._keras.network import NetworkSpec, build, by_name
+from skhisto._keras.compiled_network import CompiledNetwork, borrow_network
+from skhisto._keras.network import Ends, initial_network
 from skhisto._keras.pool import POOL
 
 OPTIMIZERS = [
@@ -39,7 +39,16 @@ def dropout_network(patch_shape, n_outputs):
     )
 
 
-SPEC = NetworkSpec(dropout_network, (3, 3, 1), 1, "float32")
+def described(builder, patch_shape, n_outputs, pixel_dtype, seed=0):
+    ends = Ends(patch_shape, n_outputs, pixel_dtype)
+    return initial_network(builder, ends, "float32", seed)
+
+
+def described_dropout(seed=0):
+    return described(dropout_network, (3, 3, 1), 1, "float32", seed)
+
+
+SPEC = described_dropout().spec
 
 
 def trained(network, seed=0, learning_rate=0.1, weights=None, n_rows=10):
@@ -47,7 +56,7 @@ def trained(network, seed=0, learning_rate=0.1, weights=None, n_rows=10):
     X = rng.normal(size=(n_rows, 3, 3, 1))
     samples = Samples.from_arrays(X, np.arange(n_rows) % 2)
     batches = TrainingBatches(samples, batch_size=4, pixel_dtype="float32")
-    weights = weights or by_name(build(SPEC, seed).weights)
+    weights = weights or described_dropout(seed).weights
     network.load(weights, None, learning_rate)
     callbacks = keras.callbacks.CallbackList(model=network.network)
     for epoch in range(2):
@@ -66,9 +75,9 @@ def trained(network, seed=0, learning_rate=0.1, weights=None, n_rows=10):
 )
 def test_a_used_network_trains_bitwise_as_a_new_one(optimizer, params, precision):
     spec = replace(SPEC, precision=precision)
-    used = TrainableNetwork(spec, optimizer, params)
+    used = CompiledNetwork(spec, optimizer, params)
     trained(used, seed=1)
-    new = TrainableNetwork(spec, optimizer, params)
+    new = CompiledNetwork(spec, optimizer, params)
     states, logs = trained(used)
     new_states, new_logs = trained(new)
     for state, new_state in zip(states, new_states, strict=True):
@@ -91,8 +100,9 @@ def test_a_second_training_traces_no_graph():
         layers = dropout_network(patch_shape, n_outputs).layers
         return keras.Sequential([CountingLayer(), *layers])
 
-    spec = NetworkSpec(counting_network, (3, 3, 1), 1, "float32")
-    weights = by_name(build(spec, 0).weights)
+    with pytest.warns(UserWarning, match="cannot be stored"):
+        initial = described(counting_network, (3, 3, 1), 1, "float32")
+    spec, weights = initial.spec, initial.weights
     with borrow_network(spec, "sgd", None) as network:
         trained(network, weights=weights)
     calls = CountingLayer.calls
@@ -105,9 +115,9 @@ def test_a_second_training_traces_no_graph():
 @pytest.mark.parametrize(
     ("spec", "optimizer", "params"),
     [
-        (NetworkSpec(dropout_network, (3, 3, 1), 1, "uint8"), "sgd", None),
-        (NetworkSpec(dropout_network, (3, 3, 1), 3, "float32"), "sgd", None),
-        (NetworkSpec(dropout_network, (3, 4, 1), 1, "float32"), "sgd", None),
+        (described(dropout_network, (3, 3, 1), 1, "uint8").spec, "sgd", None),
+        (described(dropout_network, (3, 3, 1), 3, "float32").spec, "sgd", None),
+        (described(dropout_network, (3, 4, 1), 1, "float32").spec, "sgd", None),
         (replace(SPEC, precision="bfloat16"), "sgd", None),
         (SPEC, "adam", None),
         (SPEC, "sgd", {"clipnorm": 1.0}),
@@ -124,18 +134,18 @@ def test_the_learning_rate_is_no_part_of_the_graph():
     with borrow_network(SPEC, "sgd", None) as network:
         slow, _ = trained(network, learning_rate=1e-6)
         fast, _ = trained(network, learning_rate=0.5)
-    initial = build(SPEC, 0).get_weights()[0]
+    initial = next(iter(described_dropout().weights.values()))
     assert np.abs(fast[0] - initial).max() > 100 * np.abs(slow[0] - initial).max() > 0
 
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 def test_losses_and_accuracies_are_averages_over_rows_and_not_over_batches():
-    spec = NetworkSpec(
+    spec = described(
         lambda shape, n: keras.Sequential([keras.layers.Flatten()]),
         (1, 1, 1),
         1,
         "float32",
-    )
+    ).spec
     logits = np.array([3.0, -2.0, 0.5, 1.0, -1.0])
     target = np.array([1, 1, 0, 1, 0])
     weight = np.array([1.0, 2.0, 0.5, 1.0, 0.5])
@@ -143,7 +153,7 @@ def test_losses_and_accuracies_are_averages_over_rows_and_not_over_batches():
         logits.reshape(5, 1, 1, 1), target, sample_weight=weight
     )
     batches = TrainingBatches(samples, batch_size=2, pixel_dtype="float32")
-    network = TrainableNetwork(spec, "sgd", None)
+    network = CompiledNetwork(spec, "sgd", None)
     callbacks = keras.callbacks.CallbackList(model=network.network)
     logs = network.epoch(batches, 0, 0, callbacks)
     losses = np.logaddexp(0, logits) - target * logits
@@ -153,7 +163,7 @@ def test_losses_and_accuracies_are_averages_over_rows_and_not_over_batches():
 
 
 def test_dropout_depends_on_seed_and_epoch():
-    network = TrainableNetwork(SPEC, "sgd", None)
+    network = CompiledNetwork(SPEC, "sgd", None)
     seeds = []
     for seed, epoch in [(0, 0), (0, 1), (1, 0), (0, 0)]:
         network._seed_dropout(seed, epoch)
@@ -165,14 +175,14 @@ def test_dropout_depends_on_seed_and_epoch():
 def test_idle_networks_are_bounded():
     for n_outputs in range(2, 14):
         with borrow_network(
-            NetworkSpec(dropout_network, (1, 1, 1), n_outputs, "uint8"), "sgd", None
+            described(dropout_network, (1, 1, 1), n_outputs, "uint8").spec, "sgd", None
         ):
             pass
     assert len(POOL._idle) <= 8
 
 
 def test_order_and_dropout_differ_between_epochs():
-    network = TrainableNetwork(SPEC, "sgd", None)
+    network = CompiledNetwork(SPEC, "sgd", None)
     seeds, orders = [], []
 
     class Batches(TrainingBatches):
@@ -185,7 +195,7 @@ def test_order_and_dropout_differ_between_epochs():
     X = np.arange(10.0)[:, None, None, None] * np.ones((3, 3, 1))
     samples = Samples.from_arrays(X, np.arange(10) % 2)
     batches = Batches(samples, batch_size=5, pixel_dtype="float32")
-    network.load(by_name(build(SPEC, 0).weights), None, 0.1)
+    network.load(described_dropout().weights, None, 0.1)
     callbacks = keras.callbacks.CallbackList(model=network.network)
     for number in (0, 1, 0):
         network.epoch(batches, 0, number, callbacks)
@@ -201,10 +211,10 @@ def test_an_epoch_that_ends_early_leaves_no_thread_behind(fails):
                 raise RuntimeError("enough")
             self.model.stop_training = True
 
-    network = TrainableNetwork(SPEC, "sgd", None)
+    network = CompiledNetwork(SPEC, "sgd", None)
     samples = Samples.from_arrays(np.zeros((40, 3, 3, 1)), np.arange(40) % 2)
     batches = TrainingBatches(samples, batch_size=5, pixel_dtype="float32")
-    network.load(by_name(build(SPEC, 0).weights), None, 0.1)
+    network.load(described_dropout().weights, None, 0.1)
     callbacks = keras.callbacks.CallbackList([Ending()], model=network.network)
     error = None
     try:
@@ -239,7 +249,7 @@ def dropout_before_norm(patch_shape, n_outputs):
 
 @pytest.mark.parametrize("n_rows", [64, 192])
 def test_statistics_are_those_of_the_patches_without_dropout(n_rows):
-    spec = NetworkSpec(dropout_before_norm, (2, 1, 1), 1, "float32")
+    initial = described(dropout_before_norm, (2, 1, 1), 1, "float32")
     X = np.random.default_rng(0).normal(3, 2, (n_rows, 2, 1, 1)).astype("f4")
     batches = TrainingBatches(
         Samples.from_arrays(X, np.arange(n_rows) % 2),
@@ -247,8 +257,8 @@ def test_statistics_are_those_of_the_patches_without_dropout(n_rows):
         pixel_dtype="float32",
         augment=lambda patches, rng: patches * 9,
     )
-    network = TrainableNetwork(spec, "sgd", None)
-    network.load(by_name(build(spec, 0).weights), None, 0.1)
+    network = CompiledNetwork(initial.spec, "sgd", None)
+    network.load(initial.weights, None, 0.1)
     network.estimate_statistics(batches, 0)
     mean, variance = statistics_of(network)
     np.testing.assert_allclose(mean, X.mean(axis=(0, 2, 3)), rtol=1e-4)
@@ -265,12 +275,12 @@ def one_norm_frozen_one_within(patch_shape, n_outputs):
 
 
 def test_batch_norm_within_networks_is_measured_and_frozen_one_left_alone():
-    spec = NetworkSpec(one_norm_frozen_one_within, (2, 1, 1), 1, "float32")
+    initial = described(one_norm_frozen_one_within, (2, 1, 1), 1, "float32")
     X = np.random.default_rng(0).normal(3, 2, (64, 2, 1, 1)).astype("f4")
     samples = Samples.from_arrays(X, np.arange(64) % 2)
     batches = TrainingBatches(samples, batch_size=4, pixel_dtype="float32")
-    network = TrainableNetwork(spec, "sgd", None)
-    network.load(by_name(build(spec, 0).weights), None, 0.1)
+    network = CompiledNetwork(initial.spec, "sgd", None)
+    network.load(initial.weights, None, 0.1)
     network.estimate_statistics(batches, 0)
     (frozen,) = (w for name, w in network.weights.items() if "frozen/moving_m" in name)
     (inner,) = (w for name, w in network.weights.items() if "inner/moving_m" in name)
@@ -279,7 +289,7 @@ def test_batch_norm_within_networks_is_measured_and_frozen_one_left_alone():
 
 
 def test_measuring_statistics_changes_nothing_else():
-    network = TrainableNetwork(SPEC, "adam", None)
+    network = CompiledNetwork(SPEC, "adam", None)
     states, _ = trained(network)
     samples = Samples.from_arrays(np.ones((10, 3, 3, 1)), np.arange(10) % 2)
     batches = TrainingBatches(samples, batch_size=4, pixel_dtype="float32")

@@ -4,11 +4,10 @@ import pytest
 from keras import layers
 from scipy.special import expit, softmax
 
-from skhisto import PatchCNNClassifier
-from skhisto._classifier.fitting import network_spec
 from skhisto._keras.folding import prepare_folding
 from skhisto._keras.inference import InferenceNetwork, live_model, predict_logits
-from skhisto._keras.network import NetworkSpec, build, by_name
+from skhisto._keras.network import Ends, initial_network
+from skhisto.architectures import ReferenceCNN
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (20, 12, 12, 3), dtype=np.uint8)
@@ -158,7 +157,11 @@ CASES = {
 }
 
 
-def random_weights(spec, seed=0):
+def described(builder, patch_shape=(12, 12, 3), n_outputs=2):
+    return initial_network(builder, Ends(patch_shape, n_outputs, "uint8"), "float32", 0)
+
+
+def random_weights(initial, seed=0):
     """Weights of a network that has been trained; positive, as variances must be."""
     rng = np.random.default_rng(seed)
     return {
@@ -166,17 +169,18 @@ def random_weights(spec, seed=0):
         / weight.shape[0] ** 0.5
         if weight.ndim
         else weight  # a counter
-        for name, weight in by_name(build(spec, seed=0).weights).items()
+        for name, weight in initial.weights.items()
     }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_folded_network_gives_the_logits_of_the_network(case):
     builder, n_folded = CASES[case]
-    spec = NetworkSpec(builder, (12, 12, 3), 2, "uint8")
-    assert len(prepare_folding(build(spec, seed=0))) == n_folded
-    weights = random_weights(spec)
-    network = build(spec, seed=0)
+    initial = described(builder)
+    spec = initial.spec
+    assert len(prepare_folding(spec.build())) == n_folded
+    weights = random_weights(initial)
+    network = spec.build()
     network.set_weights(list(weights.values()))
     np.testing.assert_allclose(
         predict_logits(spec, weights, X), network(X, training=False), rtol=1e-5
@@ -185,24 +189,26 @@ def test_a_folded_network_gives_the_logits_of_the_network(case):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_every_batch_norm_of_the_reference_network_is_folded(n_classes):
-    classifier = PatchCNNClassifier(filters=(4, 8), dense_units=8)
-    spec = network_spec(classifier, np.arange(n_classes), (12, 12, 3), "uint8")
-    assert len(prepare_folding(build(spec, seed=0))) == 5
-    weights = random_weights(spec)
+    architecture = ReferenceCNN(filters=(4, 8), dense_units=8)
+    initial = described(architecture, n_outputs=1 if n_classes == 2 else n_classes)
+    spec = initial.spec
+    assert len(prepare_folding(spec.build())) == 5
+    weights = random_weights(initial)
     logits = predict_logits(spec, weights, X)
     live = live_model(spec, weights).predict(X, verbose=0)
     probabilities = expit(logits) if n_classes == 2 else softmax(logits, axis=1)
     np.testing.assert_allclose(probabilities, live, atol=1e-5)
 
 
-def test_folding_new_weights_leaves_nothing_of_the_former():
-    spec = NetworkSpec(CASES["twice"][0], (12, 12, 3), 2, "uint8")
-    used, new = InferenceNetwork(spec), InferenceNetwork(spec)
-    used.load(random_weights(spec, seed=1))
+def test_folding_new_weights_leaves_nothing_of_the_previous_ones():
+    initial = described(CASES["twice"][0])
+    used, new = InferenceNetwork(initial.spec), InferenceNetwork(initial.spec)
+    used.load(random_weights(initial, seed=1))
     for network in (used, new):
-        network.load(random_weights(spec))
+        network.load(random_weights(initial))
     rows = np.arange(len(X))
-    np.testing.assert_array_equal(used.logits(X, rows, [0]), new.logits(X, rows, [0]))
+    logits, new_logits = (n.logits(X, rows, [0])[0] for n in (used, new))
+    np.testing.assert_array_equal(logits, new_logits)
 
 
 @pytest.mark.parametrize("name", ["MobileNetV2", "EfficientNetB0"])
@@ -214,10 +220,11 @@ def test_networks_of_keras_applications_give_their_logits(name):
         inputs = keras.Input(patch_shape)
         return keras.Model(inputs, layers.Dense(n_outputs)(backbone(inputs)))
 
-    spec = NetworkSpec(builder, (32, 32, 3), 2, "uint8")
-    assert len(prepare_folding(build(spec, seed=0))) > 20
-    weights = random_weights(spec)
-    network = build(spec, seed=0)
+    initial = described(builder, (32, 32, 3))
+    spec = initial.spec
+    assert len(prepare_folding(spec.build())) > 20
+    weights = random_weights(initial)
+    network = spec.build()
     network.set_weights(list(weights.values()))
     patches = RNG.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     expected = network(patches, training=False).numpy()

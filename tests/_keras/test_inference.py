@@ -2,10 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from skhisto import PatchCNNClassifier
-from skhisto._classifier.fitting import network_spec
 from skhisto._keras.inference import BATCH_SIZES, live_model, predict_logits
-from skhisto._keras.network import NetworkSpec, build, by_name
+from skhisto._keras.network import Ends, initial_network
+from skhisto.architectures import ReferenceCNN
 
 
 def conv_network(patch_shape, n_outputs):
@@ -21,14 +20,15 @@ def conv_network(patch_shape, n_outputs):
 
 
 BATCH_SIZE = BATCH_SIZES["float32"]
-SPEC = NetworkSpec(conv_network, (8, 8, 3), 2, "uint8")
-WEIGHTS = by_name(build(SPEC, seed=0).weights)
+INITIAL = initial_network(conv_network, Ends((8, 8, 3), 2, "uint8"), "float32", seed=0)
+SPEC, WEIGHTS = INITIAL.spec, INITIAL.weights
 X = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 3), dtype=np.uint8)
 
 
 def test_logits_equal_those_of_the_keras_model():
     logits = predict_logits(SPEC, WEIGHTS, X)
-    network = build(SPEC, seed=0)
+    network = SPEC.build()
+    network.set_weights(list(WEIGHTS.values()))
     np.testing.assert_allclose(logits, network(X, training=False), atol=1e-5)
     assert logits.dtype == np.float32
 
@@ -47,12 +47,12 @@ def test_a_patch_has_the_same_logits_bitwise_whatever_else_is_predicted(rows):
 def test_a_patch_has_the_same_logits_bitwise_in_every_place_of_a_batch(
     patch_shape, precision
 ):
-    classifier = PatchCNNClassifier(precision=precision)
-    spec = network_spec(classifier, np.arange(3), patch_shape, "uint8")
-    weights = by_name(build(spec, seed=0).weights)
+    ends = Ends(patch_shape, 3, "uint8")
+    initial = initial_network(ReferenceCNN(), ends, precision, seed=0)
     patch = np.random.default_rng(0).integers(0, 256, (1, *patch_shape), dtype=np.uint8)
     n = BATCH_SIZES[precision]
-    logits = predict_logits(spec, weights, np.repeat(patch, n, axis=0))
+    patches = np.repeat(patch, n, axis=0)
+    logits = predict_logits(initial.spec, initial.weights, patches)
     np.testing.assert_array_equal(logits, logits[:1].repeat(n, axis=0))
 
 
@@ -75,7 +75,21 @@ def test_the_live_model_gives_probabilities():
     np.testing.assert_allclose(probabilities, expected, atol=1e-6)
 
 
-def test_weights_of_another_network_are_an_error():
-    other = NetworkSpec(conv_network, (8, 8, 3), 3, "uint8")
-    with pytest.raises(ValueError, match=r"weights do not suit .* changed since fit"):
-        predict_logits(other, WEIGHTS, X)
+NUMBERS = initial_network(
+    conv_network, Ends((8, 8, 3), 2, "float32"), "float32", seed=0
+)
+
+
+def test_values_far_outside_the_range_of_the_fit_get_a_warning():
+    with pytest.warns(
+        UserWarning, match=r"from 0 to 255, but .* from 0 to 1\. Scale X"
+    ):
+        predict_logits(
+            NUMBERS.spec, NUMBERS.weights, X.astype("f4"), fitted_range=(0.0, 1.0)
+        )
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_around_the_range_of_the_fit_get_no_warning():
+    patches = np.linspace(-0.9, 1.9, 2 * 8 * 8 * 3, dtype="f4").reshape(2, 8, 8, 3)
+    predict_logits(NUMBERS.spec, NUMBERS.weights, patches, fitted_range=(0.0, 1.0))
