@@ -1,6 +1,10 @@
 """Who may import whom, as docs/architecture.rst says."""
 
 import ast
+import io
+import tokenize
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,59 +14,115 @@ import skhisto
 PACKAGE = Path(skhisto.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
+# For each part of the package, the parts that it may import, also for types only.
+ALLOWED = {
+    "_fork": set(),
+    "_value_object": set(),
+    "metrics": set(),
+    "patches": set(),
+    "_stain": set(),
+    "architectures": {"_value_object"},
+    "augmentation": {"_value_object", "_stain", "patches"},
+    "preprocessing": {"_stain", "patches"},
+    "datasets": {"_stain", "patches"},
+    "_data": {"patches"},
+    "_keras": {"_data", "_fork", "patches"},
+    "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
+    "inspection": {"_classifier", "_data", "_keras", "patches"},
+}
+# For each library that takes time to import, the modules that may import it.
+LAZY = {
+    "tensorflow": ("_keras/",),
+    # The classifier imports Keras for the type of its property `model_` only.
+    "keras": ("_keras/", "architectures/", "_classifier/patch_cnn.py"),
+    "scikeras": ("_keras/compiling.py",),
+    "matplotlib": ("inspection/",),
+    "h5py": ("patches/_hdf5.py", "datasets/_pcam.py"),
+}
+MAX_LINES = 400
 
-def imports_of(module):
-    """Names of all modules that are imported for more than their types."""
-    tree = ast.parse((PACKAGE / module).read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
-    for node in ast.walk(tree):
+
+@cache
+def tree_of(module):
+    return ast.parse((PACKAGE / module).read_text())
+
+
+def names_in(nodes):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def imported(module, *names):
-    return [
-        found
-        for found in imports_of(module)
-        for name in names
-        if found == name or found.startswith(f"{name}.")
-    ]
+def imports_of(module):
+    """Names of all that a module imports anywhere."""
+    return set(names_in(ast.walk(tree_of(module))))
+
+
+def imports_at_the_top_of(module):
+    """Names of all that is imported when a module is."""
+    return set(names_in(tree_of(module).body))
+
+
+def part_of(module):
+    return module.parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m != Path("__init__.py")], ids=str
+)
+def test_a_module_imports_only_the_parts_below_its_own(module):
+    part = part_of(module)
+    parts = {n.split(".")[1] for n in imports_of(module) if n.startswith("skhisto.")}
+    assert parts - {part} <= ALLOWED[part]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_modules_import_only_what_is_below_them(module):
-    folder = module.parts[0]
-    if folder != "_network":
-        assert not imported(module, "keras", "tensorflow", "scikeras")
-    if module.name != "assembly.py":
-        assert not imported(module, "scikeras")
-    if folder == "_images":
-        assert not imported(
-            module, "sklearn", "skhisto.preprocessing", "skhisto.datasets"
+def test_slow_libraries_are_imported_where_they_are_needed_and_late(module):
+    for library, places in LAZY.items():
+        if library in {name.split(".")[0] for name in imports_of(module)}:
+            assert str(module.as_posix()).startswith(places)
+    at_the_top = {name.split(".")[0] for name in imports_at_the_top_of(module)}
+    if part_of(module) != "_keras":
+        assert not at_the_top & set(LAZY)
+        assert not any(
+            name.startswith("skhisto._keras") for name in imports_at_the_top_of(module)
         )
-    if folder == "augmentation":
-        assert not imported(module, "skhisto.preprocessing")
-    if folder in ("_images", "augmentation", "preprocessing", "datasets", "_network"):
-        assert not imported(
-            module, "skhisto._classifier.patch_cnn", "skhisto._classifier.fitting"
-        )
-    if folder in ("_images", "augmentation", "preprocessing", "datasets"):
-        assert not imported(
-            module, "skhisto._keras", "skhisto._data.samples", "skhisto._data.checks"
-        )
-    if folder in ("_images", "datasets"):
-        assert not imported(module, "skhisto.augmentation")
-    if module.name in ("_input.py", "_samples.py", "_validation_split.py"):
-        assert not imported(module, "skhisto._keras", "skhisto._classifier.fitting")
-    if module.name in ("_early_stopping.py", "_epoch_tasks.py"):
-        assert not imported(module, "skhisto")
-    if folder != "inspection":
-        assert not imported(module, "matplotlib", "skhisto.inspection") or (
-            module == Path("__init__.py")
-        )
-    if folder == "_network":
-        assert not imported(module, "skhisto.augmentation", "skhisto.preprocessing")
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    names = {
+        ".".join(["skhisto", *m.with_suffix("").parts]).removesuffix(".__init__"): m
+        for m in MODULES
+    }
+    graph = {
+        name: {
+            found
+            for imported in imports_of(module)
+            for found in (imported, imported.rpartition(".")[0])
+            if found in names and found not in ("skhisto", name)
+        }
+        for name, module in names.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_modules_are_short_apart_from_docstrings_and_comments(module):
+    assert len(code_lines(module)) <= MAX_LINES
+
+
+def code_lines(module):
+    """Numbers of the lines that hold code."""
+    source = (PACKAGE / module).read_text()
+    ignored = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT}
+    ignored |= {tokenize.DEDENT, tokenize.ENDMARKER}
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in ignored:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            lines -= set(range(node.lineno, node.end_lineno + 1))
+    return lines

@@ -1,6 +1,6 @@
 """The convolutional network as a scikit-learn classifier. No Keras in here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -18,13 +18,13 @@ from skhisto._classifier.fitting import fit_network, fitted_spec
 from skhisto._data.checks import PatchShape, check_fitted_patches
 from skhisto._data.samples import with_both_classes
 from skhisto._data.training_data import check_fit_data, check_partial_fit_data
+from skhisto.architectures._names import Builder
+from skhisto.augmentation._augment import AugmentParameter
 from skhisto.patches._patch_array import PatchArray
 from skhisto.patches._views import SYMMETRIES, check_square
 
 if TYPE_CHECKING:
     import keras
-
-    from skhisto.augmentation._augment import AugmentParameter
 
 _MAX_SEED = np.iinfo(np.int32).max
 # What has parameters of its own, for the message on one that has none.
@@ -286,7 +286,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        architecture: "str | Callable[[PatchShape, int], keras.Model]" = "reference",
+        architecture: str | Builder = "reference",
         patch_shape: PatchShape | None = None,
         precision: str = "float32",
         epochs: int = 10,
@@ -295,7 +295,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
         optimizer_params: Mapping[str, Any] | None = None,
-        augment: "AugmentParameter" = "auto",
+        augment: AugmentParameter = "auto",
         tta: str | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         early_stopping: bool = False,

@@ -5,15 +5,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from skhisto._data.checks import Patches
 from skhisto._data.samples import Samples
-
-if TYPE_CHECKING:
-    from skhisto.augmentation._augment import AugmentFunction
 
 _N_AHEAD = 2
 # Images scaled to [0, 1] or [-1, 1], or standardised, do not exceed this. Pixels from
@@ -24,6 +21,8 @@ _SAMPLE_SIZE = 1024
 _SAMPLE_BATCH_SIZE = 64
 # Tags of random streams: larger than any epoch's number, by which the order is drawn.
 _AUGMENT, _SAMPLE = 2**31, 2**31 + 1
+
+AugmentFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 Key = TypeVar("Key")
 Loaded = TypeVar("Loaded")
@@ -78,7 +77,7 @@ class TrainingBatches:
         *,
         batch_size: int,
         pixel_dtype: str,
-        augment: "AugmentFunction | None" = None,
+        augment: AugmentFunction | None = None,
     ) -> None:
         self.samples = samples
         self.augment = augment

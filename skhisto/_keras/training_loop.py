@@ -4,22 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite, nan
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import keras
 
 from skhisto._data.samples import Samples
 from skhisto._data.training_data import TrainingData
-from skhisto._keras.batches import TrainingBatches
+from skhisto._keras.batches import AugmentFunction, TrainingBatches
 from skhisto._keras.compiled_network import CompiledNetwork, Logs, borrow_network
 from skhisto._keras.compiling import Callbacks, make_callbacks
 from skhisto._keras.inference import predict_logits
 from skhisto._keras.network import NetworkSpec
 from skhisto._keras.schedules import learning_rates
 from skhisto._keras.weights import Layers, Weights
-
-if TYPE_CHECKING:
-    from skhisto.augmentation._augment import AugmentFunction
 
 History = dict[str, list[float]]
 Range = tuple[float, float]
@@ -71,7 +68,7 @@ class TrainingPlan:
     learning_rate: float
     learning_rate_schedule: str
     optimizer_params: Mapping[str, Any] | None
-    augment: "AugmentFunction | None"
+    augment: AugmentFunction | None
     callbacks: Callbacks | None
     verbose: int
     seed: int

@@ -74,7 +74,9 @@ def test_objects_and_their_parameters_can_be_set_in_one_call():
 
 def test_unknown_names_and_invalid_parameters_are_an_error_before_training():
     X, y = np.zeros((4, 12, 12, 3), np.uint8), [0, 1, 0, 1]
-    with pytest.raises(ValueError, match=r"Unknown architecture 'vgg'\. Available names"):
+    with pytest.raises(
+        ValueError, match=r"Unknown architecture 'vgg'\. Available names"
+    ):
         PatchCNNClassifier(architecture="vgg").fit(X, y)
     with pytest.raises(ValueError, match="'dropout' parameter of CompactCNN must be"):
         PatchCNNClassifier(architecture=CompactCNN(dropout=2)).fit(X, y)
