@@ -18,6 +18,7 @@ import os
 from pathlib import Path
 
 from benchmarks import (
+    depthwise,
     importing,
     parallel,
     precision,
@@ -37,6 +38,7 @@ SECTIONS = {
     "training": training.run,
     "prediction": prediction.run,
     "precision": precision.run,
+    "depthwise": depthwise.run,
     "settings": settings.run,
     "refits": refits.run,
     "parallel": parallel.run,

@@ -14,6 +14,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from skhisto._keras.fast_depthwise import FastDepthwiseConv2D, FastSeparableConv2D
+
 _FUSED_DTYPES = ("float32", "bfloat16", "float16")
 # cuDNN's lower bound, CUDNN_BN_MIN_EPSILON before cuDNN 7.5, kept by TensorFlow.
 _MIN_EPSILON = 1.001e-5
@@ -92,6 +94,8 @@ class ShortDropout(layers.Dropout):
 _FASTER: dict[type[layers.Layer], type[layers.Layer]] = {
     layers.BatchNormalization: FusedBatchNormalization,
     layers.Dropout: ShortDropout,
+    layers.DepthwiseConv2D: FastDepthwiseConv2D,
+    layers.SeparableConv2D: FastSeparableConv2D,
 }
 
 
