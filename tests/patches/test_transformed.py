@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhisto.patches import _transformed
-from skhisto.patches._transformed import TransformedPatches, chunks, map_in_chunks
 from skhisto.patches._patch_array import PatchArray
+from skhisto.patches._transformed import TransformedPatches, chunks, map_in_chunks
 
 seeded = settings(derandomize=True, deadline=None)
 
