@@ -1,4 +1,4 @@
-"""The class that is explained."""
+"""The class that a map explains."""
 
 from typing import Any
 
