@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from skhisto.patches._not_arrays import refuse_what_is_not_an_array
 from skhisto.patches._patch_array import PatchArray
@@ -93,7 +94,8 @@ def stack_images(X: Any) -> Any:
     ValueError
         If X holds text, or images of different shapes or dtypes.
     """
-    if isinstance(X, PatchArray) or hasattr(X, "columns"):
+    # Sparse matrices are rows. One of their formats is a mapping.
+    if isinstance(X, PatchArray) or hasattr(X, "columns") or issparse(X):
         return X
     refuse_what_is_not_an_array(X)
     _refuse_file_name(X)

@@ -104,8 +104,8 @@ class HDF5Rows:
         )
         wanted, position = np.unique(rows, return_inverse=True)
         patches = np.empty((len(wanted), height, width, self.shape[3]), self.dtype)
-        # Each run of consecutive rows is one slice. With an index array, h5py needs more
-        # time to build the selection than to read.
+        # Each run of consecutive rows is one slice. With an index array, h5py spends
+        # more time on building the selection than on reading.
         bounds = np.flatnonzero(np.diff(wanted, prepend=-2, append=-2) != 1)
         with self._opened() as data:
             for start, end in pairwise(bounds):

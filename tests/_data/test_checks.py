@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from skhisto import PatchCNNClassifier
 from skhisto._data.checks import (
@@ -106,6 +107,12 @@ def test_dtypes_are_kept(dtype):
 def test_numbers_must_be_finite(value, message):
     with pytest.raises(ValueError, match=message):
         check(np.full((1, 4, 4, 3), value))
+
+
+@pytest.mark.parametrize("form", ["csr", "dok"])
+def test_sparse_rows_are_refused(form):
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        check(sparse.random_array((3, 12), format=form, rng=0))
 
 
 def test_text_is_refused_with_the_way_to_load_files():
