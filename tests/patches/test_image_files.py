@@ -396,6 +396,15 @@ def test_floating_point_pixels_that_pillow_decodes_are_refused(tmp_path):
         read_image(tmp_path / "patch.tif", "L")
 
 
+@pytest.mark.parametrize("name", ["lzw", "jpeg"])
+def test_a_tiff_with_damaged_pixels_is_corrupt(tmp_path, name):
+    compression = {"lzw": 5, "jpeg": 7}[name]
+    content = tiff_bytes(b"\xff" * 90, bits=8, compression=compression)
+    (tmp_path / "patch.tif").write_bytes(content)
+    with pytest.raises(ValueError, match="truncated, corrupt, or none of TIFF"):
+        read_image(tmp_path / "patch.tif", "L")
+
+
 @pytest.mark.parametrize("tags", [{"compression": 50001, "bits": 8}, {"bits": 64}])
 def test_a_truncated_tiff_is_truncated_whatever_it_holds(tmp_path, tags):
     content = tiff_bytes(bytes(90), n_bytes=10**6, **tags)
