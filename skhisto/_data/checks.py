@@ -1,21 +1,29 @@
 """What a classifier accepts as X, y and weights."""
 
-import os
 from math import isqrt
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_consistent_length, check_X_y
+from sklearn.utils import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    check_X_y,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skhisto.patches._patch_array import PatchArray
+from skhisto.patches._definition import (
+    SINGLE_PATCH_HINT,
+    Patches,
+    as_patches,
+    stack_images,
+    with_channel_axis,
+)
 
-Patches = np.ndarray | PatchArray
 PatchShape = tuple[int, int, int]
 
 
@@ -39,24 +47,34 @@ def check_patches(
     Parameters
     ----------
     estimator : estimator
-        Gets `n_features_in_` and `feature_names_in_` where `reset`, and is held
-        against them where not.
+        If `reset`, gets `n_features_in_` and `feature_names_in_`. Otherwise X is
+        compared with them.
     X : array-like or PatchArray
-        Images of shape (n, height, width, channels), grey images of shape
-        (n, height, width), a list of equal images, or flat rows of shape
+        Patches, as `skhisto.patches._definition` defines them, or flat rows of shape
         (n, height * width * channels).
     patch_shape : tuple or None
-        Shape that the patches must have; None to take it from X.
+        The shape (height, width, channels) that the patches must have. None takes it
+        from X.
     pixel_dtype : str or None
-        What `pixel_dtype_of` must give for the patches; None for anything.
+        What `pixel_dtype_of` must return for the patches. None accepts all dtypes.
     reset : bool
         Whether this is a first fit.
+
+    Raises
+    ------
+    TypeError
+        If X is a data set, a loader, an iterator or a mapping.
+    ValueError
+        If X holds no patches, patches of another shape, another kind of pixels, NaN or
+        infinity.
     """
-    X = _as_images(X)
+    X = stack_images(X)
     if getattr(X, "ndim", 0) >= 3:
-        patches = _check_images(X)
+        patches = with_channel_axis(as_patches(X))
         _check_shape(patches.shape[1:], patch_shape)
-        # The images are checked: what is left is to count their values as features.
+        if isinstance(patches, np.ndarray):
+            assert_all_finite(patches, input_name="X")
+        # The patches are checked. What remains is to count their values as features.
         n_features = int(np.prod(patches.shape[1:]))
         rows = np.broadcast_to(np.zeros(1), (len(patches), n_features))
         validate_data(estimator, rows, reset=reset, skip_check_array=True)
@@ -65,15 +83,15 @@ def check_patches(
         shape = patch_shape or guess_patch_shape(rows.shape[1])
         if np.prod(shape) != rows.shape[1]:
             raise ValueError(
-                f"X has rows of {rows.shape[1]} values, which are no patches of shape "
-                f"{shape}: give the right patch_shape."
+                f"X has rows of {rows.shape[1]} values, but patches of shape {shape} "
+                f"have {np.prod(shape)}. Set patch_shape to the shape of the patches."
             )
         patches = rows.reshape(len(rows), *shape)
     if pixel_dtype is not None and pixel_dtype_of(patches) != pixel_dtype:
         raise ValueError(
             f"X holds {_KINDS[pixel_dtype_of(patches)]} (dtype {patches.dtype}), but "
-            f"the classifier is fitted on {_KINDS[pixel_dtype]}. Give the same "
-            "kind as in fit: converting the dtype alone changes what the numbers mean."
+            f"the classifier was fitted on {_KINDS[pixel_dtype]}. Pass the same kind "
+            "as in fit: converting the dtype alone changes what the numbers mean."
         )
     return patches
 
@@ -173,76 +191,10 @@ def plain_strings(labels: Any) -> Any:
     return labels
 
 
-def _as_images(X: Any) -> Any:
-    """Make one array of what holds images; leave all else as it is."""
-    if isinstance(X, PatchArray) or hasattr(X, "columns"):
-        return X
-    is_array = hasattr(X, "__array__") and not hasattr(X, "iloc")
-    if is_array and not isinstance(X, np.ndarray) and getattr(X, "ndim", 3) >= 3:
-        X = np.asarray(X)  # a tensor, for example
-    is_column = getattr(X, "ndim", 0) == 1 and not is_numeric_dtype(X.dtype)
-    if not (isinstance(X, list | tuple) or is_column) or len(X) == 0:
-        return X
-    X = list(X)
-    if isinstance(X[0], str | os.PathLike):
-        raise ValueError(
-            "X holds text, not patches. If these are names of files, put a PatchLoader "
-            "before the classifier, in a Pipeline."
-        )
-    if np.ndim(X[0]) < 2:
-        return X
-    images = [np.asarray(image) for image in X]
-    _check_all_equal("shapes", [image.shape for image in images])
-    _check_all_equal("dtypes", [image.dtype.name for image in images])
-    return np.stack(images)
-
-
-def _check_all_equal(what: str, values: list[Any]) -> None:
-    different = sorted(set(values))
-    if len(different) > 1:
-        raise ValueError(
-            f"X is a list of patches of different {what}, such as {different[0]} and "
-            f"{different[1]}. All patches must have one: convert them first."
-        )
-
-
-def _check_images(X: Any) -> Patches:
-    if X.dtype.kind not in "buif":
-        raise ValueError(
-            f"X holds patches of dtype {X.dtype}, but pixels must be real numbers."
-        )
-    if X.ndim > 4:
-        raise ValueError(
-            f"X has {X.ndim} dimensions, but patches have the shape "
-            "(n, height, width, channels) or, grey, (n, height, width)."
-        )
-    if isinstance(X, PatchArray):
-        check_array(np.zeros((len(X), 1)))  # for scikit-learn's error on no rows
-    else:
-        X = check_array(X, allow_nd=True, dtype=None, input_name="X")
-    if X.ndim == 3:
-        X = X[..., np.newaxis]
-    if not 1 <= X.shape[3] <= 4:
-        hint = (
-            " The channels seem to come first: move them with np.moveaxis(X, 1, -1)."
-            if 1 <= X.shape[1] <= 4
-            else ""
-        )
-        raise ValueError(
-            f"X has patches of shape {X.shape[1:]}, but the last axis must hold 1 to 4 "
-            f"channels.{hint}"
-        )
-    return X
-
-
 def _check_shape(shape: tuple[int, ...], expected: PatchShape | None) -> None:
-    if 0 in shape:
-        raise ValueError(f"X has patches of shape {shape}, which hold no pixel.")
     if expected is None or shape == expected:
         return
-    hint = ""
-    if shape == (*expected[1:], 1):
-        hint = " A single patch needs an axis in front: X[np.newaxis]."
+    hint = f" {SINGLE_PATCH_HINT}" if shape == (*expected[1:], 1) else ""
     raise ValueError(
         f"X has patches of shape {shape}, but patches of shape {expected} are "
         f"expected.{hint}"

@@ -1,4 +1,4 @@
-"""Pictures of patches, of training, and of what a network looks at."""
+"""Displays of patches and training, and maps that explain predictions."""
 
 from skhisto.inspection._cam_display import CAMDisplay
 from skhisto.inspection._class_activation_map import class_activation_map

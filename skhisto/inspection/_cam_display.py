@@ -1,4 +1,4 @@
-"""Patches, and what in them speaks for a class."""
+"""Patches with maps of the evidence for a class."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,43 +18,47 @@ _LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 
 
 class CAMDisplay:
-    """Patches, and below each the map of what speaks for a class, over the patch.
+    """Patches, each with a map of the evidence for a class below it.
 
-    Make it with `from_estimator`, or from maps that are there already: those of
-    `class_activation_map` or `occlusion_map`. All maps share one scale.
+    Use `from_estimator` to compute the maps, or pass maps of `class_activation_map` or
+    `occlusion_map`. All maps share one scale.
 
     Parameters
     ----------
-    patches : array-like of shape (n, height, width, channels)
-        Patches of 1, 3 or 4 channels.
+    patches : array-like or PatchArray of shape (n, height, width, channels) or \
+            (n, height, width)
+        Patches of 1 to 4 channels. Two channels are shown as magenta and green.
+        uint8 and uint16 are shown from 0 to the maximum of the dtype. Other numbers are
+        shown from 0 to 1, or over their range if it is wider.
     maps : array-like of shape (n, height, width)
-        A number for each pixel. If there are negative ones, colours are those of a
-        diverging scale around 0.
+        A number for each pixel. If any is negative, the colours diverge from 0.
     label : str, default="evidence"
-        What the numbers are, for the scale.
+        Label of the colour scale.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with patches and maps, in units of pixels.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure that contains the axes.
     images_ : list of matplotlib AxesImage
         The patches.
     maps_ : list of matplotlib AxesImage
         The maps.
     colorbar_ : matplotlib Colorbar
-        The scale.
+        The colour scale.
 
     Raises
     ------
+    TypeError
+        If `patches` is a data set, a loader, an iterator or a mapping.
     ValueError
-        If there are no patches, or numbers and sizes of patches and maps differ.
+        If `patches` holds no patches, or if the shape of `maps` does not match.
 
     See Also
     --------
-    class_activation_map : Takes gradients of the network.
-    occlusion_map : Covers parts of the patches.
+    class_activation_map : Computes maps from gradients of the network.
+    occlusion_map : Computes maps by covering parts of the patches.
 
     Examples
     --------
@@ -87,21 +91,21 @@ class CAMDisplay:
         method: str = "hires_cam",
         ax: "Axes | None" = None,
     ) -> Self:
-        """Compute class activation maps of patches, and show them.
+        """Compute class activation maps and draw them.
 
         Parameters
         ----------
         estimator : PatchCNNClassifier or Pipeline
-            A fitted classifier, or a Pipeline that ends in one: the patches that reach
-            the classifier are shown.
+            A fitted classifier, or a fitted Pipeline that ends in one. The patches that
+            reach the classifier are shown.
         X : array-like or PatchArray of shape (n, height, width, channels)
-            Patches, or whatever the Pipeline gets.
+            Patches, or the input of the Pipeline.
         target : label, default=None
             The class, see `class_activation_map`.
         method : {"hires_cam", "grad_cam"}, default="hires_cam"
             How maps are computed, see `class_activation_map`.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure that fits.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -118,7 +122,7 @@ class CAMDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure that fits.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -126,11 +130,11 @@ class CAMDisplay:
         """
         patches, maps = as_images(self.patches), np.asarray(self.maps)
         if len(patches) == 0:
-            raise ValueError("There are no patches to show.")
+            raise ValueError("At least one patch is required to draw a map.")
         if maps.shape != patches.shape[:3]:
             raise ValueError(
                 f"Patches of shape {patches.shape} need maps of shape "
-                f"{patches.shape[:3]}, but these are of shape {maps.shape}."
+                f"{patches.shape[:3]}; got maps of shape {maps.shape}."
             )
         n, height, width = maps.shape
         step = np.array([width, height]) + width * _GAP

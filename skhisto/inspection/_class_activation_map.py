@@ -1,4 +1,4 @@
-"""Which places of a patch speak for a class, by the network's own activations."""
+"""Maps of the evidence for a class, computed from activations and gradients."""
 
 from typing import Any
 
@@ -19,55 +19,61 @@ from skhisto.inspection._targets import position_of
 def class_activation_map(
     estimator: Any, X: Any, *, target: Any = None, method: str = "hires_cam"
 ) -> np.ndarray:
-    """Map what in each patch speaks for a class, as the network sees it.
+    """Map the evidence for a class in each patch, as the network sees it.
 
-    The last image inside the network has few places and many channels. What the logit
-    of the class owes to each place is estimated from the gradient of the logit, and
-    interpolated linearly to the pixels of the patch.
+    The last image inside the network has few places and many channels. The gradient of
+    the logit tells how much each place contributes to the logit of the class. The
+    contributions are interpolated linearly to the pixels of the patch.
 
     Parameters
     ----------
     estimator : PatchCNNClassifier or Pipeline
-        A fitted classifier, with any network, or a Pipeline that ends in one.
-    X : array-like or PatchArray of shape (n, height, width, channels)
-        Patches, or whatever the Pipeline gets: ids or paths, if it loads them.
+        A fitted classifier with any network, or a fitted Pipeline that ends in one.
+    X : array-like or PatchArray of shape (n, height, width, channels) or \
+            (n, height, width)
+        At least one patch, or the input of the Pipeline, such as file names.
     target : label, default=None
-        The class, one of ``classes_``. None stands for ``classes_[1]`` of two classes,
-        and of more for the one that is predicted for each patch.
+        The class, one of ``classes_``. With two classes, None means ``classes_[1]``.
+        With more, None means the predicted class of each patch.
     method : {"hires_cam", "grad_cam"}, default="hires_cam"
-        "hires_cam" [1]_ multiplies activations and gradients place by place, so that
-        the maps show what the network uses. "grad_cam" [2]_ takes the mean of the
-        gradients over all places, which is the same where a network averages over
-        places itself, as "compact" does, and else may show what has no influence.
+        How activations and gradients are combined.
+
+        - "hires_cam" [1]_ multiplies them place by place. The maps show what the
+          network uses.
+        - "grad_cam" [2]_ first averages the gradients over all places. The maps are the
+          same if the network itself averages over places, as "compact" does. Otherwise
+          they may show places that have no influence.
 
     Returns
     -------
     maps : ndarray of shape (n, height, width), float32
-        Not negative, in units of the logit, at the resolution of the patches that reach
-        the classifier: behind a `CenterCrop` these are the cropped ones. What speaks
-        against the class is 0. Beyond the outermost places of the last image, maps go
-        on with their values. With `tta` too, maps are of the patches as they are, and
-        not of their other views.
+        Contributions in units of the logit. Negative contributions are set to 0. The
+        maps have the resolution of the patches that reach the classifier, for example
+        of the cropped patches after a `CenterCrop`. Beyond the outermost places of the
+        last image, the values of those places continue. `tta` has no effect: the maps
+        belong to the patches and not to their other views.
 
     Raises
     ------
     TypeError
-        If `estimator` is no PatchCNNClassifier, and no Pipeline that ends in one.
+        If `estimator` is neither a PatchCNNClassifier nor a Pipeline that ends in one,
+        or if X is a data set, a loader, an iterator or a mapping.
     NotFittedError
-        If it is not fitted.
+        If `estimator` is not fitted.
     ValueError
-        If X does not suit it, `target` is no class, or the network has no layer that
-        gives an image.
+        If X is not valid input of the estimator, if `target` is not one of the classes,
+        or if no layer of the network returns an image.
 
     See Also
     --------
-    occlusion_map : Needs no gradients, and works with any classifier.
-    CAMDisplay : Shows such maps.
+    occlusion_map : Needs no gradients and works with every classifier.
+    CAMDisplay : Shows the maps.
 
     Notes
     -----
-    A map is no proof: it shows where, not what, and says nothing about patches that
-    are not in `X`. With random weights it must look different [3]_.
+    A map is not a proof. It shows the position of the evidence but not its nature, and
+    it is valid only for the patches in `X`. Maps of a network with random weights must
+    look different [3]_.
 
     References
     ----------
@@ -116,7 +122,7 @@ def _logits_of(
 
 
 def _cells(images: np.ndarray, gradients: np.ndarray, method: str) -> np.ndarray:
-    """Return what speaks for the target at each place, (n, rows, columns)."""
+    """Return the evidence for the target at each place, (n, rows, columns)."""
     if method == "grad_cam":
         gradients = gradients.mean(axis=(1, 2), keepdims=True)
     return np.maximum((images * gradients).sum(axis=-1), 0)
@@ -125,7 +131,7 @@ def _cells(images: np.ndarray, gradients: np.ndarray, method: str) -> np.ndarray
 def _spread(
     cells: np.ndarray, size: tuple[int, int], strides: tuple[float, float]
 ) -> np.ndarray:
-    """Interpolate between cells, whose grid lies in the middle of the patch."""
+    """Interpolate between cells. Their grid is centred on the patch."""
     vertical, horizontal = (
         _interpolation(n_cells, n_pixels, stride)
         for n_cells, n_pixels, stride in zip(

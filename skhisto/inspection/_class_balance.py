@@ -1,4 +1,4 @@
-"""How many patches of each class there are."""
+"""A display of the number of patches of each class."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
@@ -18,43 +18,44 @@ from skhisto.inspection._names import names_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LEAST_SHARE = 0.12  # of the longest bar: what is shorter has no room for its numbers
+_LEAST_SHARE = 0.12  # of the longest bar; shorter parts have no room for text
 
 
 class ClassBalanceDisplay:
-    """How many patches of each class there are, also by slide or fold.
+    """Number of patches of each class, for all patches or by slide, patient or fold.
 
-    Make it with `from_arrays`. Each group is a bar, whose parts are the classes with
-    their number of patches and their share of the group.
+    Make it with `from_arrays`. Each group is a bar. Each class is a part of the bar and
+    shows its number of patches and its share of the group.
 
     Parameters
     ----------
     counts : array-like of shape (n_groups, n_classes)
-        Numbers of patches.
+        Number of patches of each class in each group.
     classes : array-like of shape (n_classes,)
         The labels.
     groups : array-like of shape (n_groups,), default=None
-        Names of the slides, patients or folds; None for a single bar without a name.
+        Names of the slides, patients or folds. None means a single bar without a name.
     display_labels : sequence of str of length n_classes, default=None
-        Names of the classes; None takes the labels.
+        Names of the classes. None means the labels.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the bars.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure that contains the axes.
     bars_ : list of matplotlib BarContainer
-        For each class, its parts of the bars.
+        The parts of the bars, one container for each class.
 
     Raises
     ------
     ValueError
-        If numbers of groups, classes and names differ.
+        If the shape of `counts` does not match `groups` and `classes`, or if the
+        numbers of `classes` and `display_labels` differ.
 
     See Also
     --------
-    PatchGridDisplay : What the patches look like.
+    PatchGridDisplay : Shows the patches.
 
     Examples
     --------
@@ -91,18 +92,18 @@ class ClassBalanceDisplay:
         display_labels: Sequence[str] | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Count labels and show the numbers.
+        """Count labels and draw the numbers.
 
         Parameters
         ----------
         y : array-like of shape (n,)
             Labels of the patches.
         groups : array-like of shape (n,), default=None
-            Slide, patient or fold of each patch.
+            Slide, patient or fold of each patch. None means a single bar.
         display_labels : sequence of str, default=None
             Names of the classes, in the order of the sorted labels.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure that fits.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -126,7 +127,7 @@ class ClassBalanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure that fits.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -138,7 +139,7 @@ class ClassBalanceDisplay:
         if counts.shape != (len(groups), len(names)):
             raise ValueError(
                 f"counts must have the shape {(len(groups), len(names))} of groups and "
-                f"classes, but has {counts.shape}."
+                f"classes; got {counts.shape}."
             )
         size = (7.0, 1.4 + 0.32 * len(groups))
         self.figure_, self.ax_ = axes_to_draw_on(

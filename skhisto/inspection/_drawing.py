@@ -1,18 +1,18 @@
-"""What all displays share: Matplotlib, colours, and patches as pictures."""
+"""Functions that all displays share: axes, colours, and patches as pictures."""
 
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhisto.patches._patch_array import PatchArray
+from skhisto.patches._definition import Patches, as_patches, with_channel_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-# Those of Okabe and Ito but yellow, too light for lines on white, in an order in which
-# neighbours differ with any kind of colour vision. https://jfly.uni-koeln.de/color
+# The colours of Okabe and Ito without yellow, which is too light for lines on white.
+# Neighbours differ with any kind of colour vision. https://jfly.uni-koeln.de/color
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
@@ -24,7 +24,7 @@ def colour_of(position: int) -> str:
 def axes_to_draw_on(
     ax: "Axes | None", caller: str, size: tuple[float, float] | None = None
 ) -> "tuple[Figure | SubFigure, Axes]":
-    """Return axes and their figure: new ones, of a size in inches, if there are none.
+    """Return axes and their figure. None makes new ones, of a size in inches.
 
     Raises
     ------
@@ -48,45 +48,42 @@ def _import_pyplot(caller: str) -> ModuleType:
     return plt
 
 
-def as_images(X: Any) -> np.ndarray | PatchArray:
-    """Return patches of shape (n, height, width, channels), lazily read ones as such.
+def as_images(X: Any) -> Patches:
+    """Return patches of shape (n, height, width, channels). A PatchArray stays lazy.
 
     Raises
     ------
+    TypeError
+        If X is a data set, a loader, an iterator or a mapping.
     ValueError
-        If X are no patches of 1, 3 or 4 channels.
+        If X does not hold patches. An X without any patch is accepted.
     """
-    X = X if isinstance(X, PatchArray) else np.asarray(X)
-    if X.ndim == 3:
-        X = X[..., np.newaxis]
-    if X.ndim != 4 or X.shape[3] not in (1, 3, 4):
-        raise ValueError(
-            "X must be patches of shape (n, height, width, channels) with 1, 3 or 4 "
-            f"channels, but it is of shape {X.shape}."
-        )
-    return X
+    return with_channel_axis(as_patches(X, min_patches=0))
 
 
 def pictures(patches: np.ndarray) -> np.ndarray:
-    """Return patches as RGB(A) that Matplotlib shows as it is, all on one scale.
+    """Return patches as RGB or RGBA images for Matplotlib, all on one scale.
 
-    Pixels are shown from 0 to the largest of their dtype, other numbers from 0 to 1, or
-    over their range where they exceed that, as patches do that were normalised.
+    - One channel is shown in grey, two as magenta and green, three as RGB and four as
+      RGBA. Pixels with two equal channels are grey.
+    - uint8 and uint16 are shown from 0 to the maximum of the dtype. Other numbers are
+      shown from 0 to 1, or over their range if it is wider, as in normalised patches.
     """
     if patches.dtype == np.uint16:
         patches = patches / np.iinfo(np.uint16).max
     elif patches.dtype != np.uint8:
-        low = min(patches.min(initial=0), 0)
-        high = max(patches.max(initial=1), 1)
-        patches = (patches.astype(np.float64) - low) / (high - low)
-    return np.repeat(patches, 3, axis=3) if patches.shape[3] == 1 else patches
+        patches = patches.astype(np.float64)
+        low, high = patches.min(initial=0), patches.max(initial=1)
+        patches = (patches - low) / (high - low)
+    channels = {1: [0, 0, 0], 2: [0, 1, 0], 3: [0, 1, 2], 4: [0, 1, 2, 3]}
+    return patches[..., channels[patches.shape[3]]]
 
 
 def text_colour_on(colour: str) -> str:
     """Return black or white, whichever is easier to read on a colour."""
     from matplotlib.colors import to_rgb
 
-    # Relative luminance, and the one of equal contrast with both, of WCAG 2.1.
+    # Relative luminance of WCAG 2.1. At 0.179, the contrast with both is equal.
     linear = [
         c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
         for c in to_rgb(colour)
@@ -96,5 +93,5 @@ def text_colour_on(colour: str) -> str:
 
 
 def without_box(ax: "Axes") -> None:
-    """Leave out the lines that bound axes above and to the right."""
+    """Remove the lines at the top and right of axes."""
     ax.spines[["top", "right"]].set_visible(False)

@@ -10,14 +10,15 @@ from skhisto._data.checks import Patches, check_fitted_patches
 
 
 def classifier_of(estimator: Any) -> PatchCNNClassifier:
-    """Return the fitted classifier that an estimator is or ends in.
+    """Return the fitted classifier, which may be the last step of a Pipeline.
 
     Raises
     ------
     TypeError
-        If there is none.
+        If the estimator is neither a PatchCNNClassifier nor a Pipeline that ends in
+        one.
     NotFittedError
-        If it is not fitted.
+        If the classifier is not fitted.
     """
     last = estimator
     while isinstance(last, Pipeline):
@@ -25,14 +26,14 @@ def classifier_of(estimator: Any) -> PatchCNNClassifier:
     if not isinstance(last, PatchCNNClassifier):
         raise TypeError(
             "estimator must be a PatchCNNClassifier, or a Pipeline that ends in one, "
-            f"but got {estimator!r}. Of a search, give its best_estimator_."
+            f"but got {estimator!r}. For a search, pass its best_estimator_."
         )
     check_is_fitted(last, "weights_")
     return last
 
 
 def seen_patches(estimator: Any, X: Any) -> Patches:
-    """Return the patches that reach the classifier which an estimator is or ends in."""
+    """Return the patches that reach the classifier of an estimator."""
     classifier = classifier_of(estimator)
     while isinstance(estimator, Pipeline):
         if len(estimator) > 1:

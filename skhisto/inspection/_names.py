@@ -7,18 +7,17 @@ from numpy.typing import ArrayLike
 
 
 def names_of(display_labels: Sequence[str] | None, classes: ArrayLike) -> list[str]:
-    """Return the names of classes: those that are given, or their labels.
+    """Return the names of classes. Without names, return the labels as text.
 
     Raises
     ------
     ValueError
-        If there are not as many names as classes.
+        If the numbers of names and classes differ.
     """
     labels = np.asarray(classes).tolist()
     names = labels if display_labels is None else list(display_labels)
     if len(names) != len(labels):
         raise ValueError(
-            f"display_labels must name the {len(labels)} classes {labels}, but it is "
-            f"{names}."
+            f"display_labels must name the {len(labels)} classes {labels}; got {names}."
         )
     return [str(name) for name in names]

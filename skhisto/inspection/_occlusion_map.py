@@ -1,4 +1,4 @@
-"""Which places of a patch speak for a class, by covering them."""
+"""Maps of the evidence for a class, computed by covering parts of patches."""
 
 from itertools import product
 from numbers import Integral
@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skhisto.inspection._targets import position_of
-from skhisto.patches._patch_array import PatchArray
+from skhisto.patches._definition import Patches, as_patches
 
 
 @validate_params(
@@ -27,46 +27,50 @@ def occlusion_map(
     window: int = 16,
     stride: int | None = None,
 ) -> np.ndarray:
-    """Map how much less probable a class becomes where patches are covered.
+    """Map how much the probability of a class falls where patches are covered.
 
-    A square that is filled with the mean colour of the patch is moved over it [1]_. No
-    gradients are needed: any classifier will do, and a whole Pipeline is looked at from
-    outside.
+    A square of the mean colour of the patch is moved over the patch [1]_. The function
+    needs no gradients, so it works with every classifier and with a whole Pipeline.
 
     Parameters
     ----------
     estimator : classifier or Pipeline
-        Fitted, with `predict_proba`.
-    X : ndarray or PatchArray of shape (n, height, width, channels)
-        Patches. If a Pipeline begins with loading them, give what comes after it,
-        ``pipeline[1:]``, and patches that are loaded.
+        A fitted estimator with `predict_proba`.
+    X : array-like or PatchArray of shape (n, height, width, channels) or \
+            (n, height, width)
+        At least one patch of 1 to 4 channels. The estimator gets patches with the same
+        number of dimensions. If a Pipeline begins with a `PatchLoader`, pass
+        ``pipeline[1:]`` and loaded patches.
     target : label, default=None
-        The class, one of ``classes_``. None stands for ``classes_[1]`` of two classes,
-        and of more for the one that is most probable for each patch.
+        The class, one of ``classes_``. With two classes, None means ``classes_[1]``.
+        With more, None means the most probable class of each patch.
     window : int, default=16
-        Side of the square, in pixels.
+        Side of the square in pixels.
     stride : int, default=None
-        By how many pixels the square is moved; None is half of its side. Each position
-        costs a prediction: 121 for 96x96 pixels by default.
+        Distance in pixels between positions of the square. None means half of `window`.
+        Each position costs one prediction. The defaults make 121 for 96x96 pixels.
 
     Returns
     -------
     maps : ndarray of shape (n, height, width), float32
-        How much the probability falls, from -1 to 1, as the mean over all positions in
-        which a pixel is covered. What speaks against the class is negative.
+        The decrease of the probability, from -1 to 1. Each pixel has the mean over all
+        positions that cover it, or 0 if no position covers it. Negative values are
+        evidence against the class.
 
     Raises
     ------
     NotFittedError
         If `estimator` is not fitted.
+    TypeError
+        If X is a data set, a loader, an iterator or a mapping.
     ValueError
-        If X are no patches, the square is larger than they are, or `target` is no
-        class.
+        If X does not hold patches, if `window` is larger than the patches, or if
+        `target` is not one of the classes.
 
     See Also
     --------
-    class_activation_map : Takes one prediction, and sees through the network's eyes.
-    CAMDisplay : Shows such maps.
+    class_activation_map : Needs one prediction, but a PatchCNNClassifier.
+    CAMDisplay : Shows the maps.
 
     References
     ----------
@@ -86,29 +90,24 @@ def occlusion_map(
     (3, 24, 24)
     """
     check_is_fitted(estimator)
-    _check_patches(X, window)
+    patches = as_patches(X)
+    _check_window(window, patches)
     stride = stride or max(window // 2, 1)
     position = position_of(target, estimator.classes_)
-    # One at a time: lazily read patches are not all in memory.
+    # One patch at a time keeps memory small with a PatchArray.
     maps = [
-        _map(estimator, np.asarray(X[i]), position, window, stride)
-        for i in range(len(X))
+        _map(estimator, patches[i], position, window, stride)
+        for i in range(len(patches))
     ]
     return np.stack(maps)
 
 
-def _check_patches(X: Any, window: int) -> None:
-    is_patches = isinstance(X, np.ndarray | PatchArray) and X.ndim == 4 and len(X) > 0
-    if not is_patches:
+def _check_window(window: int, patches: Patches) -> None:
+    height, width = patches.shape[1:3]
+    if window > min(height, width):
         raise ValueError(
-            "X must be patches: an ndarray or a PatchArray of shape "
-            f"(n, height, width, channels), but it is {type(X).__name__} of shape "
-            f"{np.shape(X)}."
-        )
-    if window > min(X.shape[1:3]):
-        raise ValueError(
-            f"window={window} does not fit into patches of {X.shape[1]}x{X.shape[2]} "
-            "pixels."
+            f"window={window} does not fit into patches of {height}x{width} pixels "
+            "(height x width)."
         )
 
 
@@ -121,8 +120,10 @@ def _map(
     ]
     covered = np.repeat(patch[np.newaxis], len(squares), axis=0)
     colour = patch.mean(axis=(0, 1))
+    if patch.dtype.kind in "bui":
+        colour = np.rint(colour)
     for copy, square in zip(covered, squares, strict=True):
-        copy[square] = np.rint(colour) if patch.dtype.kind in "ui" else colour
+        copy[square] = colour
     proba = estimator.predict_proba(np.concatenate([patch[np.newaxis], covered]))
     column = proba[0].argmax() if position is None else position
     falls = proba[0, column] - proba[1:, column]
@@ -130,11 +131,11 @@ def _map(
     for square, fall in zip(squares, falls, strict=True):
         total[square] += fall
         count[square] += 1
-    # With a stride of more than the window, some pixels are never covered.
+    # A stride larger than the window leaves some pixels uncovered.
     return (total / np.maximum(count, 1)).astype(np.float32)
 
 
 def _starts(n_pixels: int, window: int, stride: int) -> list[int]:
-    """Return where squares begin; the last one ends at the border."""
+    """Return the first pixel of each square. The last square ends at the border."""
     last = n_pixels - window
     return [*range(0, last, stride), last]

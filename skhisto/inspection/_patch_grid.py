@@ -22,53 +22,58 @@ _LINE = 0.18  # height of a line above a patch, in widths of a patch
 
 
 class PatchGridDisplay:
-    """Patches side by side, with their labels and what was predicted.
+    """Patches side by side, with their labels and predictions.
 
-    Make it with `from_arrays`, `from_predictions` or `from_estimator`. The line above a
-    patch names its class, and its frame has the colour of that class. Where there are
-    predictions, a second line names the predicted class and its probability, and the
-    frame has the colour of the predicted class. A square in the middle shows what the
-    label is about.
+    Make it with `from_arrays`, `from_predictions` or `from_estimator`.
+
+    - The line above a patch names its class. The frame has the colour of that class.
+    - With predictions, a second line names the predicted class and its probability. The
+      frame then has the colour of the predicted class.
+    - A square in the middle shows the part of the patch that the label refers to.
 
     Parameters
     ----------
-    patches : array-like of shape (n, height, width, channels)
-        Patches of 1, 3 or 4 channels. Integers are shown from 0 to the largest of their
-        dtype, others from 0 to 1, or over their range if they exceed that.
+    patches : array-like or PatchArray of shape (n, height, width, channels) or \
+            (n, height, width)
+        Patches of 1 to 4 channels. Two channels are shown as magenta and green.
+        uint8 and uint16 are shown from 0 to the maximum of the dtype. Other numbers are
+        shown from 0 to 1, or over their range if it is wider.
     y_true : array-like of shape (n,)
-        Their labels.
+        Labels of the patches.
     y_proba : array-like of shape (n, n_classes), default=None
         Probabilities of the classes.
     classes : array-like of shape (n_classes,), default=None
-        The labels in the order of `y_proba`; None takes those of `y_true`, sorted.
+        The labels in the order of `y_proba`. None means the sorted labels of `y_true`.
     display_labels : sequence of str of length n_classes, default=None
-        Names of the classes; None takes the labels.
+        Names of the classes. None means the labels.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the patches, in units of pixels.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure that contains the axes.
     images_ : list of matplotlib AxesImage
         The patches.
     frames_ : list of matplotlib Rectangle
-        Their frames.
+        The frames of the patches.
     centers_ : list of matplotlib Rectangle
-        The squares in their middle; empty with ``center=None``.
+        The squares in the middle. Empty with ``center=None``.
     titles_ : list of matplotlib Text
-        The lines above them.
+        The lines above the patches.
 
     Raises
     ------
+    TypeError
+        If `patches` is a data set, a loader, an iterator or a mapping.
     ValueError
-        If the patches have another shape or number of channels, numbers of rows differ,
-        or labels are none of the classes.
+        If `patches` does not hold patches, if numbers of rows differ, or if a label is
+        not one of the classes.
 
     See Also
     --------
-    ClassBalanceDisplay : How many patches of each class there are.
-    CAMDisplay : What in patches speaks for a class.
+    ClassBalanceDisplay : Shows the number of patches of each class.
+    CAMDisplay : Shows the evidence for a class in patches.
 
     Examples
     --------
@@ -110,20 +115,21 @@ class PatchGridDisplay:
         random_state: int | np.random.RandomState | None = None,
         **plot_params: Any,
     ) -> Self:
-        """Draw patches of each class at random, and show a row for each class.
+        """Select patches of each class at random and show one row for each class.
 
         Parameters
         ----------
         X : array-like or PatchArray of shape (n, height, width, channels)
-            Patches. Only those that are shown are read.
+            Patches, see :class:`PatchGridDisplay`. Of a PatchArray, only the patches
+            that are shown are decoded.
         y : array-like of shape (n,)
-            Their labels.
+            Labels of the patches.
         n_patches : int, default=6
-            Patches of each class, or fewer if there are not as many.
+            Largest number of patches of each class.
         display_labels : sequence of str, default=None
             Names of the classes, in the order of the sorted labels.
         random_state : int, RandomState instance or None, default=None
-            Determines which patches are drawn.
+            Determines which patches are selected.
         **plot_params : dict
             Further parameters of `plot`.
 
@@ -162,28 +168,33 @@ class PatchGridDisplay:
         random_state: int | np.random.RandomState | None = None,
         **plot_params: Any,
     ) -> Self:
-        """Show patches with what was predicted for them.
+        """Show patches with their predictions.
 
         Parameters
         ----------
         X : array-like or PatchArray of shape (n, height, width, channels)
-            Patches. Only those that are shown are read.
+            Patches, see :class:`PatchGridDisplay`. Of a PatchArray, only the patches
+            that are shown are decoded.
         y_true : array-like of shape (n,)
-            Their labels.
+            Labels of the patches.
         y_proba : array-like of shape (n, n_classes) or (n,)
-            What `predict_proba` gives, or of two classes its last column.
+            Output of `predict_proba`. With two classes, its last column is enough.
         order : {"mistakes", "probability", "random"}, default="mistakes"
-            "mistakes" shows wrong predictions only, the most confident ones first.
-            "probability" shows patches from the lowest to the highest probability of
-            the last class, evenly spaced among all. "random" draws them.
+            Which patches are shown.
+
+            - "mistakes": wrong predictions, the most confident ones first.
+            - "probability": patches at equal steps in the ranking by the probability of
+              the last class, from the lowest to the highest.
+            - "random": a random selection.
         n_patches : int, default=12
-            Number of patches, or fewer if there are not as many.
+            Largest number of patches.
         classes : array-like of shape (n_classes,), default=None
-            The labels in the order of `y_proba`; None takes those of `y_true`, sorted.
+            The labels in the order of `y_proba`. None means the sorted labels of
+            `y_true`.
         display_labels : sequence of str, default=None
-            Names of the classes, in their order.
+            Names of the classes, in the order of `classes`.
         random_state : int, RandomState instance or None, default=None
-            Determines which patches are drawn, if they are.
+            Determines which patches are selected if `order` is "random".
         **plot_params : dict
             Further parameters of `plot`.
 
@@ -211,16 +222,16 @@ class PatchGridDisplay:
     def from_estimator(
         cls, estimator: Any, X: Any, y: ArrayLike, **params: Any
     ) -> Self:
-        """Predict patches, and show them with the predictions.
+        """Predict the classes of patches and show the patches with the predictions.
 
         Parameters
         ----------
         estimator : classifier or Pipeline
-            Fitted, with `predict_proba`.
+            A fitted estimator with `predict_proba`.
         X : array-like or PatchArray of shape (n, height, width, channels)
-            Patches.
+            Patches, see :class:`PatchGridDisplay`.
         y : array-like of shape (n,)
-            Their labels.
+            Labels of the patches.
         **params : dict
             Further parameters of `from_predictions` and of `plot`.
 
@@ -244,12 +255,12 @@ class PatchGridDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure that fits.
+            Axes to draw on. None makes a new figure.
         n_columns : int, default=6
-            Patches in a row.
+            Number of patches in a row.
         center : int, tuple of (height, width) or None, default=32
-            Size of the square in the middle, in pixels; None draws none. If patches are
-            no larger, none is drawn either.
+            Size of the square in the middle, in pixels. None draws no square. No square
+            is drawn, either, unless the patches are larger than it.
 
         Returns
         -------
@@ -303,7 +314,7 @@ class PatchGridDisplay:
         return places
 
     def _fit_titles(self, width: float) -> None:
-        """Make the text of all titles so small that the longest is as wide as that."""
+        """Shrink the text of all titles until the longest one fits into a width."""
         self.ax_.apply_aspect()
         left, right = self.ax_.transData.transform([(0, 0), (width, 0)])[:, 0]
         widths = [title.get_window_extent().width for title in self.titles_]
@@ -367,7 +378,7 @@ def _positions(
     unknown = sorted(set(labels.tolist()) - set(known))
     if unknown:
         raise ValueError(
-            f"y_true holds {unknown}, which are none of the classes {known}."
+            f"y_true holds {unknown}, which are not among the classes {known}."
         )
     if y_proba is not None and np.shape(y_proba)[1] != len(known):
         raise ValueError(
@@ -400,5 +411,5 @@ def _choose(
     if order == "random":
         return rng.permutation(len(true))[:n_patches]
     raise ValueError(
-        f"order={order!r} is none of 'mistakes', 'probability' and 'random'."
+        f"order must be 'mistakes', 'probability' or 'random'; got {order!r}."
     )

@@ -1,4 +1,4 @@
-"""The class that is explained."""
+"""The class that a map explains."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ import numpy as np
 
 
 def position_of(target: Any, classes: np.ndarray) -> int | None:
-    """Return the position of a class; None for the class that is predicted.
+    """Return the position of a class, or None for the predicted class of each patch.
 
     Parameters
     ----------
     target : label or None
-        One of `classes`, or None: then it is the second of two classes, and of more the
-        one that is predicted for each patch.
+        One of `classes`. With two classes, None means the second one. With more, None
+        means the predicted class of each patch.
     classes : ndarray of shape (n_classes,)
 
     Raises
     ------
     ValueError
-        If `target` is none of the classes.
+        If `target` is not one of the classes.
     """
     labels = np.asarray(classes).tolist()
     if target is None:
         return 1 if len(labels) == 2 else None
     if target not in labels:
-        raise ValueError(f"target={target!r} is none of the classes {labels}.")
+        raise ValueError(f"target must be one of the classes {labels}; got {target!r}.")
     return labels.index(target)

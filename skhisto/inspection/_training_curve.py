@@ -1,4 +1,4 @@
-"""Loss and metrics of each epoch."""
+"""A display of loss and metrics by epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -18,41 +18,40 @@ _PARTS = {"": "training", "val_": "validation"}
 
 
 class TrainingCurveDisplay:
-    """Loss or a metric by epoch, of one fit or of the folds of a cross-validation.
+    """Loss or accuracy by epoch, of one fit or of the folds of a cross-validation.
 
-    Make it with `from_estimator`. Several fits are shown as their mean, and a band from
-    the lowest to the highest; of those that early stopping ended, the mean is over
-    those that are left. A dot marks the epoch that early stopping kept.
+    Make it with `from_estimator`. Several fits are shown as their mean and a band from
+    the lowest to the highest value. Fits that early stopping ended before an epoch do
+    not count in the mean of that epoch. Dots mark the epochs whose weights were kept.
 
     Parameters
     ----------
     histories : sequence of dict of str to list of float
-        For each fit, the values of "loss", "accuracy" and, if there was validation,
-        "val_loss" and "val_accuracy", one for each epoch: the `history_` of a
-        classifier.
+        The `history_` of each classifier: values of "loss", "accuracy" and, with
+        validation, "val_loss" and "val_accuracy", one for each epoch.
     metric : {"loss", "accuracy"}, default="loss"
-        What to show.
+        The metric to show.
     kept_epochs : sequence of int or None, default=None
-        For each fit, the epoch whose weights were kept, from 1, or None; None instead
-        of a sequence marks none.
+        For each fit, the epoch whose weights were kept, counted from 1, or None for no
+        mark. None instead of a sequence means no marks at all.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the curves.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure that contains the axes.
     lines_ : dict of str to matplotlib Line2D
-        The curves, by "training" and "validation".
+        The curves. The keys are "training" and "validation".
     bands_ : dict of str to matplotlib PolyCollection
-        The bands, if there are several fits.
+        The bands. Empty with a single fit.
     dots_ : list of matplotlib Line2D
-        The epochs that were kept.
+        The marks of kept epochs.
 
     Raises
     ------
     ValueError
-        If there are no fits, or they have no such metric.
+        If there are no fits, or if a fit does not have the metric.
 
     See Also
     --------
@@ -92,17 +91,17 @@ class TrainingCurveDisplay:
         metric: str = "loss",
         ax: "Axes | None" = None,
     ) -> Self:
-        """Show how one or several classifiers were trained.
+        """Draw the training curves of one or several fitted classifiers.
 
         Parameters
         ----------
         estimator : PatchCNNClassifier, Pipeline, or sequence of these
-            Fitted. A sequence is what ``cross_validate(..., return_estimator=True)``
-            gives as "estimator".
+            Fitted estimators, such as the entry "estimator" in the result of
+            ``cross_validate(..., return_estimator=True)``.
         metric : {"loss", "accuracy"}, default="loss"
-            What to show.
+            The metric to show.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -111,9 +110,10 @@ class TrainingCurveDisplay:
         Raises
         ------
         TypeError
-            If an estimator is no PatchCNNClassifier, and no Pipeline that ends in one.
+            If an estimator is neither a PatchCNNClassifier nor a Pipeline that ends in
+            one.
         NotFittedError
-            If one is not fitted.
+            If an estimator is not fitted.
         """
         estimators = estimator if isinstance(estimator, list | tuple) else [estimator]
         classifiers = [classifier_of(each) for each in estimators]
@@ -127,7 +127,7 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -182,12 +182,12 @@ class TrainingCurveDisplay:
 
 
 def _metrics(history: History) -> set[str]:
-    """Return the names of what training patches were measured by."""
+    """Return the names of the metrics of training patches."""
     return {name for name in history if not name.startswith("val_")}
 
 
 def _table(curves: Sequence[Sequence[float]]) -> np.ma.MaskedArray:
-    """Return curves as rows, masked where they end or have no value."""
+    """Return curves as rows. Missing values, and those after the end, are masked."""
     table = np.full((len(curves), max(map(len, curves))), np.nan)
     for row, curve in zip(table, curves, strict=True):
         row[: len(curve)] = curve

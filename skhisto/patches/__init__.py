@@ -1,4 +1,4 @@
-"""Stacks of patches and where they come from. No scikit-learn estimators, no Keras."""
+"""Stacks of patches and their sources. No scikit-learn estimators, no Keras."""
 
 from skhisto.patches._patch_array import PatchArray, PatchSource
 

@@ -11,23 +11,23 @@ import numpy as np
 
 from skhisto.patches._image_files import probable_cause
 
-# Room for a compressed chunk of many patches. With HDF5's default of 1 MiB, such a
-# chunk would be decompressed again for each row.
+# The cache must hold a compressed chunk of many patches. With HDF5's default of 1 MiB,
+# such a chunk would be decompressed again for each row.
 _CHUNK_CACHE_BYTES = 64 * 2**20
 
 
 class HDF5Rows:
     """Rows of an HDF5 dataset as a source of patches.
 
-    The file is opened for each reading and closed again: an object of this class can
-    be pickled, and used in several processes at once.
+    Each call of `read` opens the file and closes it. So instances can be pickled and
+    used in several processes at once.
 
     Parameters
     ----------
     path : str or path-like
         The HDF5 file.
     dataset : str, default="x"
-        Name of a dataset of shape (n_patches, height, width, n_channels) in it.
+        Name of a dataset of shape (n_patches, height, width, n_channels) in the file.
 
     Raises
     ------
@@ -36,8 +36,8 @@ class HDF5Rows:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not HDF5, or has no such dataset, or one of another shape. The
-        message names the file and, where it can be told, what it is instead.
+        If the file is not HDF5, or if the dataset does not exist or has another shape.
+        The message names the file and, if it is recognised, its real content.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class HDF5Rows:
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
-            Which patches, as integers from 0, in any order and with repetitions.
+            Numbers of the patches, integers from 0, in any order. They may repeat.
         window : tuple of slice (rows, columns)
             The part of each patch to return.
 
@@ -104,8 +104,8 @@ class HDF5Rows:
         )
         wanted, position = np.unique(rows, return_inverse=True)
         patches = np.empty((len(wanted), height, width, self.shape[3]), self.dtype)
-        # Each run of neighbouring rows is one slice: h5py takes an index array too, but
-        # spends more time on building the selection than on reading.
+        # Each run of consecutive rows is one slice. With an index array, h5py spends
+        # more time on building the selection than on reading.
         bounds = np.flatnonzero(np.diff(wanted, prepend=-2, append=-2) != 1)
         with self._opened() as data:
             for start, end in pairwise(bounds):

@@ -1,4 +1,4 @@
-"""One image file -> one array, with errors that say what is wrong with the file."""
+"""Strict reading of image files, with errors that say what is wrong with a file."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,14 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image
+
+from skhisto.patches._missing_files import check_all_exist
+from skhisto.patches._tiff import (
+    as_stored,
+    orientation_applied_by_pillow,
+    stored_size,
+    unreadable_content,
+)
 
 
 class _PixelFormat(NamedTuple):
@@ -22,14 +30,13 @@ PIXEL_FORMATS = {
     "L": _PixelFormat(np.dtype(np.uint8), 1, "8-bit grey"),
     "I;16": _PixelFormat(np.dtype(np.uint16), 1, "unsigned 16-bit grey"),
 }
-"""What a file may hold, by the name of Pillow's mode."""
+"""Pixels that a file may hold, by the name of Pillow's mode."""
 
-# Lossless or photographic formats that patches are kept in. Pillow knows forty more,
-# some of which start other programs (EPS) or narrow 16 bits to 8 unseen (JPEG 2000).
+# Lossless and photographic formats. Pillow reads forty more. Some of them start other
+# programs (EPS) or silently reduce 16 bits to 8 (JPEG 2000).
 FILE_FORMATS = ("TIFF", "PNG", "JPEG", "WEBP", "BMP")
 
 _FILES_PER_TASK = 64
-_N_NAMED = 10
 
 
 def read_image(
@@ -40,25 +47,27 @@ def read_image(
     window: tuple[slice, slice] | None = None,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Read one image file, strictly.
+    """Read one image file without implicit conversions.
 
-    Palette images without transparency count as RGB, and 1-bit images as grey (0 and
-    255), since these are only ways to store the same pixels. Nothing else is converted.
+    Palette images without transparency are read as RGB, and 1-bit images as grey (0 and
+    255), because these formats only store the same pixels in another way. Nothing else
+    is converted. Pixels are returned as they are stored in the file: the orientation
+    tag of TIFF files and the EXIF orientation of other formats are ignored.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
-        What the file must hold: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
+        Required content of the file: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
         unsigned 16-bit grey.
     size : tuple of int (height, width), default=None
-        The size in pixels that the image must have. None accepts any.
+        Required size in pixels. None accepts all sizes.
     window : tuple of slice (rows, columns), default=None
-        The part of the image to return. None returns all of it.
+        The part of the image to return. None returns the whole image.
     out : ndarray of shape (height, width, n_channels), default=None
-        Where to put the pixels: an array with the shape of the window and the dtype of
-        the mode. None makes a new one.
+        Array for the pixels, with the shape of the window and the dtype of the mode.
+        None makes a new array.
 
     Returns
     -------
@@ -72,18 +81,22 @@ def read_image(
     IsADirectoryError
         If the path is a folder.
     ValueError
-        If the file is not one whole image of this mode and size. The message names the
-        file and the probable cause.
+        If the file does not hold exactly one complete image of this mode and size. The
+        message names the file and the probable cause.
     """
     with _opened(path, mode) as (image, file):
-        if size is not None and (image.height, image.width) != size:
+        height, width = stored_size(image)
+        if size is not None and (height, width) != size:
             raise ValueError(
-                f"'{path}' is {image.height}x{image.width} pixels (height x width), "
-                f"but {size[0]}x{size[1]} was expected: all patches must have one size."
+                f"'{path}' is {height}x{width} pixels (height x width), but "
+                f"{size[0]}x{size[1]} was expected. All patches must have the same "
+                "size."
             )
         with _explained(path, file):
+            orientation = orientation_applied_by_pillow(image)
             expand = image.mode in ("P", "1")
             pixels = np.asarray(image.convert(mode) if expand else image)
+            pixels = as_stored(pixels, orientation)
     pixels = pixels.reshape(*pixels.shape[:2], PIXEL_FORMATS[mode].channels)
     if window is not None:
         pixels = pixels[window]
@@ -96,21 +109,23 @@ def read_image(
 class ImageFiles:
     """Image files of one size and mode as a source of patches.
 
-    The first file gives the size that all others are held to when they are read.
+    The first file determines the size. The size of the others is checked when they are
+    read.
 
     Parameters
     ----------
     paths : sequence of str
         The files, one patch each.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
-        What each file must hold, see :func:`read_image`.
+        Required content of the files, see :func:`read_image`.
     n_jobs : int, default=None
         Number of threads that read files. None means 1, -1 all processors.
 
     Raises
     ------
     FileNotFoundError
-        If some of the files do not exist: all are counted, the first ten named.
+        If some of the files do not exist. The message counts all of them and names the
+        first ten.
     ValueError
         If there are no paths, or if the first file cannot be read.
     """
@@ -120,12 +135,12 @@ class ImageFiles:
     ) -> None:
         if len(paths) == 0:
             raise ValueError("No image files were given.")
-        _check_all_exist(paths)
+        check_all_exist(paths)
         self.paths = list(paths)
         self.mode = mode
         self.n_jobs = n_jobs
         with _opened(self.paths[0], mode) as (image, _):
-            self._size = (image.height, image.width)
+            self._size = stored_size(image)
 
     def __repr__(self) -> str:
         return f"ImageFiles({len(self.paths)} {self.mode} files from {self.paths[0]!r})"
@@ -146,7 +161,7 @@ class ImageFiles:
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
-            Which files, as integers from 0, in any order and with repetitions.
+            Numbers of the files, integers from 0, in any order. They may repeat.
         window : tuple of slice (rows, columns)
             The part of each image to return.
 
@@ -181,34 +196,22 @@ class ImageFiles:
             read_image(path, self.mode, size=self._size, window=window, out=patch)
 
 
-def _check_all_exist(paths: Sequence[str]) -> None:
-    missing = [path for path in paths if not os.path.exists(path)]
-    if not missing:
-        return
-    lines = [f"{len(missing)} of {len(paths)} image files do not exist:"]
-    lines += [f"  {path}" for path in missing[:_N_NAMED]]
-    if len(missing) > _N_NAMED:
-        lines.append(f"  and {len(missing) - _N_NAMED} more")
-    lines.append("Check the folder, the names and their ending (such as '.tif').")
-    raise FileNotFoundError("\n".join(lines))
-
-
 @contextmanager
 def _opened(
     path: str | os.PathLike[str], mode: str
 ) -> Iterator[tuple[Image.Image, BinaryIO]]:
-    """Open an image whose header is as it should be; no pixel is decoded yet."""
+    """Open an image and check its header. No pixel is decoded yet."""
     with _opened_bytes(path) as file:
         with _explained(path, file):
             image = Image.open(file, formats=FILE_FORMATS)
-            # Before the frames are counted, for which WebP allocates whole canvases.
+            # Check before counting frames, for which WebP allocates whole canvases.
             _check_pixel_count(image)
             n_frames = getattr(image, "n_frames", 1)
         if n_frames > 1:
             raise ValueError(
                 f"'{path}' holds {n_frames} images (frames, pages or pyramid levels), "
-                "but one patch a file was expected. Save the wanted one as its own "
-                "file."
+                "but one patch per file was expected. Save each patch in a file of its "
+                "own."
             )
         _check_mode(path, image, mode)
         yield image, file
@@ -216,8 +219,7 @@ def _opened(
 
 @contextmanager
 def _opened_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    # Opened here and not by Pillow, so that it is closed whatever happens, and not
-    # memory-mapped.
+    # A file that Pillow opens itself may stay open after an error, or be memory-mapped.
     try:
         file = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:
@@ -244,35 +246,37 @@ def _check_pixel_count(image: Image.Image) -> None:
 
 @contextmanager
 def _explained(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[None]:
-    """Turn whatever Pillow raises on bad contents into one ValueError."""
+    """Turn all errors that Pillow raises on bad contents into a ValueError."""
     try:
         yield
     except MemoryError:
         raise
-    # Pillow's warning comes here as an exception where warnings are errors.
+    # Pillow's warning is raised where warnings are errors.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
-            f"'{path}' is far too large for a patch ({error}): it may be a "
-            "decompression bomb, or a whole slide. Cut patches from it first."
+            f"'{path}' is far too large for a patch ({error}). It may be a whole slide "
+            "or a decompression bomb. Cut patches from it first."
         ) from None
     except Exception as error:  # Pillow's decoders raise a dozen unrelated types
-        cause = probable_cause(file) or (
-            f"it is truncated, corrupt, or none of {', '.join(FILE_FORMATS)} "
+        cause = (
+            probable_cause(file)
+            or unreadable_content(file, error)
+            or f"it is truncated, corrupt, or none of {', '.join(FILE_FORMATS)} "
             f"(Pillow says: {error})"
         )
         raise ValueError(f"'{path}' cannot be read as an image: {cause}.") from error
 
 
 def probable_cause(file: BinaryIO) -> str | None:
-    """Recognise, from its first bytes, what is often found in place of an image."""
+    """Recognise other content by the first bytes of a file, such as a web page."""
     file.seek(0)
     head = file.read(512)
     if not head:
         return "the file is empty (0 bytes), probably an interrupted copy or download"
     if head.startswith(b"\x00\x05\x16\x07"):
         return (
-            "it is an AppleDouble file, made by macOS beside the real file when "
-            "copying; delete it"
+            "it is an AppleDouble file, made by macOS when it copied the real file; "
+            "delete it"
         )
     if head.startswith(b"version https://git-lfs"):
         return "it is a Git LFS pointer, not the file itself; run 'git lfs pull'"
@@ -299,7 +303,7 @@ def _check_mode(
 
 
 def _mode_when_expanded(image: Image.Image) -> str:
-    """Return a key of PIXEL_FORMATS, or words for what is none of them."""
+    """Return a key of PIXEL_FORMATS, or a description of other pixels."""
     if image.mode == "P" and not image.has_transparency_data:
         return "RGB"
     if image.mode == "1":
@@ -307,7 +311,7 @@ def _mode_when_expanded(image: Image.Image) -> str:
     if image.mode == "I;16B":  # the other byte order
         return "I;16"
     if image.mode in ("RGB", "RGBA") and _is_narrowed(image):
-        return f"{image.mode} with 16 bits a channel, of which Pillow drops 8"
+        return f"{image.mode} with 16 bits per channel, of which Pillow drops 8"
     if image.mode in PIXEL_FORMATS:
         return image.mode
     return {
@@ -318,8 +322,8 @@ def _mode_when_expanded(image: Image.Image) -> str:
 
 
 def _is_narrowed(image: Image.Image) -> bool:
-    # The raw mode ("RGB;16B") tells how the file stores the pixels. It is the decoder's
-    # only argument, or the first of several.
+    # The raw mode ("RGB;16B") describes the pixels in the file. It is the only argument
+    # of the decoder, or the first of several.
     for tile in getattr(image, "tile", ()):
         raw_mode = tile[3][0] if isinstance(tile[3], tuple) else tile[3]
         if str(raw_mode).startswith("RGB") and ";16" in str(raw_mode):

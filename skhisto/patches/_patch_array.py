@@ -11,7 +11,61 @@ Window = tuple[slice, slice]
 
 
 class PatchSource(Protocol):
-    """Where a :class:`PatchArray` gets its pixels from."""
+    """The interface between a :class:`PatchArray` and the storage of its pixels.
+
+    Write a class with these two attributes and this method to read patches from any
+    storage. It does not have to inherit from PatchSource.
+
+    Attributes
+    ----------
+    shape : tuple of int (n_patches, height, width, n_channels)
+        Shape of all patches. It must not change.
+    dtype : numpy.dtype
+        Type of the pixels. It must not change.
+
+    See Also
+    --------
+    PatchArray : Patches of a source, decoded when they are needed.
+
+    Notes
+    -----
+    `fit` and `predict` of a classifier call `read` in a background thread, one batch at
+    a time. A search that runs in threads may call it in several threads at once, so
+    protect shared state, such as an open file, with a lock, or open the file in `read`.
+
+    Parallel computing in processes, as with ``n_jobs=2`` in
+    :func:`sklearn.model_selection.cross_validate`, pickles the source. So the class
+    must be importable, and its attributes must not hold open files.
+
+    Examples
+    --------
+    Patches cut from a large image when they are needed:
+
+    >>> import numpy as np
+    >>> from skhisto.patches import PatchArray
+    >>> class Tiles:
+    ...     def __init__(self, image, corners, size):
+    ...         self.image = image
+    ...         self.corners = corners
+    ...         self.shape = (len(corners), size, size, image.shape[2])
+    ...         self.dtype = image.dtype
+    ...
+    ...     def read(self, rows, window):
+    ...         size = self.shape[1]
+    ...         tiles = np.empty((len(rows), *self.shape[1:]), self.dtype)
+    ...         for tile, row in zip(tiles, rows):
+    ...             top, left = self.corners[row]
+    ...             tile[:] = self.image[top : top + size, left : left + size]
+    ...         return tiles[:, window[0], window[1]]
+    >>> image = np.arange(300 * 400 * 3, dtype=np.uint16).reshape(300, 400, 3)
+    >>> X = PatchArray(Tiles(image, corners=[(0, 0), (0, 96), (96, 0)], size=96))
+    >>> X.shape
+    (3, 96, 96, 3)
+    >>> np.array_equal(X[1], image[0:96, 96:192])
+    True
+    >>> np.asarray(X[1:].center_crop(32)).shape
+    (2, 32, 32, 3)
+    """
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -22,38 +76,63 @@ class PatchSource(Protocol):
         """Type of the pixels."""
 
     def read(self, rows: np.ndarray, window: Window) -> np.ndarray:
-        """Decode the window (rows, columns) of some patches, in the order asked for.
+        """Return a window of some patches.
 
-        Returns an array of shape (len(rows), height, width, n_channels). The row
-        numbers are integers from 0, may repeat, and may be none at all. Fits and
-        predictions read in a thread of their own, one batch after another.
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,)
+            Numbers of the patches, integers from 0, in any order. Numbers may repeat.
+            The array may be empty.
+        window : tuple of slice (rows, columns)
+            The part of each patch to return, as two slices with start and stop.
+
+        Returns
+        -------
+        patches : ndarray of shape (n_rows, height, width, n_channels)
+            The pixels of the window, of the dtype of the source and in the order of
+            `rows`. The caller owns the array and may change it, so it must not share
+            memory with the source.
         """
+
+
+# Where users import it from. In the body of the class it would be part of the protocol.
+PatchSource.__module__ = "skhisto.patches"
 
 
 class PatchArray:
     """A stack of patches that is decoded only when indexed.
 
-    It looks like a NumPy array of shape (n_patches, height, width, n_channels) to
-    scikit-learn's splitters and meta-estimators, but holds only the row numbers of the
-    patches: taking rows or cropping costs no decoding.
+    scikit-learn's splitters and meta-estimators treat it like a NumPy array of shape
+    (n_patches, height, width, n_channels). It holds only the row numbers of the
+    patches, so that selecting rows and cropping decode nothing.
 
-    - ``X[3]`` decodes one patch, an array of shape (height, width, n_channels);
-    - ``X[2:5]``, ``X[mask]`` and ``X[[4, 0]]`` are again a PatchArray;
-    - ``numpy.asarray(X)`` decodes all of it.
+    - ``X[3]`` decodes one patch, an array of shape (height, width, n_channels).
+    - ``X[2:5]``, ``X[mask]`` and ``X[[4, 0]]`` are PatchArrays.
+    - ``numpy.asarray(X)`` decodes all patches.
 
-    A PatchArray never changes, and decoded pixels are not kept: asking twice decodes
-    twice.
+    A PatchArray is immutable. Decoded pixels are not cached: patches are decoded again
+    each time they are accessed.
 
     Parameters
     ----------
-    source : object
-        Where the pixels come from: an object with `shape`, `dtype` and a method
-        ``read(rows, window)``. ``PatchLoader(lazy=True)`` makes one of image files.
+    source : PatchSource
+        An object with the attributes `shape` and `dtype` and the method
+        ``read(rows, window)``, as :class:`skhisto.patches.PatchSource` describes.
+        ``PatchLoader(lazy=True)`` makes one from image files.
+
+    Raises
+    ------
+    TypeError
+        If `source` lacks an attribute or the method, or if its dtype is not a NumPy
+        dtype.
+    ValueError
+        If the shape of `source` does not consist of four integers of at least 0.
 
     See Also
     --------
     PatchLoader : Turns file names into patches.
-    CenterCrop : Crops patches, and a PatchArray without decoding it.
+    CenterCrop : Crops patches, without decoding a PatchArray.
+    skhisto.patches.PatchSource : The interface of sources.
 
     Examples
     --------
@@ -81,6 +160,7 @@ class PatchArray:
     __module__ = "skhisto"  # where users import it from, and pickles look for it
 
     def __init__(self, source: PatchSource) -> None:
+        _check_source(source)
         n_patches, height, width, _ = source.shape
         self._source = source
         self._rows = np.arange(n_patches)
@@ -109,7 +189,7 @@ class PatchArray:
 
     @property
     def nbytes(self) -> int:
-        """Memory in bytes that the decoded patches would take."""
+        """Size of all decoded patches in bytes."""
         return self.size * self.dtype.itemsize
 
     def __repr__(self) -> str:
@@ -142,8 +222,8 @@ class PatchArray:
     ) -> np.ndarray:
         if copy is False:
             raise ValueError(
-                "A PatchArray cannot be turned into an array without a copy: its "
-                "patches are decoded when asked for."
+                "A PatchArray cannot be converted to an array without a copy, because "
+                "its patches are decoded on access."
             )
         patches = self._source.read(self._rows, self._window)
         return patches if dtype is None else patches.astype(dtype, copy=False)
@@ -154,17 +234,18 @@ class PatchArray:
         Parameters
         ----------
         size : int or tuple of int (height, width)
-            Size of the crop in pixels; an int stands for a square.
+            Size of the crop in pixels. An int means a square.
 
         Returns
         -------
         cropped : PatchArray of shape (n_patches, height, width, n_channels)
-            The same patches, of which only the centre will be decoded or kept.
+            The centres of the patches.
 
         Raises
         ------
         ValueError
-            If the size is not one or two positive integers, or larger than the patches.
+            If `size` is not one or two positive integers, or is larger than the
+            patches.
         """
         old = self._window
         new = center_window(self.shape[1], self.shape[2], size)
@@ -173,11 +254,40 @@ class PatchArray:
         return cropped
 
 
-def center_window(height: int, width: int, size: int | tuple[int, int]) -> Window:
-    """Where the centre crop of an image lies.
+def _check_source(source: Any) -> None:
+    missing = [name for name in ("shape", "dtype") if not hasattr(source, name)]
+    if not callable(getattr(source, "read", None)):
+        missing.append("method read")
+    if missing:
+        raise TypeError(
+            "source must have the attributes shape and dtype and the method "
+            "read(rows, window), as skhisto.patches.PatchSource describes; "
+            f"{type(source).__name__} has no {missing[0]}."
+        )
+    if not isinstance(source.dtype, np.dtype):
+        raise TypeError(
+            "source.dtype must be a NumPy dtype, such as np.dtype('uint8'); got "
+            f"{source.dtype!r}."
+        )
+    shape = source.shape
+    if (
+        not isinstance(shape, tuple)
+        or len(shape) != 4
+        or not all(
+            isinstance(length, Integral) and int(length) >= 0 for length in shape
+        )
+    ):
+        raise ValueError(
+            "source.shape must be a tuple of four integers of at least 0, "
+            f"(n_patches, height, width, n_channels); got {shape!r}."
+        )
 
-    Where the difference is odd, the crop lies half a pixel towards the top or the left:
-    it starts at ``(height - crop_height) // 2``, as ``keras.layers.CenterCrop`` does.
+
+def center_window(height: int, width: int, size: int | tuple[int, int]) -> Window:
+    """Return the position of the centre crop of an image.
+
+    If the difference is odd, the larger margin is at the bottom or right: the crop
+    starts at ``(height - crop_height) // 2``, as in ``keras.layers.CenterCrop``.
 
     Parameters
     ----------
@@ -194,7 +304,7 @@ def center_window(height: int, width: int, size: int | tuple[int, int]) -> Windo
     Raises
     ------
     ValueError
-        If the size is not one or two positive integers, or larger than the image.
+        If `size` is not one or two positive integers, or is larger than the image.
     """
     crop_height, crop_width = as_height_width(size)
     if crop_height > height or crop_width > width:
@@ -207,7 +317,7 @@ def center_window(height: int, width: int, size: int | tuple[int, int]) -> Windo
 
 
 def as_height_width(size: int | tuple[int, int]) -> tuple[int, int]:
-    """Return a size as (height, width); an int stands for a square."""
+    """Return a size as (height, width). An int means a square."""
     pair = (size, size) if isinstance(size, Integral) else size
     if (
         not isinstance(pair, tuple)
@@ -215,14 +325,14 @@ def as_height_width(size: int | tuple[int, int]) -> tuple[int, int]:
         or not all(isinstance(side, Integral) and side >= 1 for side in pair)
     ):
         raise ValueError(
-            "size must be a positive integer or a tuple (height, width) of two, in "
-            f"pixels. Got {size!r}."
+            "size must be a positive integer or a tuple (height, width) of positive "
+            f"integers, in pixels; got {size!r}."
         )
     return int(pair[0]), int(pair[1])
 
 
 def _row_key(key: Any) -> Any:
-    """Strip the trailing Ellipsis that scikit-learn indexes image stacks with."""
+    """Remove the trailing Ellipsis with which scikit-learn indexes stacks of images."""
     if not isinstance(key, tuple):
         return key
     if len(key) == 1:

@@ -1,4 +1,4 @@
-"""Patches that a function has changed, as a source of patches."""
+"""A source of patches that applies a function to other patches."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,24 +8,25 @@ from skhisto.patches._patch_array import PatchArray, Window
 
 PatchFunction = Callable[[np.ndarray], np.ndarray]
 
-# Some 50 patches of 96x96: their planes of floats fill a few dozen MB at most.
+# About 50 patches of 96x96 pixels. Their planes of floats need a few dozen MB at most.
 _PIXELS_PER_CHUNK = 2**19
 
 
 class TransformedPatches:
-    """Patches that a function changes when they are read.
+    """Patches to which a function is applied when they are read.
 
-    The function sees whole patches, and a window is cut from what it returns: a crop of
-    the changed patches is the same as the patches, changed and then cropped.
+    The function gets whole patches, and the window is cut from its output. So a crop of
+    this source equals the output of the function, cropped.
 
     Parameters
     ----------
     patches : PatchArray
         The patches to change.
     function : callable
-        Takes patches, an array of shape (n, height, width, n_channels), and returns as
-        many of the same shape and dtype in a new array, each changed by itself. For
-        pickles it must be a function of a module, or a `functools.partial` of one.
+        Takes an array of patches of shape (n, height, width, n_channels) and returns a
+        new array of the same shape and dtype. Each patch of the output must depend on
+        the same patch of the input only. To be picklable, it must be a function of a
+        module or a `functools.partial` of one.
     """
 
     def __init__(self, patches: PatchArray, function: PatchFunction) -> None:
@@ -46,12 +47,12 @@ class TransformedPatches:
         return self.patches.dtype
 
     def read(self, rows: np.ndarray, window: Window) -> np.ndarray:
-        """Decode some of the patches, change them and cut the window.
+        """Decode some of the patches, apply the function and cut the window.
 
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
-            Which patches, as integers from 0, in any order and with repetitions.
+            Numbers of the patches, integers from 0, in any order. They may repeat.
         window : tuple of slice (rows, columns)
             The part of each patch to return.
 
@@ -68,21 +69,21 @@ def map_in_chunks(
     patches: np.ndarray | PatchArray,
     window: Window = (slice(None), slice(None)),
 ) -> np.ndarray:
-    """Apply a function to a few patches at a time, so that it needs little memory.
+    """Apply a function to a few patches at a time to limit memory.
 
     Parameters
     ----------
     function : callable
         See :class:`TransformedPatches`.
     patches : ndarray or PatchArray of shape (n_patches, height, width, n_channels)
-        The patches, which are not changed.
+        The patches. They are not changed.
     window : tuple of slice (rows, columns), default=everything
-        The part of each changed patch to keep.
+        The part of each output patch to keep.
 
     Returns
     -------
     mapped : ndarray
-        A new array of the window's size and the same dtype.
+        A new array with the size of the window and the dtype of the patches.
     """
     n_patches, height, width, n_channels = patches.shape
     rows, columns = (range(n)[w] for n, w in zip((height, width), window, strict=True))
@@ -95,7 +96,7 @@ def map_in_chunks(
 
 
 def chunks(patches: np.ndarray | PatchArray) -> Iterator[slice]:
-    """Slices of a few patches each, which together are all."""
+    """Return slices of a few patches each that together cover all patches."""
     n_patches, height, width, _ = patches.shape
     step = max(1, _PIXELS_PER_CHUNK // (height * width))
     return (slice(start, start + step) for start in range(0, n_patches, step))

@@ -1,8 +1,7 @@
-"""The views of a square: rotations by 90 degrees and flips, without interpolation.
+"""The eight views of a square: rotations by 90 degrees and flips.
 
-The eight views are numbered. 0 to 3 are rotations by 0, 90, 180 and 270 degrees
-counter-clockwise, as `numpy.rot90` turns; 4 to 7 are the same rotations of the image
-flipped left-right.
+Views 0 to 3 are rotations by 0, 90, 180 and 270 degrees counter-clockwise, as in
+`numpy.rot90`. Views 4 to 7 are the same rotations of the image flipped left-right.
 """
 
 import numpy as np
@@ -11,47 +10,47 @@ SYMMETRIES: dict[str, tuple[int, ...]] = {
     "c4": (0, 1, 2, 3),
     "d4": (0, 1, 2, 3, 4, 5, 6, 7),
 }
-"""Numbers of the views in each group, by its name: rotations, and all of them."""
+"""Numbers of the views in each group: "c4" are the rotations, "d4" are all views."""
 
 
 def view(
     patches: np.ndarray, number: int, axes: tuple[int, int] = (1, 2)
 ) -> np.ndarray:
-    """Show patches from one of the eight sides.
+    """Return one of the eight views of patches.
 
     Parameters
     ----------
     patches : ndarray of shape (n, height, width, ...)
-        Patches, or maps of them, of any dtype.
+        Patches or maps of patches, of any dtype.
     number : int
         Number of the view, 0 to 7.
     axes : tuple of int, default=(1, 2)
-        Where the height and the width are.
+        Axes of height and width.
 
     Returns
     -------
     seen : ndarray of shape (n, height, width, ...)
-        The same values at other places, as a NumPy view of `patches`. Odd numbers swap
-        height and width.
+        The same values at other positions, as a NumPy view of `patches`. Odd numbers
+        swap height and width.
     """
     flipped = np.flip(patches, axis=axes[1]) if number >= 4 else patches
     return np.rot90(flipped, k=number % 4, axes=axes)
 
 
 def compose(first: int, second: int) -> int:
-    """Return the view that two of them, one after the other, make.
+    """Return the view that equals two views one after the other.
 
     ``view(patches, compose(first, second))`` equals
     ``view(view(patches, first), second)``.
     """
-    # A flip turns the rotations before it the other way round.
+    # A flip reverses the direction of the rotations before it.
     rotation = second - first if second >= 4 else second + first
     flip = (first >= 4) != (second >= 4)
     return rotation % 4 + 4 * flip
 
 
 def inverse(number: int) -> int:
-    """Return the view that undoes a view: a flipped one undoes itself."""
+    """Return the view that undoes a view. Flipped views undo themselves."""
     return number if number >= 4 else -number % 4
 
 
@@ -62,12 +61,12 @@ def check_square(patch_shape: tuple[int, int, int], what: str) -> None:
     ----------
     patch_shape : tuple of int (height, width, channels)
     what : str
-        What needs squares, as the message begins with it: ``"tta='d4'"``.
+        What needs square patches, for the message, such as ``"tta='d4'"``.
     """
     height, width, _ = patch_shape
     if height != width:
         raise ValueError(
-            f"{what} rotates patches by 90 degrees and needs square ones, but they are "
-            f"{height}x{width} pixels (height x width): crop them with "
-            f"CenterCrop({min(height, width)}), or do without."
+            f"{what} rotates patches by 90 degrees and needs square patches, but "
+            f"they are {height}x{width} pixels (height x width). Crop them with "
+            f"CenterCrop({min(height, width)}), or turn the rotation off."
         )

@@ -8,46 +8,47 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skhisto.patches._definition import as_patches
 from skhisto.patches._patch_array import PatchArray, as_height_width, center_window
-from skhisto.preprocessing._checks import check_patches
 
 _SIZE_CONSTRAINTS = [Interval(Integral, 1, None, closed="left"), tuple]
 
 
-@validate_params(
-    {"X": ["array-like"], "size": _SIZE_CONSTRAINTS}, prefer_skip_nested_validation=True
-)
+@validate_params({"size": _SIZE_CONSTRAINTS}, prefer_skip_nested_validation=True)
 def center_crop(X: Any, size: int | tuple[int, int] = 32) -> np.ndarray | PatchArray:
     """Crop the centre of each patch.
 
-    Where the difference between patch and crop is odd, the crop starts at the smaller
-    offset, ``(height - crop_height) // 2``, as ``keras.layers.CenterCrop`` does.
+    If the difference between patch and crop is odd, the larger margin is at the bottom
+    or right: the crop starts at ``(height - crop_height) // 2``. Keras's
+    ``keras.layers.CenterCrop`` uses the same rule.
 
     Parameters
     ----------
-    X : ndarray of shape (n_patches, height, width, n_channels) or \
-            (n_patches, height, width), PatchArray, or list of equal arrays
-        The patches, of any numeric dtype. Arrays with three dimensions are stacks of
+    X : array-like or PatchArray of shape (n_patches, height, width, n_channels) or \
+            (n_patches, height, width)
+        At least one patch of 1 to 4 channels, of any real dtype. Three dimensions are
         grey patches.
     size : int or tuple of int (height, width), default=32
-        Size of the crop in pixels; an int stands for a square. On PatchCamelyon, 32 is
-        the centre that the label is about.
+        Size of the crop in pixels. An int means a square. The label of a PatchCamelyon
+        patch refers to its central 32x32 pixels.
 
     Returns
     -------
     X_cropped : ndarray or PatchArray
-        The same number of dimensions and dtype as X. A view of X if X is an array, a
-        new array if it is a list, and a PatchArray, still not decoded, if it is one.
+        Cropped patches with the dtype and the number of dimensions of X. A view if X is
+        an array. A PatchArray if X is one; it is not decoded.
 
     Raises
     ------
+    TypeError
+        If X is a data set, a loader, an iterator or a mapping.
     ValueError
-        If the size is larger than the patches or not of positive integers, or if X is
-        not a stack of at least one patch.
+        If `size` is larger than the patches or does not consist of positive integers,
+        or if X does not hold patches.
 
     See Also
     --------
-    CenterCrop : The same as a transformer.
+    CenterCrop : The same operation as a transformer.
 
     Examples
     --------
@@ -58,9 +59,9 @@ def center_crop(X: Any, size: int | tuple[int, int] = 32) -> np.ndarray | PatchA
     array([[[ 6,  7],
             [11, 12]]])
     """
+    X = as_patches(X)
     if isinstance(X, PatchArray):
         return X.center_crop(size)
-    X = check_patches(X)
     rows, columns = center_window(X.shape[1], X.shape[2], size)
     return X[:, rows, columns]
 
@@ -68,27 +69,27 @@ def center_crop(X: Any, size: int | tuple[int, int] = 32) -> np.ndarray | PatchA
 class CenterCrop(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Crop the centre of each patch.
 
-    Arrays are cropped as a view, without a copy, and a :class:`PatchArray` without
-    decoding it. Where the difference between patch and crop is odd, the crop starts at
-    the smaller offset, ``(height - crop_height) // 2``, as ``keras.layers.CenterCrop``
-    does.
+    Arrays are cropped without a copy. A :class:`PatchArray` is cropped without decoding
+    it. If the difference between patch and crop is odd, the larger margin is at the
+    bottom or right: the crop starts at ``(height - crop_height) // 2``. Keras's
+    ``keras.layers.CenterCrop`` uses the same rule.
 
     Parameters
     ----------
     size : int or tuple of int (height, width), default=32
-        Size of the crop in pixels; an int stands for a square. On PatchCamelyon, 32 is
-        the centre that the label is about.
+        Size of the crop in pixels. An int means a square. The label of a PatchCamelyon
+        patch refers to its central 32x32 pixels.
 
     See Also
     --------
-    center_crop : The same as a function.
+    center_crop : The same operation as a function.
     PatchLoader : Turns file names into patches.
 
     Notes
     -----
-    This estimator is stateless and does not need to be fitted: `fit` only validates
-    the size, and `transform` validates it too. Its output is an array of images
-    whatever `sklearn.set_config(transform_output=...)` says.
+    This estimator is stateless and does not need to be fitted. Both `fit` and
+    `transform` validate `size`. The output is an array of images for every setting of
+    `sklearn.set_config(transform_output=...)`.
 
     Examples
     --------
@@ -110,11 +111,11 @@ class CenterCrop(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "CenterCrop":
-        """Only validate the parameters.
+        """Validate the size.
 
         Parameters
         ----------
-        X : array-like
+        X : Ignored
             Not used, present for API consistency by convention.
         y : Ignored
             Not used, present for API consistency by convention.
@@ -127,7 +128,7 @@ class CenterCrop(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the size is not one or two positive integers.
+            If `size` is not one or two positive integers.
         """
         callback_context = self._init_callback_context()
         callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -140,23 +141,24 @@ class CenterCrop(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : ndarray of shape (n_patches, height, width, n_channels) or \
-                (n_patches, height, width), PatchArray, or list of equal arrays
-            The patches, of any numeric dtype. Arrays with three dimensions are stacks
-            of grey patches.
+        X : array-like or PatchArray of shape (n_patches, height, width, n_channels) \
+                or (n_patches, height, width)
+            At least one patch of 1 to 4 channels, of any real dtype. Three dimensions
+            are grey patches.
 
         Returns
         -------
         X_cropped : ndarray or PatchArray
-            The same number of dimensions and dtype as X. A view of X if X is an array,
-            a new array if it is a list, and a PatchArray, still not decoded, if it is
-            one.
+            Cropped patches with the dtype and the number of dimensions of X. A view if
+            X is an array. A PatchArray if X is one; it is not decoded.
 
         Raises
         ------
+        TypeError
+            If X is a data set, a loader, an iterator or a mapping.
         ValueError
-            If the size is larger than the patches or not of positive integers, or if X
-            is not a stack of at least one patch.
+            If `size` is larger than the patches or does not consist of positive
+            integers, or if X does not hold patches.
         """
         return center_crop(X, self.size)
 

@@ -17,39 +17,42 @@ from skhisto.patches._patch_array import PatchArray
 class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Turn file names into patches.
 
-    Each name stands for the file ``root / (name + suffix)``, which holds one patch. All
-    files must have the same size and the same mode: nothing is resized or converted.
-    TIFF, PNG, JPEG, WebP and BMP files are read.
+    The name of a patch refers to the file ``root / (name + suffix)``. Each file holds
+    one patch. The formats TIFF, PNG, JPEG, WebP and BMP are supported. All files must
+    have the same size and the same mode. Nothing is resized or converted, and pixels
+    are returned as they are stored: the orientation tag of TIFF files and the EXIF
+    orientation of other formats are ignored.
 
-    As the first step of a Pipeline it lets scikit-learn split, search and
-    cross-validate over file names, which cost no memory.
+    As the first step of a Pipeline, PatchLoader lets scikit-learn split, search and
+    cross-validate over file names, which take little memory.
 
     Parameters
     ----------
     root : str or path-like, default=None
-        Folder of the files. None takes the names as paths of their own.
+        Folder of the files. None means that the names are paths.
     suffix : str, default=""
         Ending that is added to each name, such as ".tif".
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
-        What the files must hold: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
-        unsigned 16-bit grey. Palette images without transparency count as RGB and 1-bit
-        images as 8-bit grey, with the values 0 and 255.
+        Required content of the files: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
+        unsigned 16-bit grey. Palette images without transparency are read as RGB, and
+        1-bit images as 8-bit grey with the values 0 and 255.
     lazy : bool, default=False
-        If True, return a :class:`PatchArray`, which decodes files only when they are
-        asked for, instead of an array that holds all pixels in memory.
+        If True, `transform` returns a :class:`PatchArray`, which decodes files on
+        access. If False, it returns an array that holds all pixels in memory.
     n_jobs : int, default=None
-        Number of threads that read files. None means 1, -1 all processors.
+        Number of threads that read files. None means 1, and -1 means one for each
+        processor.
 
     See Also
     --------
-    PatchArray : What `lazy=True` returns.
+    PatchArray : The output with ``lazy=True``.
     CenterCrop : Crops the patches.
 
     Notes
     -----
-    This estimator is stateless and does not need to be fitted: `fit` validates the
-    parameters and the names, and `transform` validates them too. Its output is an array
-    of images whatever `sklearn.set_config(transform_output=...)` says.
+    This estimator is stateless and does not need to be fitted. Both `fit` and
+    `transform` validate the parameters and the names. The output is an array of images
+    for every setting of `sklearn.set_config(transform_output=...)`.
 
     Examples
     --------
@@ -94,7 +97,7 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "PatchLoader":
-        """Validate the parameters and the names; no file is opened.
+        """Validate the parameters and the names. No file is opened.
 
         Parameters
         ----------
@@ -111,11 +114,13 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If X is a single name, or if names are neither strings nor path-like.
+            If X is a single name, or if a name is neither a string nor path-like.
         ValueError
             If X has no rows, missing values or several columns.
-        FileNotFoundError, NotADirectoryError
-            If `root` does not exist, or is a file.
+        FileNotFoundError
+            If `root` does not exist.
+        NotADirectoryError
+            If `root` is a file.
         """
         callback_context = self._init_callback_context()
         callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -129,26 +134,27 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_patches,) or (n_patches, 1)
-            Names or paths of the files, as strings or path-like objects: a list, an
-            array, a pandas Series or a DataFrame with one column.
+            Names or paths of the files, as strings or path-like objects. X may be a
+            list, an array, a pandas Series or a DataFrame with one column.
 
         Returns
         -------
         patches : ndarray or PatchArray of shape (n_patches, height, width, n_channels)
-            The patches in the order of the names: uint8, or uint16 for mode "I;16". A
-            PatchArray if `lazy` is True.
+            The patches in the order of the names, as uint8, or as uint16 if `mode` is
+            "I;16". A PatchArray if `lazy` is True.
 
         Raises
         ------
         TypeError
-            If X is a single name, or if names are neither strings nor path-like.
+            If X is a single name, or if a name is neither a string nor path-like.
         ValueError
-            If X has no rows, missing values or several columns; or if a file is not one
-            image of the right mode and of the size of the first. With `lazy=True` only
-            the first file is opened now, the others when they are asked for.
+            If X has no rows, missing values or several columns, or if a file does not
+            hold exactly one image of the right mode and of the size of the first one.
+            With ``lazy=True``, only the first file is checked now. The others are
+            checked on access.
         FileNotFoundError
-            If `root` or some of the files do not exist: all are counted, the first ten
-            named.
+            If `root` or some of the files do not exist. The message counts the missing
+            files and names the first ten.
         NotADirectoryError
             If `root` is a file.
         """
@@ -179,34 +185,34 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
 def _check_names(X: Any) -> list[str]:
     """Return one column of names as a list of str."""
-    # dtype=object keeps numbers and missing values what they are, so that they are not
-    # silently turned into names such as "nan".
+    # dtype=object keeps numbers and missing values. Otherwise they would silently
+    # become names such as "nan".
     names = np.asarray(X, dtype=object)
     if names.ndim == 0:
         raise TypeError(
-            "Names of files must come as a list, an array, a Series or a DataFrame "
-            f"with one column. Got {X!r}; for one file, put it into a list."
+            "File names must be a list, an array, a Series or a DataFrame with one "
+            f"column; got {X!r}. Put a single name in a list."
         )
     if names.ndim == 2 and names.shape[1] == 1:
         names = names[:, 0]
     if names.ndim > 1:
         raise ValueError(
-            "Names of files must be one column, but X has shape "
-            f"{names.shape}. Select the column that holds the names."
+            f"File names must be one column; got shape {names.shape}. Select the "
+            "column that holds the names."
         )
     if len(names) == 0:
-        raise ValueError("X holds no names of files: at least one is needed.")
+        raise ValueError("At least one file name is required; got none.")
     missing = np.flatnonzero(pd.isna(names))
     if len(missing) > 0:
         raise ValueError(
-            f"{len(missing)} of {len(names)} names of files are missing (None or NaN), "
-            f"the first in row {missing[0]}."
+            f"{len(missing)} of {len(names)} file names are missing (None or NaN), the "
+            f"first in row {missing[0]}."
         )
     for row, name in enumerate(names):
         if not isinstance(name, (str, os.PathLike)):
             raise TypeError(
-                "Names of files must be strings or path-like, but row "
-                f"{row} is {name!r} of type {type(name).__name__}. If numbers are "
-                "meant, read the column as str to keep leading zeros."
+                f"File names must be strings or path-like, but row {row} is {name!r} "
+                f"of type {type(name).__name__}. If names consist of digits, read the "
+                "column as str to keep leading zeros."
             )
     return [str(os.fspath(name)) for name in names]

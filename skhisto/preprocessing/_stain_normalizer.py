@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhisto._stain.macenko import macenko_reference, normalise_macenko
 from skhisto._stain.reinhard import normalise_reinhard, reinhard_reference
+from skhisto.patches._definition import SINGLE_PATCH_HINT, Patches, as_patches
 from skhisto.patches._patch_array import PatchArray
 from skhisto.patches._transformed import TransformedPatches, chunks, map_in_chunks
-from skhisto.preprocessing._checks import check_patches
 
 
 class _Method(NamedTuple):
@@ -34,59 +34,64 @@ _METHODS = {
 class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Give patches the stain of reference patches.
 
-    Laboratories stain differently, and scanners see colours differently. `fit` measures
-    the stain of each reference patch by itself and takes the median over patches.
-    `transform` measures each patch in the same way and puts the reference's stain in
-    the place of its own.
+    Stains differ between laboratories, and colours differ between scanners. `fit`
+    measures the stain of each reference patch and takes the median over the patches.
+    `transform` measures each patch in the same way and replaces its stain with that of
+    the reference.
 
-    Patches with too little tissue to measure (fewer than 100 pixels darker than the
-    background), such as white ones, and patches of a single colour are left out of the
-    reference, and pass unchanged.
+    A patch cannot be measured in these cases. It is left out of the reference, and
+    `transform` returns it unchanged:
+
+    - it has too little tissue (fewer than 100 pixels darker than the background), like
+      a white patch;
+    - all of its pixels have the same colour.
 
     Parameters
     ----------
     method : {"macenko", "reinhard"}, default="reinhard"
-        What is measured. "macenko" finds the colours of haematoxylin and eosin, and the
-        99th percentile of the concentration of each [1]_. It recolours every pixel.
-        "reinhard" takes mean and standard deviation in the colour space l, alpha, beta
-        over tissue [2]_. Background, pixels whose optical density has a length below
-        0.15, stays as it is.
+        How stain is measured.
+
+        - "macenko" finds the colours of haematoxylin and eosin, and the 99th percentile
+          of the concentration of each [1]_. It recolours every pixel.
+        - "reinhard" takes the mean and the standard deviation over tissue in the colour
+          space l, alpha, beta [2]_. Background is not changed. It consists of the
+          pixels whose optical density has a length below 0.15.
 
     Attributes
     ----------
     stains_ : ndarray of shape (2, 3), float64
-        With "macenko": optical densities, decadic, of haematoxylin and of eosin in red,
-        green and blue: medians over patches, rescaled to vectors of length 1.
+        Only with "macenko". Decadic optical densities of haematoxylin and eosin in red,
+        green and blue: medians over patches, scaled to vectors of length 1.
     concentrations_ : ndarray of shape (2,), float64
-        With "macenko": 99th percentile of the optical density that haematoxylin and
-        eosin cause in the tissue of a patch, medians over patches.
+        Only with "macenko". 99th percentiles of the optical densities that haematoxylin
+        and eosin cause in the tissue of a patch: medians over patches.
     means_, stds_ : ndarray of shape (3,), float64
-        With "reinhard": mean and standard deviation of l, alpha and beta in the tissue
-        of a patch, in decadic logarithms of intensities, medians over patches.
+        Only with "reinhard". Means and standard deviations of l, alpha and beta in the
+        tissue of a patch, in decadic logarithms of intensities: medians over patches.
 
     See Also
     --------
-    CenterCrop : Crops patches. More pixels are measured when it comes afterwards.
+    CenterCrop : Crops patches. Normalise before cropping to measure more pixels.
     PatchLoader : Turns file names into patches.
 
     Notes
     -----
-    The reference may mix slides, as a training set does: measured together, the
-    differences between slides would pass for those between stains, but each patch is
-    measured by itself. The median over patches then is a typical stain, whatever a few
-    odd patches look like. A single patch, well stained and with nuclei and stroma in
-    it, is a reference as well.
+    The reference may come from several slides, such as a training set. Each patch is
+    measured separately, because patches measured together would mistake differences
+    between slides for differences between stains. The median over patches is a typical
+    stain and is robust to a few unusual patches. A single well-stained patch with
+    nuclei and stroma can be a reference, too.
 
-    What a patch shows matters as well as its stain: fat holds less of both stains than
-    crowded nuclei do, and both are given those of the reference. Look at some
-    normalised patches, above all with "macenko".
+    Both methods assume that patches show similar tissue. Fat holds less of both stains
+    than crowded nuclei, but both are given the amounts of the reference. Inspect some
+    normalised patches, in particular with "macenko".
 
-    For "macenko" too, the pixels measured as tissue are those whose optical density has
-    a length of at least 0.15, called beta in [1]_. Thresholding each channel instead
-    would leave out pale eosin, which hardly absorbs red.
+    "macenko" measures the pixels whose optical density has a length of at least 0.15,
+    called beta in [1]_. A threshold on each channel would exclude pale eosin, which
+    hardly absorbs red.
 
-    A :class:`PatchArray` stays lazy: each patch is normalised whole when it is decoded,
-    and cropped afterwards. To fit, patches are decoded a few at a time.
+    A :class:`PatchArray` stays lazy: each patch is normalised as a whole when it is
+    decoded, and cropped afterwards. `fit` decodes a few patches at a time.
 
     References
     ----------
@@ -126,9 +131,8 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : ndarray of shape (n_patches, height, width, 3), uint8, PatchArray, or list \
-                of equal arrays
-            The reference: RGB patches, of one slide or of many.
+        X : array-like or PatchArray of shape (n_patches, height, width, 3), uint8
+            The reference: RGB patches from one slide or from several.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -139,10 +143,13 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
         Raises
         ------
+        TypeError
+            If X is a data set, a loader, an iterator or a mapping.
         ValueError
-            If X is not a stack of RGB patches of dtype uint8, or if none of them can be
-            measured: they have too little tissue, or no two stains ("macenko") or no
-            range of colours ("reinhard") can be found in it.
+            If X does not hold RGB patches of dtype uint8, or if none of them can be
+            measured. A patch cannot be measured if it has too little tissue, if
+            "macenko" does not find two stains in it, or if "reinhard" finds no range of
+            colours in it.
         """
         callback_context = self._init_callback_context()
         callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -150,7 +157,7 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         X = _check_rgb(X)
         reference = method.reference(np.asarray(X[part]) for part in chunks(X))
         of_methods = {name for each in _METHODS.values() for name in each.attributes}
-        for name in of_methods & set(vars(self)):  # of a former fit none may stay
+        for name in of_methods & set(vars(self)):  # left by a fit with another method
             delattr(self, name)
         for name, value in zip(method.attributes, reference, strict=True):
             setattr(self, name, value)
@@ -162,19 +169,20 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : ndarray of shape (n_patches, height, width, 3), uint8, PatchArray, or list \
-                of equal arrays
-            RGB patches, of any size. They are not changed.
+        X : array-like or PatchArray of shape (n_patches, height, width, 3), uint8
+            RGB patches of any size. They are not changed.
 
         Returns
         -------
         X_normalized : ndarray or PatchArray of shape (n_patches, height, width, 3)
-            The normalised patches, uint8. A PatchArray, still not decoded, if X is one.
+            The normalised patches, uint8. A PatchArray if X is one; it is not decoded.
 
         Raises
         ------
+        TypeError
+            If X is a data set, a loader, an iterator or a mapping.
         ValueError
-            If X is not a stack of RGB patches of dtype uint8.
+            If X does not hold RGB patches of dtype uint8.
         NotFittedError
             If `fit` was not called with this `method`.
         """
@@ -186,8 +194,8 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             msg=f"This %(name)s is not fitted with method={self.method!r}: call fit.",
         )
         X = _check_rgb(X)
-        # The values and not the estimator go along with a lazy array: it stays the same
-        # after another fit.
+        # A lazy array keeps these values and not the estimator, which may be fitted
+        # again.
         reference = {name[:-1]: getattr(self, name) for name in method.attributes}
         normalise = partial(method.normalise, **reference)
         if isinstance(X, PatchArray):
@@ -202,14 +210,23 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def _check_rgb(X: Any) -> np.ndarray | PatchArray:
-    if not isinstance(X, PatchArray):
-        X = check_patches(X)
-    if X.ndim != 4 or X.shape[3] != 3 or X.dtype != np.uint8:
-        raise ValueError(
-            "Stains are normalised in RGB patches of shape (n_patches, height, width, "
-            f"3) and dtype uint8, from 0 to 255. Got shape {X.shape} and dtype "
-            f"{X.dtype}. Normalise before patches are scaled or turned grey, and drop "
-            "an alpha channel with X[..., :3]."
-        )
-    return X
+def _check_rgb(X: Any) -> Patches:
+    X = as_patches(X)
+    if X.ndim == 4 and X.shape[3] == 3 and X.dtype == np.uint8:
+        return X
+    raise ValueError(
+        "Stain normalisation needs RGB patches of shape (n_patches, height, width, 3) "
+        f"and dtype uint8, from 0 to 255; got shape {X.shape} and dtype {X.dtype}. "
+        f"{_hint(X)}"
+    )
+
+
+def _hint(X: Patches) -> str:
+    """Say what to do with patches that are not RGB of 8 bits."""
+    if X.ndim == 3 and X.shape[2] == 3:
+        return SINGLE_PATCH_HINT
+    if X.ndim == 4 and X.shape[3] == 4:
+        return "Drop an alpha channel with np.asarray(X)[..., :3]."
+    if X.ndim == 4 and X.shape[3] == 3:
+        return "Normalise before other steps scale the patches or change their dtype."
+    return "Grey patches have no stain to normalise."

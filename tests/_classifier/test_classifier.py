@@ -586,7 +586,7 @@ def test_partial_fit_takes_no_new_classes(tiny_cnn, bright_or_dark):
             "X has 5 features, but PatchCNNClassifier is expecting 432",
         ),
         (np.zeros((12, 12, 3), np.uint8), r"X\[np.newaxis\]"),
-        (np.zeros((0, 12, 12, 3), np.uint8), r"0 sample\(s\)"),
+        (np.zeros((0, 12, 12, 3), np.uint8), "At least 1 patch is required"),
     ],
 )
 def test_bad_input_to_predict_is_one_clear_error(tiny_cnn, bright_or_dark, X, message):

@@ -218,11 +218,13 @@ def test_random_weights_give_another_map(fitted, bright_or_dark):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"target": 2}, r"target=2 is none of the classes \[0, 1\]"),
+        ({"target": 2}, r"target must be one of the classes \[0, 1\]; got 2"),
         ({"method": "smooth"}, "'method' parameter of class_activation_map must be"),
     ],
 )
-def test_what_there_is_not_is_an_error(fitted, bright_or_dark, arguments, message):
+def test_unknown_targets_and_methods_are_an_error(
+    fitted, bright_or_dark, arguments, message
+):
     with pytest.raises(ValueError, match=message):
         class_activation_map(fitted, bright_or_dark[0], **arguments)
 

@@ -87,6 +87,22 @@ def test_lazily_read_patches_work_too(spot, tmp_path):
     )
 
 
+class Grey(OnePixel):
+    """Takes grey patches of three dimensions only."""
+
+    def predict_proba(self, X):
+        assert X.ndim == 3
+        return super().predict_proba(X[..., np.newaxis])
+
+
+@pytest.mark.parametrize("container", [np.asarray, list])
+def test_the_estimator_gets_grey_patches_in_the_form_that_is_passed(spot, container):
+    np.testing.assert_array_equal(
+        occlusion_map(Grey().fit(), container(spot[..., 0]), window=4),
+        occlusion_map(OnePixel().fit(), spot, window=4),
+    )
+
+
 @given(st.integers(1, 40), st.integers(0, 60), st.integers(1, 40))
 def test_squares_cover_every_pixel_and_none_beyond(window, more, stride):
     n_pixels, stride = window + more, min(stride, window)
@@ -101,17 +117,21 @@ def test_squares_cover_every_pixel_and_none_beyond(window, more, stride):
     ("X", "arguments", "message"),
     [
         (np.zeros((2, 9)), {}, r"ndarray of shape \(2, 9\)"),
-        (["a.tif"], {}, r"X must be patches: .* it is list"),
+        (["a.tif"], {}, "load the patches with PatchLoader"),
         (
             np.zeros((2, 12, 12, 3)),
             {"window": 13},
             "does not fit into patches of 12x12",
         ),
         (np.zeros((2, 12, 12, 3)), {"window": 0}, "'window' parameter"),
-        (np.zeros((2, 12, 12, 3)), {"target": "b", "window": 4}, "none of the classes"),
+        (
+            np.zeros((2, 12, 12, 3)),
+            {"target": "b", "window": 4},
+            "must be one of the classes",
+        ),
     ],
 )
-def test_what_does_not_suit_is_an_error(X, arguments, message):
+def test_invalid_arguments_are_an_error(X, arguments, message):
     with pytest.raises(ValueError, match=message):
         occlusion_map(OnePixel().fit(), X, **arguments)
 

@@ -167,6 +167,10 @@ def test_only_what_is_shown_is_read(patches, tmp_path):
     ("patch", "expected"),
     [
         (np.full((4, 4, 1), 51, np.uint8), [51, 51, 51]),
+        (np.full((4, 4, 2), [51, 102], np.uint8), [51, 102, 51]),  # magenta and green
+        (np.full((4, 4, 4), [1, 2, 3, 204], np.uint8), [1, 2, 3, 204]),
+        (np.full((4, 4), 51, np.uint8), [51, 51, 51]),
+        (np.full((4, 4, 1), True), [1, 1, 1]),
         (np.full((4, 4, 3), 13107, np.uint16), [0.2, 0.2, 0.2]),
         (np.full((4, 4, 3), 0.2), [0.2, 0.2, 0.2]),
         (np.full((4, 4, 3), 250.0), [1, 1, 1]),
@@ -174,7 +178,7 @@ def test_only_what_is_shown_is_read(patches, tmp_path):
         (np.stack([np.full((4, 4), v) for v in (-1.0, 0.0, 3.0)], -1), [0, 0.25, 1]),
     ],
 )
-def test_pixels_of_any_dtype_are_shown(patch, expected):
+def test_pixels_of_any_dtype_and_number_of_channels_are_shown(patch, expected):
     display = PatchGridDisplay(patch[None], y_true=[0]).plot()
     np.testing.assert_allclose(display.images_[0].get_array()[0, 0], expected)
 
@@ -182,13 +186,13 @@ def test_pixels_of_any_dtype_are_shown(patch, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"order": "best"}, "order='best' is none of 'mistakes', 'probability'"),
-        ({"classes": [0, 2]}, r"y_true holds \[1\], which are none of the classes"),
+        ({"order": "best"}, "order must be 'mistakes', .*'random'; got 'best'"),
+        ({"classes": [0, 2]}, r"y_true holds \[1\], which are not among the classes"),
         ({"classes": [0, 1, 2]}, "y_proba has 2 columns, but there are 3 classes"),
         ({"display_labels": ["a"]}, r"must name the 2 classes \[0, 1\]"),
     ],
 )
-def test_what_does_not_suit_is_an_error(patches, arguments, message):
+def test_inconsistent_arguments_are_an_error(patches, arguments, message):
     y, proba = np.arange(20) % 2, np.full(20, 0.6)
     with pytest.raises(ValueError, match=message):
         PatchGridDisplay.from_predictions(patches, y, proba, **arguments)
@@ -208,6 +212,6 @@ def test_each_patch_needs_its_probabilities(patches):
     assert titles(display)[1].endswith("1 0.75")
 
 
-def test_other_arrays_are_an_error():
-    with pytest.raises(ValueError, match=r"but it is of shape \(4, 2\)"):
+def test_only_patches_are_shown():
+    with pytest.raises(ValueError, match=r"got ndarray of shape \(4, 2\)"):
         PatchGridDisplay.from_arrays(np.zeros((4, 2)), np.zeros(4))

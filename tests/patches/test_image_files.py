@@ -52,6 +52,33 @@ def png_bytes(width, height, bit_depth, colour_type, data=b""):
     )
 
 
+def tiff_bytes(data, *, order="<", bigtiff=False, n_bytes=None, **tags):
+    """Write a TIFF by hand, of one strip of 5x6 pixels, for what Pillow cannot write."""
+    numbers = {"bits": 258, "compression": 259, "colours": 262, "channels": 277} | {
+        "sample_format": 339
+    }
+    length, offset = (8, 16) if bigtiff else (4, 8)
+    entries = {256: 5, 257: 6, 259: 1, 262: 1, 277: 1, 278: 6}
+    entries |= {numbers[name]: value for name, value in tags.items()}
+    entries |= {273: offset, 279: len(data) if n_bytes is None else n_bytes}
+    directory = struct.pack(order + ("Q" if bigtiff else "H"), len(entries))
+    for number, value in sorted(entries.items()):
+        kind = order + ("HHQQ" if bigtiff else "HHII")
+        if order == ">" and number not in (273, 279):
+            value <<= 8 * (length - 2)  # a SHORT is in the first bytes
+        directory += struct.pack(
+            kind, number, 4 if number in (273, 279) else 3, 1, value
+        )
+    directory += bytes(length)
+    byte_order = b"II" if order == "<" else b"MM"
+    header = (
+        struct.pack(order + "HHHQ", 43, 8, 0, offset + len(data))
+        if bigtiff
+        else struct.pack(order + "HI", 42, offset + len(data))
+    )
+    return byte_order + header + data + directory
+
+
 # What is read
 
 
@@ -140,6 +167,47 @@ def test_a_window_is_that_part_of_the_image(tmp_path):
     np.testing.assert_array_equal(image, pixels[1:4, 2:5])
 
 
+ORIENTATIONS = range(1, 9)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_the_orientation_tag_of_a_tiff_is_ignored(tmp_path, orientation, compression):
+    path = str(tmp_path / "patch.tif")
+    pixels = save_rgb(path, compression=compression, tiffinfo={274: orientation})
+    with Image.open(path) as image:
+        assert image.getexif()[274] == orientation
+    np.testing.assert_array_equal(read_image(path, size=(6, 5)), pixels)
+    files = ImageFiles([path])
+    assert files.shape == (1, 6, 5, 3)
+    window = (slice(1, 3), slice(0, 4))
+    np.testing.assert_array_equal(files.read(np.array([0]), window)[0], pixels[1:3, :4])
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_the_orientation_tag_of_a_palette_tiff_is_ignored(tmp_path, orientation):
+    image = Image.fromarray(random_pixels(6, 5, 3)).quantize(16)
+    image.save(tmp_path / "patch.tif", tiffinfo={274: orientation})
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "patch.tif"), np.asarray(image.convert("RGB"))
+    )
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("patch.png", {}), ("patch.webp", {"lossless": True}), ("patch.jpg", {})],
+)
+def test_the_orientation_in_exif_is_ignored(tmp_path, name, options, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    save_rgb(tmp_path / "upright", format=name[6:].replace("jpg", "jpeg"), **options)
+    save_rgb(tmp_path / name, exif=exif, **options)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / name, size=(6, 5)), read_image(tmp_path / "upright")
+    )
+
+
 def test_pixels_go_into_the_array_that_is_given(tmp_path):
     pixels = save_rgb(tmp_path / "patch.png")
     out = np.zeros((2, 6, 5, 3), dtype=np.uint8)
@@ -191,7 +259,7 @@ def test_16_bit_colour_is_refused_where_pillow_would_narrow_it(
 ):
     data = (b"\x00" + bytes(5 * channels * 2)) * 6
     (tmp_path / "deep.png").write_bytes(png_bytes(5, 6, 16, colour_type, data))
-    with pytest.raises(ValueError, match=f"holds {mode} with 16 bits a channel"):
+    with pytest.raises(ValueError, match=f"holds {mode} with 16 bits per channel"):
         read_image(tmp_path / "deep.png", mode)
 
 
@@ -218,7 +286,7 @@ def test_a_folder_is_not_an_image(tmp_path):
     ],
 )
 @pytest.mark.parametrize("name", ["patch.tif", "patch.png"])
-def test_what_is_no_image_is_recognised(tmp_path, name, content, cause):
+def test_other_content_is_recognised(tmp_path, name, content, cause):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(
         ValueError, match=rf"{name}' cannot be read as an image: .*{cause}"
@@ -249,6 +317,100 @@ def test_a_truncated_image_is_never_read(tmp_path, name, options, kept):
         ValueError, match=rf"{name}' cannot be read .*truncated, corrupt"
     ):
         read_image(path)
+
+
+def test_the_tiffs_of_these_tests_are_valid(tmp_path):
+    pixels = random_pixels(6, 5)
+    for options in ({}, {"order": ">"}, {"bigtiff": True}):
+        content = tiff_bytes(pixels.tobytes(), bits=8, **options)
+        (tmp_path / "patch.tif").write_bytes(content)
+        image = read_image(tmp_path / "patch.tif", "L")
+        np.testing.assert_array_equal(image[..., 0], pixels)
+
+
+FORMS_OF_TIFF = [{}, {"order": ">"}, {"bigtiff": True}]
+
+
+@pytest.mark.parametrize("form", FORMS_OF_TIFF)
+@pytest.mark.parametrize(
+    ("compression", "name"),
+    [(50001, "WebP"), (34712, "JPEG 2000"), (33005, "JPEG 2000"), (50002, "JPEG XL")],
+)
+def test_a_compression_that_pillow_cannot_decode_is_named(
+    tmp_path, compression, name, form
+):
+    content = tiff_bytes(bytes(90), bits=8, compression=compression, **form)
+    (tmp_path / "patch.tif").write_bytes(content)
+    with pytest.raises(
+        ValueError,
+        match=rf"patch\.tif' cannot be read as an image: it is a TIFF with {name} "
+        r"compression, .*uncompressed.* imagecodecs: tifffile\.imwrite\(new, .*\)\.$",
+    ):
+        read_image(tmp_path / "patch.tif", "L")
+
+
+@pytest.mark.parametrize("form", FORMS_OF_TIFF)
+@pytest.mark.parametrize(
+    ("tags", "pixels"),
+    [
+        (
+            {"bits": 64, "sample_format": 3},
+            "1 channel of 64-bit floating-point numbers",
+        ),
+        (
+            {"bits": 16, "sample_format": 3},
+            "1 channel of 16-bit floating-point numbers",
+        ),
+        (
+            {"bits": 32, "sample_format": 3, "channels": 3, "colours": 2},
+            "3 channels of 32-bit floating-point numbers",
+        ),
+        ({"bits": 64}, "1 channel of 64-bit unsigned integers"),
+        (
+            {"bits": 64, "sample_format": 6},
+            "1 channel of 64-bit complex floating-point",
+        ),
+        ({"bits": 8, "channels": 7}, "7 channels of 8-bit unsigned integers"),
+        (
+            {"bits": 8, "channels": 3},
+            r"3 channels of 8-bit unsigned integers \(photometric interpretation 1\)",
+        ),
+    ],
+)
+def test_pixels_of_a_tiff_that_pillow_cannot_decode_are_named(
+    tmp_path, tags, pixels, form
+):
+    n_bytes = 30 * tags["bits"] // 8 * tags.get("channels", 1)
+    (tmp_path / "patch.tif").write_bytes(tiff_bytes(bytes(n_bytes), **tags, **form))
+    with pytest.raises(
+        ValueError,
+        match=rf"it is a TIFF with {pixels}.*, which Pillow cannot decode\. Convert it to "
+        r"8-bit RGB, .* with tifffile and use the patches as an array\.$",
+    ):
+        read_image(tmp_path / "patch.tif")
+
+
+def test_floating_point_pixels_that_pillow_decodes_are_refused(tmp_path):
+    Image.new("F", (5, 6)).save(tmp_path / "patch.tif")
+    with pytest.raises(ValueError, match="holds floating-point numbers"):
+        read_image(tmp_path / "patch.tif", "L")
+
+
+@pytest.mark.parametrize("name", ["lzw", "jpeg"])
+def test_a_tiff_with_damaged_pixels_is_corrupt(tmp_path, name):
+    compression = {"lzw": 5, "jpeg": 7}[name]
+    content = tiff_bytes(b"\xff" * 90, bits=8, compression=compression)
+    (tmp_path / "patch.tif").write_bytes(content)
+    with pytest.raises(ValueError, match="truncated, corrupt, or none of TIFF"):
+        read_image(tmp_path / "patch.tif", "L")
+
+
+@pytest.mark.parametrize("tags", [{"compression": 50001, "bits": 8}, {"bits": 64}])
+def test_a_truncated_tiff_is_truncated_whatever_it_holds(tmp_path, tags):
+    content = tiff_bytes(bytes(90), n_bytes=10**6, **tags)
+    (tmp_path / "patch.tif").write_bytes(content)
+    with pytest.raises(ValueError, match="truncated, corrupt, or none of TIFF"):
+        read_image(tmp_path / "patch.tif", "L")
 
 
 def test_a_corrupt_image_says_what_pillow_said(tmp_path):
@@ -419,6 +581,45 @@ def test_a_few_missing_files_are_all_named(tmp_path):
         FileNotFoundError, match=r"^2 of 2 .*\n  a\.png\n  b\.png\nCheck"
     ):
         ImageFiles(["a.png", "b.png"])
+
+
+def windows_name(name):
+    return name.replace("/", "\\")
+
+
+@pytest.mark.parametrize(
+    ("misspell", "hint"),
+    [
+        pytest.param(
+            windows_name,
+            r"contain backslashes, .*replace\('\\\\', '/'\)\.$",
+            marks=pytest.mark.skipif(os.sep == "\\", reason="valid on Windows"),
+        ),
+        pytest.param(
+            lambda name: windows_name(name) + " ",
+            r"backslashes and begin or end with blanks.*'/'\)\.strip\(\)\.$",
+            marks=pytest.mark.skipif(os.sep == "\\", reason="valid on Windows"),
+        ),
+        (lambda name: name + " ", r"end with blanks, .*name\.strip\(\)\.$"),
+        (lambda name: name.replace(".png", "\n.png"), "end with blanks"),
+        (lambda name: name.replace("here", " here"), "begin or end with blanks"),
+        (lambda name: name.replace("/", " /"), "begin or end with blanks"),
+    ],
+)
+def test_a_correction_of_names_that_finds_a_file_is_a_hint(tmp_path, misspell, hint):
+    (tmp_path / "train").mkdir()
+    save_rgb(tmp_path / "train" / "here.png")
+    paths = [f"{tmp_path}/{misspell(f'train/{name}.png')}" for name in ("gone", "here")]
+    with pytest.raises(FileNotFoundError, match=hint) as error:
+        ImageFiles(paths)
+    assert f"but '{tmp_path}/train/here.png' exists" in str(error.value)
+    assert "Check the folder" not in str(error.value)
+
+
+def test_a_correction_that_finds_no_file_is_no_hint(tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        ImageFiles([f"{tmp_path}/train\\gone .png"])
+    assert str(error.value).endswith("ending (such as '.tif').")
 
 
 def test_no_files_at_all_are_an_error():

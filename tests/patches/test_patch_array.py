@@ -177,7 +177,7 @@ def test_chains_of_keys_and_crops_equal_numpy(data):
         ((), "0 indices were given"),
     ],
 )
-def test_what_is_no_row_key_is_an_index_error(key, message):
+def test_keys_that_do_not_select_rows_are_index_errors(key, message):
     X, _, source = make_patches()
     with pytest.raises(IndexError, match=message):
         X[key]
@@ -208,7 +208,7 @@ def test_asarray_decodes_all_in_the_dtype_asked_for():
 def test_an_array_without_a_copy_is_impossible():
     X, _, source = make_patches()
     with pytest.raises(
-        ValueError, match="cannot be turned into an array without a copy"
+        ValueError, match="cannot be converted to an array without a copy"
     ):
         np.array(X, copy=False)
     assert source.read_rows == []

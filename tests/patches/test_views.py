@@ -147,7 +147,7 @@ def test_quarter_turns_swap_height_and_width(number):
 def test_a_patch_that_is_not_square_is_named_with_its_size_and_what_to_do():
     with pytest.raises(
         ValueError,
-        match=r"^tta='d4' rotates .* 48x64 pixels \(height x width\): .*CenterCrop\(48\)",
+        match=r"^tta='d4' rotates .* 48x64 pixels \(height x width\)\. .*CenterCrop\(48\)",
     ):
         check_square((48, 64, 3), "tta='d4'")
 

@@ -210,16 +210,18 @@ def test_lazy_patches_survive_pickle(method):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (stained().astype(np.float32) / 255, r"Got shape \(6, 20, 20, 3\) and dtype float32"),
+        (stained().astype(np.float32) / 255, r"got shape \(6, 20, 20, 3\) and dtype float32\. Normalise before"),
         (stained().astype(np.uint16), "dtype uint16"),
-        (stained()[..., :1], r"Got shape \(6, 20, 20, 1\)"),
-        (np.repeat(stained(), 2, axis=3)[..., :4], r"alpha channel with X\[\.\.\., :3\]"),
-        (stained()[..., 0], r"RGB patches of shape \(n_patches, height, width, 3\).* Got shape \(6, 20, 20\)"),
-        (stained()[:0], r"0 sample\(s\)"),
-        (stained()[:, :0], r"all at least 1\. Got shape \(6, 0, 20, 3\)"),
-        ([np.zeros((9, 8, 3)), np.zeros((9, 9, 3))], r"same shape.*\(9, 8, 3\), \(9, 9, 3\)"),
+        (stained()[..., :1], r"got shape \(6, 20, 20, 1\) .* Grey patches have no stain"),
+        (np.repeat(stained(), 2, axis=3)[..., :4], r"alpha channel with np\.asarray\(X\)\[\.\.\., :3\]"),
+        (stained()[..., 0], r"RGB patches of shape \(n_patches, height, width, 3\).* got shape \(6, 20, 20\)"),
+        (stained()[0], r"got shape \(20, 20, 3\) .* A single patch needs an axis in front: X\[np\.newaxis\]"),
+        (stained()[:0], r"At least 1 patch is required"),
+        (stained()[:, :0], r"must not be empty; got shape \(6, 0, 20, 3\)"),
+        ([np.zeros((9, 8, 3)), np.zeros((9, 9, 3))], r"same shape; got \(9, 8, 3\) and \(9, 9, 3\)"),
         (PatchArray(ArraySource(stained().astype(float))), "dtype float64"),
         (PatchArray(ArraySource(stained()[..., :1])), r"\(6, 20, 20, 1\)"),
+        (PatchArray(ArraySource(stained()[:0])), r"At least 1 patch is required"),
     ],
 )  # fmt: skip
 def test_what_is_not_rgb_of_8_bits_is_refused_in_fit_and_transform(method, X, message):
@@ -234,8 +236,6 @@ def test_a_reference_without_tissue_is_refused(method):
     white = np.full((4, 20, 20, 3), 255, np.uint8)
     with pytest.raises(ValueError, match=r"None of the 4 .* too little tissue .* in 4"):
         StainNormalizer(method).fit(white)
-    with pytest.raises(ValueError, match="None of the 0 reference patches"):
-        StainNormalizer(method).fit(PatchArray(ArraySource(white[:0])))
 
 
 def test_an_unknown_method_is_refused():
@@ -255,7 +255,7 @@ def test_it_must_be_fitted_with_the_method_it_transforms_by(method):
 
 
 @both_methods
-def test_another_fit_leaves_nothing_of_a_former_method(method):
+def test_another_fit_removes_the_attributes_of_the_previous_method(method):
     (other,) = {*METHODS} - {method}
     twice = StainNormalizer(method).fit(stained())
     twice.set_params(method=other).fit(stained())
