@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
-from skhisto import PatchCNNClassifier
+from skhisto import PatchCNNClassifier, ReferenceCNN
 
 
 def assert_same_weights(one, other):
@@ -34,6 +34,7 @@ def test_the_fitted_attributes_are_plain_data(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
     tiny_cnn.fit(X, y)
     assert fitted_attributes(tiny_cnn) == {
+        "batch_size_",
         "best_epoch_",
         "classes_",
         "history_",
@@ -81,7 +82,7 @@ def test_more_than_two_classes_have_a_column_each(tiny_cnn, bright_or_dark):
 
 def test_logits_do_not_tie_where_probabilities_saturate(bright_or_dark):
     X, y, _ = bright_or_dark
-    classifier = PatchCNNClassifier(model=steep_model, epochs=1, random_state=0)
+    classifier = PatchCNNClassifier(architecture=steep_model, epochs=1, random_state=0)
     classifier.fit(X, y)
     assert len(np.unique(classifier.predict_proba(X)[:, 1])) < 10
     assert len(np.unique(classifier.decision_function(X))) > 50
@@ -99,7 +100,9 @@ def test_small_patches_work(size):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (8, size, size, 3), dtype=np.uint8)
     classifier = PatchCNNClassifier(
-        filters=(2, 2, 2), dense_units=2, epochs=1, random_state=0
+        architecture=ReferenceCNN(filters=(2, 2, 2), dense_units=2),
+        epochs=1,
+        random_state=0,
     )
     assert classifier.fit(X, np.arange(8) % 2).predict(X).shape == (8,)
 
@@ -181,9 +184,14 @@ def test_a_network_without_batch_norm_does_not_see_the_rows_that_fill_a_batch(
     # The second batch has four rows and is filled up to six.
     X, y, _ = bright_or_dark
     X = X[:10] / 255
-    params = {"model": steep_model, "optimizer": "sgd", "epochs": 1, "random_state": 0}
     classifier = PatchCNNClassifier(
-        **params, batch_size=6, learning_rate=1e-3, augment=None
+        architecture=steep_model,
+        optimizer="sgd",
+        epochs=1,
+        batch_size=6,
+        learning_rate=1e-3,
+        augment=None,
+        random_state=0,
     )
     classifier.fit(X, y[:10])
     kernel = np.ones(X[0].size)
@@ -213,46 +221,35 @@ def test_early_stopping_keeps_the_best_epoch(tiny_cnn, bright_or_dark):
     assert_same_weights(tiny_cnn, best.fit(X, y, **wrong))
 
 
-def test_all_parameters_of_the_reference_network_reach_it():
-    classifier = PatchCNNClassifier(
-        filters=(3, 5),
-        kernel_size=5,
-        dense_units=7,
-        conv_dropout=0.1,
-        dense_dropout=0.2,
-        padding="same",
-        batch_norm_momentum=0.8,
-        epochs=1,
-    )
-    classifier.fit(np.zeros((4, 6, 6, 3), np.uint8), [0, 1, 0, 1])
-    layers = {layer.name: layer for layer in classifier.model_.layers}
-    assert layers["block2_conv1"].filters == 5
-    assert layers["block1_conv1"].kernel_size == (5, 5)
-    assert layers["block1_conv1"].padding == "same"
-    assert layers["dense"].units == 7
-    assert layers["block1_dropout"].rate == 0.1
+def test_parameters_of_the_architecture_reach_the_network(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    parameters = {"architecture__filters": (3, 5), "architecture__dense_dropout": 0.2}
+    tiny_cnn.set_params(epochs=1, **parameters).fit(X, y)
+    layers = {layer.name: layer for layer in tiny_cnn.model_.layers}
+    assert layers["block1_conv1"].filters == 3
+    assert layers["block2_conv2"].filters == 5
     assert layers["dense_dropout"].rate == 0.2
-    assert layers["dense_norm"].momentum == 0.8
 
 
-def test_the_initial_weights_depend_on_the_seed(bright_or_dark):
+def test_the_initial_weights_depend_on_the_seed(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
-    kernels = [
-        next(iter(PatchCNNClassifier(
-            filters=(2,), dense_units=2, epochs=1, learning_rate=1e-12, random_state=seed
-        ).fit(X, y).weights_.values()))
+    tiny_cnn.set_params(epochs=1, learning_rate=1e-12)
+    one, other = (
+        next(iter(tiny_cnn.set_params(random_state=seed).fit(X, y).weights_.values()))
         for seed in (0, 1)
-    ]  # fmt: skip
-    assert np.abs(kernels[0] - kernels[1]).max() > 0.01
+    )
+    assert np.abs(one - other).max() > 0.01
 
 
-def test_numpys_numbers_are_parameters_too(bright_or_dark):
+def test_numpy_numbers_are_valid_parameters(bright_or_dark):
     X, y, _ = bright_or_dark
     classifier = PatchCNNClassifier(
-        filters=np.array([2, 2]),
-        kernel_size=np.int64(3),
-        dense_units=np.int64(2),
-        conv_dropout=np.float64(0.1),
+        architecture=ReferenceCNN(
+            filters=np.array([2, 2]),
+            kernel_size=np.int64(3),
+            dense_units=np.int64(2),
+            conv_dropout=np.float64(0.1),
+        ),
         epochs=np.int64(1),
         batch_size=np.int64(32),
     )
@@ -379,8 +376,7 @@ def test_predictions_after_few_steps_are_sure_of_what_was_learned(bright_or_dark
     losses = []
     for seed in range(3):
         clf = PatchCNNClassifier(
-            filters=(4, 8),
-            dense_units=16,
+            architecture=ReferenceCNN(filters=(4, 8), dense_units=16),
             epochs=1,
             learning_rate=0.01,
             random_state=seed,
@@ -425,9 +421,9 @@ def test_warm_start_with_another_optimizer_starts_it_anew(tiny_cnn, bright_or_da
     assert tiny_cnn.optimizer_state_["adamax/iteration"] == 4
 
 
-def test_a_model_of_ones_own_can_be_given(bright_or_dark):
+def test_a_function_that_builds_a_network_can_be_given(bright_or_dark):
     X, y, _ = bright_or_dark
-    classifier = PatchCNNClassifier(model=mobile_net, epochs=1, random_state=0)
+    classifier = PatchCNNClassifier(architecture=mobile_net, epochs=1, random_state=0)
     proba = classifier.fit(X[:8], y[:8]).predict_proba(X[:8])
     again = clone(classifier).fit(X[:8], y[:8]).predict_proba(X[:8])
     np.testing.assert_array_equal(proba, again)
@@ -480,7 +476,9 @@ def test_parameters_that_shape_the_network_may_not_change_after_fit(
     tiny_cnn, bright_or_dark
 ):
     X, y, _ = bright_or_dark
-    tiny_cnn.set_params(epochs=1).fit(X, y).set_params(filters=(6,))
+    tiny_cnn.set_params(epochs=1).fit(X, y).set_params(
+        architecture=ReferenceCNN(filters=(6,))
+    )
     with pytest.raises(
         ValueError, match=r"parameter that shapes it .* changed since fit"
     ):
