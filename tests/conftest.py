@@ -44,14 +44,17 @@ def tiny_cnn():
 
 @pytest.fixture
 def quick_fits(monkeypatch):
-    """Fit tiny networks for one epoch, regardless of the parameters in the code."""
+    """Fit for one epoch, with a tiny network instead of the networks of skhisto.
+
+    Networks of the documents and examples themselves are built as they are.
+    """
     fit = PatchCNNClassifier.fit
 
     @functools.wraps(fit)
     def quick_fit(self, *args, **kwargs):
-        self.set_params(
-            architecture=ReferenceCNN(filters=(2,), dense_units=2), epochs=1
-        )
+        if isinstance(self.architecture, str | ReferenceCNN):
+            self.architecture = ReferenceCNN(filters=(2,), dense_units=2)
+        self.set_params(epochs=1)
         return fit(self, *args, **kwargs)
 
     monkeypatch.setattr(PatchCNNClassifier, "fit", quick_fit)
