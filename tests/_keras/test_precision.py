@@ -3,7 +3,7 @@ import tensorflow as tf
 
 from skhisto import ReferenceCNN
 from skhisto._keras import precision
-from skhisto._keras.network import NetworkSpec, build
+from skhisto._keras.network import Ends, initial_network
 
 
 @pytest.fixture
@@ -74,10 +74,11 @@ def test_the_processor_has_features_or_the_system_does_not_tell():
 @pytest.mark.parametrize("name", ["bfloat16", "float16"])
 def test_only_the_layers_between_pixels_and_logits_compute_in_few_bits(name):
     architecture = ReferenceCNN(filters=(4,), dense_units=8)
-    network = build(NetworkSpec(architecture, (12, 12, 3), 1, "uint16", name), seed=0)
+    ends = Ends((12, 12, 3), 1, "uint16")
+    network = initial_network(architecture, ends, name, seed=0).spec.build()
     computed = {layer.name: layer.compute_dtype for layer in network.layers}
-    for layer in ("rescaling", "logits", "float32_logits"):
+    for layer in ("skhisto_rescaling", "logits"):
         assert computed.pop(layer) == "float32"
-    del computed["patches"]
+    del computed["skhisto_patches"]
     assert set(computed.values()) == {name}
     assert {variable.dtype for variable in network.weights} == {"float32"}
