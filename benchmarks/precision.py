@@ -17,7 +17,7 @@ class RealPatches:
     """Trains on the patches of one slide fold and is tested on all others."""
 
     def __init__(self, precision: str, n_patches: int | None, epochs: int) -> None:
-        from skhisto import PatchCNNClassifier, load_patch_folder
+        from skhisto import PatchCNNClassifier, ReferenceCNN, load_patch_folder
 
         patches = load_patch_folder(Path(os.environ["SKHISTO_DATA"]) / "pcam")
         X = np.asarray(patches.data.center_crop(32))
@@ -25,8 +25,7 @@ class RealPatches:
         self._train = X[is_train][:n_patches], patches.target[is_train][:n_patches]
         self._test = X[~is_train][:n_patches], patches.target[~is_train][:n_patches]
         self._classifier = PatchCNNClassifier(
-            filters=(16, 32, 64),
-            dense_units=64,
+            architecture=ReferenceCNN(filters=(16, 32, 64), dense_units=64),
             epochs=epochs,
             batch_size=64,
             augment=None,

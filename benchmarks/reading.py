@@ -58,7 +58,7 @@ class Reader:
         self._lazy = lazy
         self._loader = PatchLoader(root=folder, lazy=lazy, n_jobs=n_jobs)
         self._classifier = PatchCNNClassifier(
-            model=light_network if light else None,
+            architecture=light_network if light else "reference",
             epochs=1,
             batch_size=BATCH_SIZE,
             augment=None,

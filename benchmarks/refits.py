@@ -41,9 +41,11 @@ def skhisto_grid() -> Grid:
 
 def skhisto_classifier() -> Any:
     """Return our classifier, unfitted."""
-    from skhisto import PatchCNNClassifier
+    from skhisto import PatchCNNClassifier, ReferenceCNN
 
-    return PatchCNNClassifier(**NETWORK, **FITTING, augment=None, random_state=0)
+    return PatchCNNClassifier(
+        architecture=ReferenceCNN(**NETWORK), **FITTING, augment=None, random_state=0
+    )
 
 
 def scikeras_classifier() -> Any:
@@ -74,7 +76,7 @@ GRIDS: dict[str, tuple[Any, Grid]] = {
     # Dropout is a part of the graph.
     OURS_DROPOUT: (
         skhisto_classifier,
-        {"learning_rate": RATES, "dense_dropout": DROPOUTS},
+        {"learning_rate": RATES, "architecture__dense_dropout": DROPOUTS},
     ),
 }
 

@@ -3,13 +3,14 @@
 What the network looks at
 =========================
 
-A network that finds tumour on new slides may still look at something else than tumour.
-Maps of evidence show which places of a patch its answer rests on. Here we know where
-that should be, because the label is about the centre of each patch only. So we can
-measure whether maps point there, and whether they depend on what was learnt at all.
+A network that detects tumour on new slides may rely on something other than tumour.
+Maps of evidence show which parts of a patch contribute to the prediction. In this data
+the relevant part is known, because the label describes only the centre of each patch.
+This example measures whether the maps point to the centre and whether they depend on
+what the network has learned.
 
-On real patches: ``python examples/plot_explanations.py --data DIR``. The file
-``slide_folds.csv`` is needed.
+To run the example on real patches: ``python examples/plot_explanations.py --data DIR``.
+DIR must contain ``slide_folds.csv``.
 """
 
 # %%
@@ -30,6 +31,7 @@ from skhisto import (
     CAMDisplay,
     CenterCrop,
     PatchCNNClassifier,
+    ReferenceCNN,
     class_activation_map,
     load_patch_folder,
     make_patches,
@@ -48,21 +50,19 @@ else:
     X, y, slides = make_patches(600, size=64, random_state=0, return_groups=True)
 
 # %%
-# A network to look at
+# A network to explain
 # --------------------
-# Maps are worth looking at where the network is right, so it is tested on other slides
-# first. The strong weight decay is for the maps: the dense layer has weights for each
-# place, and without decay many keep their random initial values and scatter over the
-# maps as noise.
+# Explanations are useful only if the network is accurate, so it is first tested on
+# other slides. The strong weight decay improves the maps. The dense layer has one
+# weight for each location. Without decay, many weights keep their random initial
+# values, which appear in the maps as noise.
 
 folds = StratifiedGroupKFold(n_splits=4, shuffle=True, random_state=0)
 known, new = next(folds.split(X, y, slides))
 clf = PatchCNNClassifier(
-    filters=(8, 16),
-    dense_units=32,
-    conv_dropout=0.0,
+    architecture=ReferenceCNN(filters=(8, 16), dense_units=32, conv_dropout=0.0),
     epochs=15,
-    batch_size=len(known) // 28,  # weights decay in each step: always as many steps
+    batch_size=len(known) // 28,  # the same number of decay steps for any data set
     optimizer="adamw",
     optimizer_params={"weight_decay": 4.0},
     learning_rate=3e-3,
@@ -78,15 +78,15 @@ print(f"tumour found: {len(found)} of {y[new].sum()} patches")
 # %%
 # Class activation maps
 # ---------------------
-# The lower row shows what speaks for tumour in the patches above. The square is the
-# central third, which the label is about.
+# The lower row shows the evidence for tumour in the patches of the upper row. The
+# square is the central third, which the label describes.
 
 size = X.shape[1]
 shown = found[:6]
 
 
 def finish(display, title):
-    """Mark the central third, and give the figure a title."""
+    """Mark the central third and set the title of the figure."""
     for image in display.images_ + display.maps_:
         left, _, _, top = image.get_extent()
         corner = left + size / 3, top + size / 3
@@ -99,11 +99,11 @@ display = CAMDisplay.from_estimator(clf, X[shown])
 finish(display, "Evidence for tumour by HiRes-CAM, in patches of other slides")
 
 # %%
-# Of all patches that were found: in how many does more than half of the evidence lie in
-# the central half of height and width? That is a quarter of the area, which would hold
-# a quarter of the evidence of a flat map. Grad-CAM takes the mean of the gradients over
-# all places, and mixes up what dense weights keep apart. HiRes-CAM, the default, does
-# not.
+# In how many of the detected patches is more than half of the evidence in the central
+# half of the height and width? This area is a quarter of the patch. A uniform map would
+# have a quarter of its evidence there. Grad-CAM averages the gradients over all
+# locations, although the dense layer has separate weights for each location. HiRes-CAM,
+# the default, does not average.
 
 half = slice(size // 4, size - size // 4)
 for method in ["hires_cam", "grad_cam"]:
@@ -117,10 +117,10 @@ for method in ["hires_cam", "grad_cam"]:
 # %%
 # Shuffled weights
 # ----------------
-# Maps may convince because they follow the outlines in a patch, whatever was learnt. So
-# there is a test that they have to pass [1]_: in a network that knows nothing, they
-# must look different. A rank correlation near 1 would mean that they show the patch and
-# not the network.
+# A map can look convincing because it follows the outlines in a patch, even if the
+# network has learned nothing. A sanity check [1]_ compares the maps with those of a
+# network whose weights are shuffled. The maps must differ. A rank correlation near 1
+# would mean that the maps depend on the patch and not on the network.
 
 rng = np.random.default_rng(0)
 shuffled = copy(clf)
@@ -138,29 +138,30 @@ print(f"rank correlation with shuffled weights: {correlation:.2f}")
 # %%
 # Covering parts of the patch
 # ---------------------------
-# `occlusion_map` asks in another way: how much does the probability fall where a square
-# of the mean colour covers the patch?
+# `occlusion_map` measures how much the probability decreases when a square of the mean
+# colour covers a part of the patch.
 
 third = slice(size // 3, size - size // 3)
 normal = new[(y[new] == 0) & (proba < 0.5)]
 for name, rows in {"tumour": found[:30], "normal": normal[:30]}.items():
     maps = occlusion_map(clf, X[rows], window=size // 4, stride=size // 8)
-    fall = maps[:, third, third].mean()
-    print(f"centre of {name} patches covered: probability {-fall:+.3f}")
+    decrease = maps[:, third, third].mean()
+    print(f"centre of {name} patches covered: probability {-decrease:+.3f}")
     if name == "tumour":
-        display = CAMDisplay(X[shown], maps[:6], label="fall of the probability").plot()
-        finish(display, "Fall of the probability of tumour where a patch is covered")
+        label = "decrease of the probability"
+        display = CAMDisplay(X[shown], maps[:6], label=label).plot()
+        finish(display, "Decrease of the probability of tumour by the covered area")
 
 # %%
-# In the centre it does not fall but rises (purple), just where the maps above found
-# evidence. It rises in normal patches too: to this network a plain square in the centre
-# looks like tumour. It has never seen such squares, and its answer says more about them
-# than about the tissue that they cover.
+# Covering the centre increases the probability (purple), exactly where the maps above
+# show evidence. It also increases in normal patches: for this network, a uniform square
+# in the centre looks like tumour. The network was not trained on such squares, so its
+# prediction says more about the squares than about the tissue that they cover.
 
 # %%
-# Maps behind a crop
+# Maps in a Pipeline
 # ------------------
-# In a Pipeline, maps are of the patches that reach the classifier: behind a
+# In a Pipeline, the maps are those of the patches that reach the classifier. After a
 # `CenterCrop` they have the size of the crop.
 
 cropped = make_pipeline(CenterCrop(size // 2), clone(clf).set_params(epochs=5))
@@ -169,14 +170,15 @@ maps = class_activation_map(cropped, X[shown])
 print(f"patches of {X.shape[1:3]} pixels, maps of {maps.shape[1:]} pixels")
 
 # %%
-# What a map does not prove
-# -------------------------
-# These maps lie where the label is made, and depend on the weights. But they tell where
-# the evidence is, and not what: large nuclei, pale ones, or no small ones. Nor do they
-# speak for the next network. Train this one with another ``random_state``, and it may
-# rank patches almost as well while its maps point elsewhere, even around the centre.
-# So look at maps of many patches and several seeds, and use them to find faults.
-# Whether a network is right, only labels on new slides can tell.
+# Limits of maps
+# --------------
+# These maps point to the area that the label describes, and they depend on the weights.
+# However, they show where the evidence is, not what it consists of: large nuclei, pale
+# nuclei, or the absence of small ones. They also do not apply to other networks. A
+# network with another ``random_state`` may rank patches almost as well while its maps
+# point elsewhere, even to the surroundings of the centre. Inspect maps of many patches
+# and several seeds, and use them to find errors. Only labels on new slides show whether
+# a network is accurate.
 #
 # .. [1] J. Adebayo et al. "Sanity Checks for Saliency Maps". NeurIPS 2018.
 

@@ -1,15 +1,16 @@
 """
-================================
-Tune crop size and learning rate
-================================
+===============================================
+Tune crop size, learning rate and network width
+===============================================
 
-Two choices matter most for a small network: how much of a patch it sees, and how large
-the steps are in which it learns. A pipeline of `CenterCrop` and `PatchCNNClassifier`
-has both as parameters, and scikit-learn's ``GridSearchCV`` tries all pairs. Slides that
-the search has not seen tell what the best pair is worth.
+The crop size, the learning rate and the width of the network are parameters of a
+pipeline of `CenterCrop` and `PatchCNNClassifier`. In this example, scikit-learn's
+``GridSearchCV`` tries all combinations of crop sizes and learning rates. A second
+search compares widths of the network. The result is then tested on slides that took no
+part in the searches.
 
-On real patches: ``python examples/plot_grid_search.py --data DIR``. The file
-``slide_folds.csv`` is needed.
+To run the example on real patches: ``python examples/plot_grid_search.py --data DIR``.
+DIR must contain ``slide_folds.csv``.
 """
 
 # %%
@@ -25,12 +26,18 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 
-from skhisto import CenterCrop, PatchCNNClassifier, load_patch_folder, make_patches
+from skhisto import (
+    CenterCrop,
+    PatchCNNClassifier,
+    ReferenceCNN,
+    load_patch_folder,
+    make_patches,
+)
 
-# TensorFlow is imported when the first network is trained; no remarks on missing GPUs.
+# Hides TensorFlow's messages about missing GPUs. It is imported at the first fit.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-parser = argparse.ArgumentParser(description="Tune crop size and learning rate.")
+parser = argparse.ArgumentParser(description="Tune a pipeline.")
 real = os.environ.get("SKHISTO_DATA")
 parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
 args, _ = parser.parse_known_args()  # notebooks have arguments of their own
@@ -42,18 +49,19 @@ else:
     X, y, slides = make_patches(420, size=48, random_state=0, return_groups=True)
 
 # %%
-# About a quarter of the patches, from slides of their own, is kept for the end.
+# About a quarter of the patches is set aside for the final test. These patches come
+# from slides that are not used for the searches.
 
 folds = StratifiedGroupKFold(n_splits=4, shuffle=True, random_state=0)
 known, new = next(folds.split(X, y, slides))
 
 # %%
-# The search
-# ----------
-# The label is about the central third of a patch. A crop to that third holds all that
-# the label is about, but cuts the nuclei at its edge. Larger crops show them whole, but
-# cost time: twice the side has four times the pixels. Learning rates are tried in large
-# steps, since at first only their order of magnitude matters.
+# Crop size and learning rate
+# ---------------------------
+# The label describes the central third of a patch. A crop to that third contains the
+# labelled area but cuts nuclei at its edge. Larger crops show these nuclei completely
+# but take longer: twice the side length means four times as many pixels. The learning
+# rates differ by a factor of ten, because their order of magnitude matters most.
 
 pipeline = Pipeline(
     [
@@ -61,8 +69,7 @@ pipeline = Pipeline(
         (
             "cnn",
             PatchCNNClassifier(
-                filters=(8, 16),
-                dense_units=32,
+                architecture=ReferenceCNN(filters=(8, 16), dense_units=32),
                 epochs=8,
                 batch_size=16,
                 random_state=0,
@@ -83,20 +90,18 @@ search = GridSearchCV(
 )
 
 # %%
-# The search itself takes the progress bar, and hands it on to the pipelines that it
-# fits: there is a bar for each candidate on each fold. With
-# ``ProgressBar(max_propagation_depth=2)`` there would be bars for the epochs of each
-# fit too. The groups go to the splitter, so that each fold has slides of its own.
+# The search passes the progress bar on to the pipelines that it fits. There is one bar
+# for each candidate on each fold. ``ProgressBar(max_propagation_depth=2)`` also shows
+# the epochs of each fit. The groups are passed to the splitter, which keeps the patches
+# of each slide in the same fold.
 
 search.set_callbacks(ProgressBar())
 search.fit(X[known], y[known], groups=slides[known])
 print(search.best_params_)
 
 # %%
-# What the search found
-# ---------------------
-# The score of a pair is the area under the ROC curve (AUC), as the mean over the folds.
-# Beside it stands the standard deviation over the folds.
+# Each score is the area under the ROC curve (AUC): its mean over the folds and its
+# standard deviation.
 
 table = pd.DataFrame(search.cv_results_).pivot_table(
     index="param_crop__size",
@@ -129,22 +134,47 @@ ax.spines[:].set_visible(False)
 figure.colorbar(image, label="mean AUC")
 
 # %%
-# Here the crop to the central third is worst, and the larger learning rate is better,
-# since small steps do not get far in so few epochs. Do not conclude that the best pair
-# is the best: the two larger crops differ by less than the folds of each do. Of two
-# such pairs, take the cheaper one. The best learning rate is at the edge of the grid,
-# as it must be with two of them, and a next search would go on from there.
+# The crop to the central third has the lowest scores. The larger learning rate has the
+# higher scores, because eight epochs with small steps are not enough to converge. The
+# two larger crops differ by less than their standard deviations, so the search does not
+# show which one is better. In such a case, choose the cheaper one. The best learning
+# rate is the largest in the grid. A further search would include larger ones.
 
 # %%
-# Slides that the search has not seen
-# -----------------------------------
-# The score of the best pair flatters a little, as luck helps to be the best of several.
-# Slides that took no part in the search are free of that. On the other hand the search
-# ends with a fit on all patches that it got, a third more than in each fold, which
-# helps. So this score can be higher or lower than that of the search.
+# Width of the network
+# --------------------
+# The parameters of an architecture object have the prefix ``architecture__``. They can
+# be searched only if ``architecture`` is an object such as ``ReferenceCNN()``: a name
+# such as "reference" has no parameters. This search uses the crop size and the learning
+# rate found above.
 
-auc = roc_auc_score(y[new], search.decision_function(X[new]))
-print(f"AUC of the best pair in the search:  {search.best_score_:.3f}")
-print(f"AUC on {len(new)} patches of new slides: {auc:.3f}")
+widths = GridSearchCV(
+    search.best_estimator_,
+    {"cnn__architecture__filters": [(4, 8), (8, 16), (16, 32)]},
+    scoring="roc_auc",
+    cv=search.cv,
+)
+widths.fit(X[known], y[known], groups=slides[known])
+columns = {
+    "param_cnn__architecture__filters": "filters",
+    "mean_test_score": "AUC, mean",
+    "std_test_score": "AUC, std",
+    "mean_fit_time": "seconds a fit",
+}
+table = pd.DataFrame(widths.cv_results_)[list(columns)].rename(columns=columns)
+print(table.round(3).to_string(index=False))
+
+# %%
+# Test on other slides
+# --------------------
+# The best score of a search is optimistic, because it is the highest of several scores
+# that vary by chance. Slides that took no part in the searches give an unbiased score.
+# On the other hand, the final network is trained on all patches of the search, which is
+# half as many again as in each fold. The score on the other slides can therefore be
+# lower or higher than the best score of the search.
+
+auc = roc_auc_score(y[new], widths.decision_function(X[new]))
+print(f"AUC of the best combination in the search: {widths.best_score_:.3f}")
+print(f"AUC on {len(new)} patches of other slides: {auc:.3f}")
 
 plt.show()

@@ -3,13 +3,13 @@
 Learning curves and early stopping
 ==================================
 
-How long should a network be trained, and would more patches help? Curves by epoch
-answer the first question, and early stopping answers it for each fit anew. Curves by
-the number of patches answer the second one. Both mean something only on slides that
-were not trained on.
+Two questions arise when a network is trained: how many epochs it needs, and whether
+more patches would help. Curves by epoch answer the first question, and early stopping
+answers it for each fit. Curves by the number of patches answer the second question.
+Both kinds of curve are meaningful only for slides that were not used for training.
 
-On real patches: ``python examples/plot_learning_curves.py --data DIR``. The file
-``slide_folds.csv`` is needed.
+To run the example on real patches: ``python examples/plot_learning_curves.py --data
+DIR``. DIR must contain ``slide_folds.csv``.
 """
 
 # %%
@@ -27,6 +27,7 @@ from sklearn.model_selection import (
 
 from skhisto import (
     PatchCNNClassifier,
+    ReferenceCNN,
     TrainingCurveDisplay,
     load_patch_folder,
     make_patches,
@@ -48,16 +49,15 @@ folds = StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=0)
 # %%
 # Curves by epoch
 # ---------------
-# With ``early_stopping``, a part of the training patches is set aside. Training stops
-# when the loss on them has not improved for ``n_iter_no_change`` epochs, and the
-# weights of the best epoch are kept. What is set aside should be whole slides, since
-# patches of one slide resemble each other. For that the slides have to reach ``fit``
-# within each fold, which takes scikit-learn's metadata routing. Augmentation is
-# off here, to be quick.
+# With ``early_stopping``, a part of the training patches is used for validation.
+# Training stops when the validation loss has not improved for ``n_iter_no_change``
+# epochs, and the weights of the best epoch are kept. The validation patches should be
+# whole slides, because patches of the same slide resemble each other. For this, the
+# slides must reach ``fit`` in each fold, which requires scikit-learn's metadata
+# routing. Augmentation is switched off to keep the example fast.
 
 clf = PatchCNNClassifier(
-    filters=(8, 16),
-    dense_units=32,
+    architecture=ReferenceCNN(filters=(8, 16), dense_units=32),
     epochs=25,
     augment=None,
     learning_rate=3e-3,
@@ -81,9 +81,9 @@ for fitted, auc in zip(scores["estimator"], scores["test_score"], strict=True):
     print(f"{epochs}; AUC on slides of the fold: {auc:.3f}")
 
 # %%
-# A line is the mean over the three fits, a band reaches from the lowest to the highest.
-# The loss on training patches is taken while they are trained on, with dropout, and
-# may well lie above that on patches set aside.
+# Each line is the mean of the three fits, and the band extends from the lowest to the
+# highest value. The training loss is measured during training, with dropout, and may be
+# higher than the validation loss.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for ax, metric in zip(axes, ["loss", "accuracy"], strict=True):
@@ -91,14 +91,15 @@ for ax, metric in zip(axes, ["loss", "accuracy"], strict=True):
 figure.suptitle("Three folds by epoch")
 
 # %%
-# Few patches are set aside, so that their loss jumps. Where it still falls at the end
-# of the curve, allow for more epochs or more patience before anything else is tuned.
+# The validation set is small, so its loss fluctuates. If the loss still decreases at
+# the end of the curve, increase the number of epochs or ``n_iter_no_change`` before you
+# tune other parameters.
 
 # %%
 # Curves by the number of patches
 # -------------------------------
-# scikit-learn draws these. The number of epochs is fixed here, since the fewest patches
-# leave hardly any to set aside.
+# scikit-learn draws these curves. The number of epochs is fixed, because the smallest
+# training sets are too small for a validation set.
 
 display = LearningCurveDisplay.from_estimator(
     clf.set_params(early_stopping=False, epochs=8),
@@ -123,9 +124,9 @@ for n_patches, aucs in zip(display.train_sizes, display.test_scores, strict=True
     print(f"{n_patches} patches: AUC {aucs.mean():.3f} +- {aucs.std():.3f}")
 
 # %%
-# Where this curve still rises, more patches will help. Where it is flat, patches of
-# further slides may help none the less: these are all from the same few. With one
-# number of epochs, more patches are also more steps, and a part of the rise is training
-# for longer.
+# If the curve still rises at the end, more patches will help. If it is flat, patches of
+# additional slides may still help, because all of these patches come from the same few
+# slides. With a fixed number of epochs, more patches also mean more training steps,
+# which explains a part of the improvement.
 
 plt.show()

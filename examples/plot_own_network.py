@@ -3,19 +3,19 @@
 Your own network
 ================
 
-``model=`` takes a function that builds a network of Keras. Everything else stays as it
-is: patches, augmentation, cross-validation, saving. Here a small residual network
-competes with the two networks that have a name, on slides that none of them has seen,
-and a search finds how wide it should be.
+The parameter ``architecture`` also accepts a function that builds a Keras network.
+Patches, augmentation, cross-validation and saving work as with the networks of skhisto.
+In this example, a small residual network is compared with the two named networks on
+slides that were not used for training. It is then turned into an `Architecture
+<skhisto.architectures.Architecture>`, and a grid search finds its width.
 
-On real patches: ``python examples/plot_own_network.py --data DIR``, where DIR holds
-``slide_folds.csv`` too.
+To run the example on real patches: ``python examples/plot_own_network.py --data DIR``.
+DIR must contain ``slide_folds.csv``.
 """
 
 # %%
 import argparse
 import os
-from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_validate
 
-from skhisto import PatchCNNClassifier, load_patch_folder, make_patches
+from skhisto import PatchCNNClassifier, ReferenceCNN, load_patch_folder, make_patches
+from skhisto.architectures import Architecture
 
 parser = argparse.ArgumentParser(description="Train a network of your own.")
 real = os.environ.get("SKHISTO_DATA")
@@ -37,15 +38,16 @@ else:
     X, y, slides = make_patches(360, size=32, random_state=0, return_groups=True)
 
 # %%
-# A function that builds
-# ----------------------
-# It gets the shape of a patch and the number of outputs, and returns a new, uncompiled
-# model at each call, from pixels in [0, 1] to logits: no sigmoid or softmax at the end.
-# Keras is imported inside, so that nothing is loaded before it is needed.
+# A function that builds a network
+# --------------------------------
+# The function receives the shape of a patch and the number of outputs. Each call
+# returns a new, uncompiled ``keras.Model``. Its input is pixels in [0, 1], and its
+# output is logits, without sigmoid or softmax. Keras is imported inside the function,
+# so that it is loaded only when a network is built.
 
 
 def residual_network(patch_shape, n_outputs, filters=8):
-    """Three blocks, each of which adds to its input what two convolutions find."""
+    """Build three residual blocks of two convolutions each."""
     import keras
     from keras import layers
 
@@ -64,15 +66,17 @@ def residual_network(patch_shape, n_outputs, filters=8):
 
 
 # %%
-# Beside the networks with a name
-# -------------------------------
-# All train for the same number of epochs and are scored on the same three folds of
-# slides. Times hold on one machine, and the first fit of each network compiles it.
+# Comparison with the named networks
+# ----------------------------------
+# All networks are trained for the same number of epochs and scored on the same three
+# folds of slides. The fit times are from a single machine, and the first fit of each
+# network includes its compilation.
 
+small_reference = ReferenceCNN(filters=(16, 32, 64), dense_units=64)
 networks = {
-    "reference": PatchCNNClassifier(filters=(16, 32, 64), dense_units=64),
+    "reference": PatchCNNClassifier(architecture=small_reference),
     "compact": PatchCNNClassifier(architecture="compact", learning_rate=3e-3),
-    "residual": PatchCNNClassifier(model=residual_network, learning_rate=3e-3),
+    "residual": PatchCNNClassifier(architecture=residual_network, learning_rate=3e-3),
 }
 folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
 rows, aucs = {}, {}
@@ -97,7 +101,7 @@ table = pd.DataFrame.from_dict(rows, orient="index")
 print(table.round(3).to_string())
 
 # %%
-# Each dot is a fold, each bar a mean.
+# Each dot is the AUC on one fold, and each bar is the mean of the folds.
 
 figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 for position, values in enumerate(aucs.values()):
@@ -113,30 +117,54 @@ ax.set(
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# A search over the builder's parameters
-# --------------------------------------
-# ``functools.partial`` fixes a parameter of the function, and ``model`` is a parameter
-# like any other. With folds of slides, no slide is in training and test at once.
+# An architecture with parameters
+# -------------------------------
+# A subclass of `Architecture <skhisto.architectures.Architecture>` gives the network
+# parameters that scikit-learn can set, clone and search. The constructor assigns the
+# parameters, and ``build`` builds the network.
 
-widths = [4, 8]
-builders = [partial(residual_network, filters=width) for width in widths]
-search = GridSearchCV(
-    networks["residual"], {"model": builders}, scoring="roc_auc", cv=folds
-)
-search.fit(X, y, groups=slides)
-for width, auc in zip(widths, search.cv_results_["mean_test_score"], strict=True):
-    print(f"{width} filters in the first block: AUC {auc:.3f}")
+
+class ResidualCNN(Architecture):
+    """Three residual blocks.
+
+    Parameters
+    ----------
+    filters : int, default=8
+        Filters of the first block. Each following block has twice as many.
+    """
+
+    def __init__(self, *, filters=8):
+        self.filters = filters
+
+    def build(self, patch_shape, n_outputs):
+        """Build the network."""
+        return residual_network(patch_shape, n_outputs, self.filters)
+
 
 # %%
-# What was built
-# --------------
-# The layers of a fitted classifier are a plain table; no TensorFlow is needed for it.
+# In a search, the parameters of the architecture have the prefix ``architecture__``.
+# The folds keep the patches of each slide together.
+
+clf = networks["residual"].set_params(architecture=ResidualCNN())
+grid = {"architecture__filters": [4, 8]}
+search = GridSearchCV(clf, grid, scoring="roc_auc", cv=folds)
+search.fit(X, y, groups=slides)
+results = search.cv_results_
+for parameters, auc in zip(results["params"], results["mean_test_score"], strict=True):
+    print(f"{parameters}: AUC {auc:.3f}")
+print(search.best_estimator_.architecture)
+
+# %%
+# The layers of the best network
+# ------------------------------
+# A fitted classifier describes its layers as plain data. Reading them does not require
+# TensorFlow.
 
 pd.DataFrame(search.best_estimator_.layers_)
 
 # %%
-# A network of Keras Applications, such as ``MobileNetV2(weights=None)``, works in the
-# same way; the user guide has one. Differences between folds are often larger than
-# those between networks, so do not choose by the third digit.
+# Networks of Keras Applications, such as ``MobileNetV2(weights=None)``, are used in the
+# same way. The user guide has an example. The scores of the folds often differ by more
+# than the scores of the networks, so do not choose a network by a small difference.
 
 plt.show()

@@ -4,15 +4,15 @@ Quickstart: find tumour in lymph nodes
 ======================================
 
 Pathologists search sections of lymph nodes, stained with haematoxylin and eosin, for
-metastases of a tumour. Here a convolutional network learns to tell patches with tumour
-in their centre from patches without: we look at the patches, cross-validate by slide,
-train, and measure accuracy, area under the ROC curve (AUC) and log loss on slides that
-took no part in any of it.
+metastases. In this example, a convolutional network learns whether the centre of a
+patch contains tumour. The example shows the patches, cross-validates by slide, trains
+the network, and measures accuracy, area under the ROC curve (AUC) and log loss on
+slides that were used for neither.
 
-Without arguments the script uses synthetic patches. On a folder in the layout of the
-Kaggle competition `Histopathologic Cancer Detection
-<https://www.kaggle.com/c/histopathologic-cancer-detection>`_ it also writes a
-submission, where there is a folder ``test/``::
+Without arguments, the script uses synthetic patches. With ``--data``, it reads a folder
+in the layout of the Kaggle competition `Histopathologic Cancer Detection
+<https://www.kaggle.com/c/histopathologic-cancer-detection>`_. If the folder contains
+``test/``, the script also writes a submission::
 
     python examples/plot_quickstart.py
     python examples/plot_quickstart.py --data DIR
@@ -40,12 +40,13 @@ from skhisto import (
     ClassBalanceDisplay,
     PatchCNNClassifier,
     PatchGridDisplay,
+    ReferenceCNN,
     load_patch_folder,
     make_patches,
     write_submission,
 )
 
-# TensorFlow is imported when the first network is trained; no remarks on missing GPUs.
+# Hides TensorFlow's messages about missing GPUs. It is imported at the first fit.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 parser = argparse.ArgumentParser(description="Learn to find tumour in patches.")
@@ -78,10 +79,10 @@ def save(figure, name):
 # %%
 # The patches
 # -----------
-# A folder of patches is not read now: ``data`` is a `PatchArray`, which decodes the
-# files of a batch when the network asks for them. ``groups`` tells the slide of each
-# patch. Patches of one slide resemble each other in much more than their diagnosis, so
-# a fair test is on other slides.
+# Loading a folder does not decode its files. ``data`` is a `PatchArray`, which decodes
+# the files of each batch when the network needs them. ``groups`` contains the slide of
+# each patch. Patches of one slide resemble each other, so a fair test uses other
+# slides.
 
 if args.data is None:
     n_samples = args.samples or 900
@@ -119,17 +120,18 @@ if groups is not None and n_groups < 4:
 print(f"{len(y)} patches of {X.shape[1]}x{X.shape[2]} pixels, slides: {n_groups}")
 
 # %%
-# The label is about the central 32x32 pixels, framed here. What lies around them is
-# context only: tumour there does not make a patch positive.
+# The label describes the central 32x32 pixels, which are framed. The surroundings are
+# only context: tumour outside the frame does not make a patch positive.
 
 display = PatchGridDisplay.from_arrays(X, y, display_labels=NAMES, random_state=0)
 display.figure_.suptitle("patches without and with tumour in their centre")
 save(display.figure_, "patches.png")
 
 # %%
-# About a quarter of the patches, from slides of their own, is held out to the end: as
-# slides differ in size, the fold that is nearest to a quarter. Where slides are not
-# known, the split is stratified by class only, and scores may be too good.
+# About a quarter of the patches is held out for the final test. The held-out patches
+# come from separate slides. Because slides differ in size, the fold closest to a
+# quarter is used. If the slides are not known, the split is stratified by class, and
+# the scores may be too high.
 
 KFold = StratifiedKFold if groups is None else StratifiedGroupKFold
 splits = KFold(n_splits=4, shuffle=True, random_state=0).split(X, y, groups)
@@ -147,13 +149,18 @@ save(display.figure_, "class_balance.png")
 # %%
 # Cross-validation
 # ----------------
-# The classifier is a network on the centre of each patch, with half the filters of the
-# default to be quick. It is a scikit-learn estimator like any other: three times it is
-# trained on two thirds of the training patches and tested on the others, by slide.
+# The classifier is a network for the centre of each patch. To be fast, it has half the
+# filters of the default. It works like any other scikit-learn estimator: it is trained
+# three times on two thirds of the training patches and tested on the remaining third,
+# split by slide.
 
 clf = make_pipeline(
     CenterCrop(args.size),
-    PatchCNNClassifier(filters=(16, 32, 64), epochs=args.epochs, random_state=0),
+    PatchCNNClassifier(
+        architecture=ReferenceCNN(filters=(16, 32, 64)),
+        epochs=args.epochs,
+        random_state=0,
+    ),
 )
 clf.set_callbacks(ProgressBar())
 
@@ -167,9 +174,9 @@ scores = cross_validate(
 )
 
 # %%
-# Training, and the held-out patches
-# ----------------------------------
-# The final fit is on all training patches.
+# Training and test
+# -----------------
+# The final classifier is trained on all training patches.
 
 clf.fit(X_train, y_train)
 proba = clf.predict_proba(X_test)[:, 1]
@@ -185,8 +192,8 @@ for name, value in held_out.items():
     print(f"{name:10}  {folds.mean():.3f} +- {folds.std():.3f}   {value:.3f}")
 
 # %%
-# The first line above a patch is its label, the second what was predicted, which the
-# frame has the colour of.
+# The first line above each patch is its label. The second line is the prediction, which
+# also determines the colour of the frame.
 
 figure = plt.figure(figsize=(11, 4), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[6, 4])
@@ -212,7 +219,7 @@ save(figure, "predictions.png")
 # %%
 # A submission
 # ------------
-# Kaggle scores the area under the ROC curve of one probability for each test patch.
+# Kaggle expects one probability for each test patch, and scores the AUC.
 
 if args.data is not None and (args.data / "test").is_dir():
     test = load_patch_folder(args.data, subset="test")

@@ -1,15 +1,15 @@
 """
-====================================
-Save a classifier, load it elsewhere
-====================================
+==========================
+Save and load a classifier
+==========================
 
-A fitted `PatchCNNClassifier` is made of parameters and NumPy arrays. So it is saved as
-any other scikit-learn estimator is, and predicts the same after loading, bit by bit.
-This example saves one with joblib, with skops, and as a model of Keras, and trains a
-loaded one further.
+A fitted `PatchCNNClassifier` consists of parameters, plain data and NumPy arrays. It is
+saved like any other scikit-learn estimator, and its predictions after loading are
+identical. This example saves a classifier with joblib, with skops and as a Keras model,
+and continues the training of a loaded classifier.
 
-On real patches: ``python examples/plot_saving.py --data DIR``, where DIR holds
-``slide_folds.csv`` too.
+To run the example on real patches: ``python examples/plot_saving.py --data DIR``.
+DIR must contain ``slide_folds.csv``.
 """
 
 # %%
@@ -30,6 +30,7 @@ from skhisto import (
     CenterCrop,
     PatchCNNClassifier,
     PatchGridDisplay,
+    ReferenceCNN,
     load_patch_folder,
     make_patches,
 )
@@ -48,23 +49,26 @@ else:
 # %%
 # A fitted pipeline
 # -----------------
-# In a notebook, and here, a fitted classifier shows its classes, its last scores and
-# the layers of its network: unfold the last step.
+# Notebooks show the classes, the last scores and the layers of a fitted classifier.
+# Click on the last step to see them.
 
 folds = StratifiedGroupKFold(n_splits=4, shuffle=True, random_state=0)
 known, new = next(folds.split(X, y, slides))
 clf = make_pipeline(
     CenterCrop(32),
-    PatchCNNClassifier(filters=(8, 16), dense_units=32, epochs=12, random_state=0),
+    PatchCNNClassifier(
+        architecture=ReferenceCNN(filters=(8, 16), dense_units=32),
+        epochs=12,
+        random_state=0,
+    ),
 )
 clf.fit(X[known], y[known])
 
 # %%
 # joblib and skops
 # ----------------
-# joblib's files may run any code when they are loaded: load those only that you trust.
-# skops loads nothing but NumPy's and scikit-learn's types and those that it is told to
-# trust.
+# Loading a joblib file can run arbitrary code, so load only files that you trust. skops
+# loads only types of NumPy and scikit-learn, and the types in ``trusted``.
 
 folder = TemporaryDirectory()
 path = Path(folder.name)
@@ -74,7 +78,11 @@ skops.io.dump(clf, path / "pipeline.skops")
 from_joblib = joblib.load(path / "pipeline.joblib")
 from_skops = skops.io.load(
     path / "pipeline.skops",
-    trusted=["skhisto.CenterCrop", "skhisto.PatchCNNClassifier"],
+    trusted=[
+        "skhisto.CenterCrop",
+        "skhisto.PatchCNNClassifier",
+        "skhisto.ReferenceCNN",
+    ],
 )
 
 proba = clf.predict_proba(X[new])
@@ -85,7 +93,7 @@ for name, loaded in {"joblib": from_joblib, "skops": from_skops}.items():
     print(f"{name}: {size:.0f} KiB, the same predictions bit by bit: {same}")
 
 # %%
-# A loaded classifier is one like any other: it predicts, and is shown.
+# A loaded classifier works like any other classifier.
 
 display = PatchGridDisplay.from_estimator(
     from_skops,
@@ -95,14 +103,14 @@ display = PatchGridDisplay.from_estimator(
     center=X.shape[1] // 3,
     display_labels=["normal", "tumour"],
 )
-display.ax_.set_title("predicted by a loaded classifier, on slides it has not seen")
+display.ax_.set_title("predictions of a loaded classifier on slides not trained on")
 
 # %%
-# Training further
-# ----------------
-# With ``warm_start``, ``fit`` goes on from the weights that were loaded, for as many
-# epochs again. The optimizer's state is saved only by classifiers that were fitted with
-# ``warm_start`` themselves; here it starts anew.
+# Continue training
+# -----------------
+# With ``warm_start``, ``fit`` continues from the loaded weights for another ``epochs``
+# epochs. The state of the optimizer is saved only if the classifier was fitted with
+# ``warm_start``. In this example, the optimizer starts from its initial state.
 
 from_joblib.set_params(patchcnnclassifier__warm_start=True)
 from_joblib.fit(X[known], y[known])
@@ -112,18 +120,19 @@ for name, estimator in {"before": clf, "after": from_joblib}.items():
     print(f"AUC on other slides {name}: {auc:.3f}")
 
 # %%
-# For Keras' own tools
-# --------------------
-# ``model_`` is a new ``keras.Model`` with the fitted weights, from pixels to the
-# probability of ``classes_[1]``. It consists of Keras' own layers, so that what it
-# saves is loaded without skhisto, exported or converted.
+# Export to Keras
+# ---------------
+# ``model_`` is a new ``keras.Model`` with the fitted weights. It maps pixels to the
+# probability of ``classes_[1]``. It consists of layers of Keras only, so it can be
+# saved, loaded, exported and converted without skhisto.
 
 clf[-1].model_.save(path / "network.keras")
 print(f"network.keras: {(path / 'network.keras').stat().st_size / 1024:.0f} KiB")
 folder.cleanup()
 
 # %%
-# A saved classifier holds no patches and no labels beyond the names of the classes. It
-# needs the versions of skhisto and scikit-learn that it was saved with, or tested ones.
+# A saved classifier contains no patches, and no labels other than the names of the
+# classes. Load it with the versions of skhisto and scikit-learn that saved it, or with
+# versions that you have tested.
 
 plt.show()

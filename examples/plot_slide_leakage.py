@@ -1,15 +1,16 @@
 """
-==========================================
-Split by slide, and what happens otherwise
-==========================================
+===============================
+Split by slide to avoid leakage
+===============================
 
-Patches of one slide share its staining, its scanner and its patient. Where a random
-split puts some of them into training and others into the test, a network is rewarded
-for knowing slides. Here the same network is scored by random folds and by folds of
-whole slides, and slides that it has never seen tell which score was right.
+Patches of one slide share its stain, its scanner and its patient. If a random split
+puts some of them into the training set and others into the test set, a network is
+rewarded for recognising slides. In this example, the same network is scored on random
+folds and on folds of whole slides. Slides that are in neither show which score is
+correct.
 
-On real patches: ``python examples/plot_slide_leakage.py --data DIR``. The file
-``slide_folds.csv`` is needed.
+To run the example on real patches: ``python examples/plot_slide_leakage.py --data
+DIR``. DIR must contain ``slide_folds.csv``.
 """
 
 # %%
@@ -30,6 +31,7 @@ from sklearn.model_selection import (
 from skhisto import (
     ClassBalanceDisplay,
     PatchCNNClassifier,
+    ReferenceCNN,
     load_patch_folder,
     make_patches,
 )
@@ -48,10 +50,10 @@ else:
 # %%
 # Slides differ in more than stain
 # --------------------------------
-# One slide is full of tumour, another one holds hardly any. `make_patches` gives each
-# slide as many patches of one class as of the other. So, to make slides as uneven as
-# real ones are, most patches of one class are left out: that of tumour on every other
-# slide, the other one on the rest.
+# One slide may consist mostly of tumour, while another has hardly any. `make_patches`
+# gives each slide the same number of patches of both classes. To make the slides as
+# unbalanced as real ones, most patches of one class are removed from each slide: tumour
+# from every other slide, and normal tissue from the others.
 
 if not args.data:
     rng = np.random.default_rng(0)
@@ -65,8 +67,8 @@ display = ClassBalanceDisplay.from_arrays(
 display.figure_.suptitle("Patches of each class on each slide")
 
 # %%
-# About a third of the patches, of slides of their own, is held out: no network is
-# trained on them.
+# About a third of the patches is held out. They come from slides on which no network is
+# trained.
 
 thirds = StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=0)
 known, new = next(thirds.split(X, y, slides))
@@ -75,13 +77,12 @@ X_known, y_known, slides_known = X[known], y[known], slides[known]
 # %%
 # Two ways to cross-validate
 # --------------------------
-# The network is the same, and so is the number of patches that it learns from. There is
-# no augmentation here: jittered stains would hide a part of what gives a slide away.
-# Each of the networks also predicts the slides that were held out.
+# The network and the number of training patches are the same in both cases.
+# Augmentation is switched off, because stain jitter would hide a part of what
+# identifies a slide. Each network also predicts the held-out slides.
 
 clf = PatchCNNClassifier(
-    filters=(8, 16),
-    dense_units=32,
+    architecture=ReferenceCNN(filters=(8, 16), dense_units=32),
     epochs=10,
     learning_rate=3e-3,
     augment=None,
@@ -113,8 +114,8 @@ for name, folds in ways.items():
     )
 
 # %%
-# Each dot is a network. What cross-validation promises is worth something where it lies
-# at the height of what comes true on new slides.
+# Each dot is one network. The score of a cross-validation is reliable if it agrees with
+# the score on new slides.
 
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for position, name in enumerate(ways):
@@ -135,11 +136,11 @@ ax.legend(ax.lines[:3:2], ["cross-validation", "new slides"], frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Splits inside of ``fit``
-# ------------------------
-# Early stopping splits too. What it sets aside are random patches, unless ``fit`` gets
-# the slides as ``groups``. In a cross-validation it gets them by scikit-learn's
-# metadata routing only; otherwise the splitter alone does.
+# Splits inside ``fit``
+# ---------------------
+# Early stopping also splits the data. The validation patches are chosen at random
+# unless ``fit`` receives the slides as ``groups``. In a cross-validation, this requires
+# scikit-learn's metadata routing. Otherwise only the splitter receives the groups.
 
 clf.set_params(early_stopping=True, validation_fraction=0.2, n_iter_no_change=3)
 with sklearn.config_context(enable_metadata_routing=True):
@@ -155,9 +156,9 @@ epochs = [fitted.n_iter_ for fitted in scores["estimator"]]
 print(f"epochs trained, of at most {clf.epochs}: {epochs}")
 
 # %%
-# Give ``groups`` to everything that splits: cross-validation, searches, thresholds,
-# calibration, and early stopping. Where several slides are of one patient, the patient
-# is the group. Where slides are not known, say so beside the score: it may be too good
-# by any amount.
+# Pass ``groups`` to everything that splits: cross-validation, searches, threshold
+# tuning, calibration and early stopping. If several slides come from one patient, use
+# the patients as groups. If the slides are not known, report this with the score, which
+# may be too high by an unknown amount.
 
 plt.show()

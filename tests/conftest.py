@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skhisto import PatchCNNClassifier, make_patches
+from skhisto import PatchCNNClassifier, ReferenceCNN, make_patches
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +32,9 @@ def bright_or_dark():
 
 @pytest.fixture
 def tiny_cnn():
-    """A classifier that is fast, and all the same in every test: compiled once."""
+    """A fast classifier, the same in each test so that it is compiled once."""
     return PatchCNNClassifier(
-        filters=(4,),
-        dense_units=8,
+        architecture=ReferenceCNN(filters=(4,), dense_units=8),
         epochs=8,
         batch_size=16,
         learning_rate=0.01,
@@ -45,12 +44,17 @@ def tiny_cnn():
 
 @pytest.fixture
 def quick_fits(monkeypatch):
-    """Fit tiny networks for one epoch, whatever documents and examples ask for."""
+    """Fit for one epoch, with a tiny network instead of the networks of skhisto.
+
+    Networks of the documents and examples themselves are built as they are.
+    """
     fit = PatchCNNClassifier.fit
 
     @functools.wraps(fit)
     def quick_fit(self, *args, **kwargs):
-        self.set_params(filters=(2,), dense_units=2, epochs=1)
+        if isinstance(self.architecture, str | ReferenceCNN):
+            self.architecture = ReferenceCNN(filters=(2,), dense_units=2)
+        self.set_params(epochs=1)
         return fit(self, *args, **kwargs)
 
     monkeypatch.setattr(PatchCNNClassifier, "fit", quick_fit)

@@ -50,6 +50,25 @@ def test_records_are_read_as_they_were_written(module, records, tmp_path):
     assert module("records").read(file) == records
 
 
+def test_every_stored_fit_has_the_settings_of_its_recipe(module):
+    settings_of = module("recipes").settings_of
+    stored = module("records").read(ROOT / "benchmarks" / "accuracy" / "fits.jsonl.gz")
+    assert set(stored) <= set(module("fits").all_fits())
+    outdated = [
+        fit
+        for fit, record in stored.items()
+        if record.settings != settings_of(fit.recipe, fit.seed)
+    ]
+    assert outdated == []
+
+
+def test_the_settings_of_a_named_architecture_include_its_parameters(module):
+    recipes = module("recipes")
+    settings = recipes.settings_of(recipes.RECOMMENDED, 0)
+    assert "CompactCNN(" in settings
+    assert "stem_filters=24" in settings
+
+
 def test_every_recipe_has_a_row_with_its_scores(module, records, patches):
     page = module("pages").render(records, patches)
     for recipe in module("recipes").RECIPES:

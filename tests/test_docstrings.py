@@ -5,10 +5,14 @@ import doctest
 import pytest
 
 import skhisto
-from skhisto import augmentation, metrics
+from skhisto import architectures, augmentation, metrics
 
 PUBLIC = [getattr(skhisto, name) for name in skhisto.__all__]
-PUBLIC += [augmentation.Augmentation, metrics.specificity_at_sensitivity]
+PUBLIC += [
+    architectures.Architecture,
+    augmentation.Augmentation,
+    metrics.specificity_at_sensitivity,
+]
 
 
 @pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)

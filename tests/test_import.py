@@ -55,5 +55,5 @@ def test_another_backend_of_keras_is_a_clear_error_at_fit():
 def test_the_backend_in_keras_configuration_file_is_looked_at_too(tmp_path):
     (tmp_path / "keras.json").write_text('{"backend": "numpy"}')
     environment = {"KERAS_HOME": str(tmp_path)}
-    result = run("import skhisto._keras.architectures", **environment)
+    result = run("import skhisto._keras", **environment)
     assert "skhisto needs" in result.stderr

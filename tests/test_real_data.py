@@ -5,7 +5,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from skhisto import CenterCrop, PatchCNNClassifier, PatchLoader, load_patch_folder
+from skhisto import (
+    CenterCrop,
+    PatchCNNClassifier,
+    PatchLoader,
+    ReferenceCNN,
+    load_patch_folder,
+)
 
 
 def test_a_pipeline_from_file_names_is_far_better_than_chance_on_other_slides(
@@ -20,7 +26,9 @@ def test_a_pipeline_from_file_names_is_far_better_than_chance_on_other_slides(
         PatchLoader(root=folder / "train", suffix=".tif", lazy=True),
         CenterCrop(32),
         PatchCNNClassifier(
-            filters=(16, 32, 64), dense_units=64, epochs=8, random_state=0
+            architecture=ReferenceCNN(filters=(16, 32, 64), dense_units=64),
+            epochs=8,
+            random_state=0,
         ),
     )
     pipeline.fit(train["id"], train["label"])
@@ -33,7 +41,9 @@ def test_lazy_patches_train_bitwise_as_patches_in_memory(real_data):
     patches = load_patch_folder(real_data / "pcam")
     X, y = patches.data[:80], patches.target[:80]
     classifier = PatchCNNClassifier(
-        filters=(4, 8), dense_units=8, epochs=1, random_state=0
+        architecture=ReferenceCNN(filters=(4, 8), dense_units=8),
+        epochs=1,
+        random_state=0,
     )
     lazy = classifier.fit(X, y).predict_proba(X)
     in_memory = classifier.fit(X[:].__array__(), y).predict_proba(X.__array__())

@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from benchmarks.accuracy.colour import colour_features
 from benchmarks.accuracy.notebook import NotebookClassifier
 from skhisto import PatchCNNClassifier, StainJitter, StainNormalizer
+from skhisto.architectures._names import as_builder
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,11 @@ RECIPES = {
 
 
 def settings_of(name: str, seed: int) -> str:
-    """Describe a recipe: a fit of other settings is none of that recipe."""
+    """Describe all parameters of a recipe. Fits with other settings do not count."""
+    pipeline = RECIPES[name].make(seed)
+    parts: list[Any] = [pipeline, StainJitter()]
+    if isinstance(pipeline[-1], PatchCNNClassifier):
+        parts.append(as_builder(pipeline[-1].architecture))
     with config_context(print_changed_only=False):  # defaults may change too
-        described = f"{RECIPES[name].make(seed)!r}, {StainJitter()!r}"
-    return re.sub(r" at 0x[0-9a-f]+", "", described)  # where functions are
+        described = ", ".join(map(repr, parts))
+    return re.sub(r" at 0x[0-9a-f]+", "", described)  # addresses of functions

@@ -62,11 +62,10 @@ class CAMDisplay:
 
     Examples
     --------
-    >>> from skhisto import CAMDisplay, PatchCNNClassifier, make_patches
+    >>> from skhisto import CAMDisplay, PatchCNNClassifier, ReferenceCNN, make_patches
     >>> X, y = make_patches(40, size=24, random_state=0)
-    >>> clf = PatchCNNClassifier(
-    ...     filters=(8, 16), dense_units=16, epochs=2, random_state=0
-    ... )
+    >>> small = ReferenceCNN(filters=(8, 16), dense_units=16)
+    >>> clf = PatchCNNClassifier(architecture=small, epochs=2, random_state=0)
     >>> display = CAMDisplay.from_estimator(clf.fit(X, y), X[:4])
     >>> len(display.maps_)
     4

@@ -85,11 +85,11 @@ def class_activation_map(
 
     Examples
     --------
-    >>> from skhisto import PatchCNNClassifier, class_activation_map, make_patches
+    >>> from skhisto import PatchCNNClassifier, ReferenceCNN
+    >>> from skhisto import class_activation_map, make_patches
     >>> X, y = make_patches(40, size=24, random_state=0)
-    >>> clf = PatchCNNClassifier(
-    ...     filters=(8, 16), dense_units=16, epochs=2, random_state=0
-    ... )
+    >>> small = ReferenceCNN(filters=(8, 16), dense_units=16)
+    >>> clf = PatchCNNClassifier(architecture=small, epochs=2, random_state=0)
     >>> class_activation_map(clf.fit(X, y), X[:3]).shape
     (3, 24, 24)
     """

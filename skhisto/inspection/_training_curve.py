@@ -60,11 +60,11 @@ class TrainingCurveDisplay:
 
     Examples
     --------
-    >>> from skhisto import PatchCNNClassifier, TrainingCurveDisplay, make_patches
+    >>> from skhisto import PatchCNNClassifier, ReferenceCNN
+    >>> from skhisto import TrainingCurveDisplay, make_patches
     >>> X, y = make_patches(40, size=24, random_state=0)
-    >>> clf = PatchCNNClassifier(
-    ...     filters=(8, 16), dense_units=16, epochs=3, random_state=0
-    ... )
+    >>> small = ReferenceCNN(filters=(8, 16), dense_units=16)
+    >>> clf = PatchCNNClassifier(architecture=small, epochs=3, random_state=0)
     >>> display = TrainingCurveDisplay.from_estimator(clf.fit(X, y))
     >>> display.lines_["training"].get_xdata()
     array([1, 2, 3])

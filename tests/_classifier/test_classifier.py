@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
-from skhisto import PatchCNNClassifier
+from skhisto import PatchCNNClassifier, ReferenceCNN
 
 
 def assert_same_weights(one, other):
@@ -34,26 +34,35 @@ def test_the_fitted_attributes_are_plain_data(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
     tiny_cnn.fit(X, y)
     assert fitted_attributes(tiny_cnn) == {
+        "batch_size_",
         "best_epoch_",
         "classes_",
         "history_",
         "layers_",
         "n_features_in_",
         "n_iter_",
+        "network_config_",
+        "network_hash_",
         "patch_shape_",
         "pixel_dtype_",
         "precision_",
+        "value_range_",
         "weights_",
     }
     assert tiny_cnn.patch_shape_ == (12, 12, 3)
     assert tiny_cnn.pixel_dtype_ == "uint8"
     assert tiny_cnn.n_features_in_ == 12 * 12 * 3
     assert tiny_cnn.n_iter_ == 8
+    assert tiny_cnn.batch_size_ == 16
+    assert isinstance(tiny_cnn.network_config_, str)
+    assert tiny_cnn.network_hash_ is None
+    assert tiny_cnn.value_range_ is None
     assert {type(value) for value in tiny_cnn.weights_.values()} == {np.ndarray}
     assert set(tiny_cnn.history_) == {"loss", "accuracy"}
     assert [len(values) for values in tiny_cnn.history_.values()] == [8, 8]
     assert tiny_cnn.history_["loss"][-1] < tiny_cnn.history_["loss"][0]
-    assert "keras" not in repr(vars(tiny_cnn))
+    plain = {type(value) for value in vars(tiny_cnn).values()}
+    assert not any(kind.__module__.startswith("keras") for kind in plain)
 
 
 def test_probabilities_labels_and_logits_agree(tiny_cnn, bright_or_dark):
@@ -81,7 +90,7 @@ def test_more_than_two_classes_have_a_column_each(tiny_cnn, bright_or_dark):
 
 def test_logits_do_not_tie_where_probabilities_saturate(bright_or_dark):
     X, y, _ = bright_or_dark
-    classifier = PatchCNNClassifier(model=steep_model, epochs=1, random_state=0)
+    classifier = PatchCNNClassifier(architecture=steep_model, epochs=1, random_state=0)
     classifier.fit(X, y)
     assert len(np.unique(classifier.predict_proba(X)[:, 1])) < 10
     assert len(np.unique(classifier.decision_function(X))) > 50
@@ -99,7 +108,9 @@ def test_small_patches_work(size):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (8, size, size, 3), dtype=np.uint8)
     classifier = PatchCNNClassifier(
-        filters=(2, 2, 2), dense_units=2, epochs=1, random_state=0
+        architecture=ReferenceCNN(filters=(2, 2, 2), dense_units=2),
+        epochs=1,
+        random_state=0,
     )
     assert classifier.fit(X, np.arange(8) % 2).predict(X).shape == (8,)
 
@@ -181,9 +192,14 @@ def test_a_network_without_batch_norm_does_not_see_the_rows_that_fill_a_batch(
     # The second batch has four rows and is filled up to six.
     X, y, _ = bright_or_dark
     X = X[:10] / 255
-    params = {"model": steep_model, "optimizer": "sgd", "epochs": 1, "random_state": 0}
     classifier = PatchCNNClassifier(
-        **params, batch_size=6, learning_rate=1e-3, augment=None
+        architecture=steep_model,
+        optimizer="sgd",
+        epochs=1,
+        batch_size=6,
+        learning_rate=1e-3,
+        augment=None,
+        random_state=0,
     )
     classifier.fit(X, y[:10])
     kernel = np.ones(X[0].size)
@@ -213,46 +229,35 @@ def test_early_stopping_keeps_the_best_epoch(tiny_cnn, bright_or_dark):
     assert_same_weights(tiny_cnn, best.fit(X, y, **wrong))
 
 
-def test_all_parameters_of_the_reference_network_reach_it():
-    classifier = PatchCNNClassifier(
-        filters=(3, 5),
-        kernel_size=5,
-        dense_units=7,
-        conv_dropout=0.1,
-        dense_dropout=0.2,
-        padding="same",
-        batch_norm_momentum=0.8,
-        epochs=1,
-    )
-    classifier.fit(np.zeros((4, 6, 6, 3), np.uint8), [0, 1, 0, 1])
-    layers = {layer.name: layer for layer in classifier.model_.layers}
-    assert layers["block2_conv1"].filters == 5
-    assert layers["block1_conv1"].kernel_size == (5, 5)
-    assert layers["block1_conv1"].padding == "same"
-    assert layers["dense"].units == 7
-    assert layers["block1_dropout"].rate == 0.1
+def test_parameters_of_the_architecture_reach_the_network(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+    parameters = {"architecture__filters": (3, 5), "architecture__dense_dropout": 0.2}
+    tiny_cnn.set_params(epochs=1, **parameters).fit(X, y)
+    layers = {layer.name: layer for layer in tiny_cnn.model_.layers}
+    assert layers["block1_conv1"].filters == 3
+    assert layers["block2_conv2"].filters == 5
     assert layers["dense_dropout"].rate == 0.2
-    assert layers["dense_norm"].momentum == 0.8
 
 
-def test_the_initial_weights_depend_on_the_seed(bright_or_dark):
+def test_the_initial_weights_depend_on_the_seed(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
-    kernels = [
-        next(iter(PatchCNNClassifier(
-            filters=(2,), dense_units=2, epochs=1, learning_rate=1e-12, random_state=seed
-        ).fit(X, y).weights_.values()))
+    tiny_cnn.set_params(epochs=1, learning_rate=1e-12)
+    one, other = (
+        next(iter(tiny_cnn.set_params(random_state=seed).fit(X, y).weights_.values()))
         for seed in (0, 1)
-    ]  # fmt: skip
-    assert np.abs(kernels[0] - kernels[1]).max() > 0.01
+    )
+    assert np.abs(one - other).max() > 0.01
 
 
-def test_numpys_numbers_are_parameters_too(bright_or_dark):
+def test_numpy_numbers_are_valid_parameters(bright_or_dark):
     X, y, _ = bright_or_dark
     classifier = PatchCNNClassifier(
-        filters=np.array([2, 2]),
-        kernel_size=np.int64(3),
-        dense_units=np.int64(2),
-        conv_dropout=np.float64(0.1),
+        architecture=ReferenceCNN(
+            filters=np.array([2, 2]),
+            kernel_size=np.int64(3),
+            dense_units=np.int64(2),
+            conv_dropout=np.float64(0.1),
+        ),
         epochs=np.int64(1),
         batch_size=np.int64(32),
     )
@@ -285,31 +290,22 @@ def test_early_stopping_sets_whole_groups_aside(tiny_cnn, bright_or_dark):
     X, y, groups = bright_or_dark
     group_of = {patch.tobytes(): group for patch, group in zip(X, groups, strict=True)}
     tiny_cnn.set_params(early_stopping=True, epochs=1, validation_fraction=0.3)
-    for given, n_trained_on in [(groups, [0, 0, 10, 10, 10, 10]), (None, None)]:
-        recorder = TrainingData()
-        clone(tiny_cnn).set_callbacks(recorder).fit(X, y, groups=given)
-        trained_on = [group_of[patch.tobytes()] for patch in recorder.X]
-        counts = sorted(np.bincount(trained_on, minlength=6).tolist())
-        assert sum(counts) == (40 if given is not None else 42)
-        assert (counts == n_trained_on) == (given is not None)
-        # Patches and labels belong together still.
-        assert ((recorder.X.mean(axis=(1, 2, 3)) > 120) == recorder.y).all()
 
+    def patches_of_each_group_trained_on(groups):
+        trained_on = []
 
-class TrainingData:
-    """A callback of scikit-learn that keeps what is trained on."""
+        def record(patches, rng):
+            trained_on.extend(group_of[patch.tobytes()] for patch in patches)
+            return patches
 
-    def setup(self, estimator, context):
-        pass
+        classifier = clone(tiny_cnn).set_params(augment=record, batch_size=2)
+        classifier.fit(X, y, groups=groups)
+        return sorted(np.bincount(trained_on, minlength=6).tolist())
 
-    def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
-        self.X, self.y = X, y
-
-    def on_fit_task_end(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
+    assert patches_of_each_group_trained_on(groups) == [0, 0, 10, 10, 10, 10]
+    of_random_patches = patches_of_each_group_trained_on(None)
+    assert sum(of_random_patches) == 42
+    assert of_random_patches[0] > 0
 
 
 def test_validation_patches_can_be_given(tiny_cnn, bright_or_dark):
@@ -379,8 +375,7 @@ def test_predictions_after_few_steps_are_sure_of_what_was_learned(bright_or_dark
     losses = []
     for seed in range(3):
         clf = PatchCNNClassifier(
-            filters=(4, 8),
-            dense_units=16,
+            architecture=ReferenceCNN(filters=(4, 8), dense_units=16),
             epochs=1,
             learning_rate=0.01,
             random_state=seed,
@@ -425,9 +420,9 @@ def test_warm_start_with_another_optimizer_starts_it_anew(tiny_cnn, bright_or_da
     assert tiny_cnn.optimizer_state_["adamax/iteration"] == 4
 
 
-def test_a_model_of_ones_own_can_be_given(bright_or_dark):
+def test_a_function_that_builds_a_network_can_be_given(bright_or_dark):
     X, y, _ = bright_or_dark
-    classifier = PatchCNNClassifier(model=mobile_net, epochs=1, random_state=0)
+    classifier = PatchCNNClassifier(architecture=mobile_net, epochs=1, random_state=0)
     proba = classifier.fit(X[:8], y[:8]).predict_proba(X[:8])
     again = clone(classifier).fit(X[:8], y[:8]).predict_proba(X[:8])
     np.testing.assert_array_equal(proba, again)
@@ -476,21 +471,73 @@ def test_there_is_no_live_model_before_fit():
         _ = PatchCNNClassifier().model_
 
 
-def test_parameters_that_shape_the_network_may_not_change_after_fit(
+def test_another_architecture_after_fit_does_not_change_predictions(
     tiny_cnn, bright_or_dark
 ):
     X, y, _ = bright_or_dark
-    tiny_cnn.set_params(epochs=1).fit(X, y).set_params(filters=(6,))
-    with pytest.raises(
-        ValueError, match=r"parameter that shapes it .* changed since fit"
-    ):
-        tiny_cnn.predict(X)
+    expected = tiny_cnn.set_params(epochs=1).fit(X, y).predict_proba(X)
+    tiny_cnn.set_params(architecture="compact")
+    np.testing.assert_array_equal(tiny_cnn.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_training_cannot_continue_with_an_architecture_of_other_weights(
+    tiny_cnn, bright_or_dark, method
+):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(epochs=1, warm_start=True).fit(X, y)
+    tiny_cnn.set_params(architecture__filters=(6,))
+    message = r"architecture now builds a network with other weights: .*\(3, 3, 3, 6\)"
+    with pytest.raises(ValueError, match=message):
+        getattr(tiny_cnn, method)(X, y)
+    assert tiny_cnn.n_iter_ == 1
+
+
+def test_parameters_of_a_named_architecture_cannot_be_set(tiny_cnn):
+    tiny_cnn.set_params(architecture="reference")
+    message = (
+        "architecture__filters cannot be set because architecture='reference' has no "
+        "parameters. Pass an object, such as architecture=ReferenceCNN()."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        tiny_cnn.set_params(architecture__filters=(6,))
+    tiny_cnn.set_params(architecture=ReferenceCNN(), architecture__filters=(6,))
+    assert tiny_cnn.architecture == ReferenceCNN(filters=(6,))
+
+
+def test_layers_can_be_unfrozen_when_training_continues(tiny_cnn, bright_or_dark):
+    X, y, _ = bright_or_dark
+
+    def two_layers(patch_shape, n_outputs):
+        layers = keras.layers
+        return keras.Sequential(
+            [layers.Flatten(), layers.Dense(3, name="first"), layers.Dense(n_outputs)]
+        )
+
+    def first_frozen(patch_shape, n_outputs):
+        network = two_layers(patch_shape, n_outputs)
+        network.get_layer("first").trainable = False
+        return network
+
+    tiny_cnn.set_params(architecture=first_frozen, epochs=1, warm_start=True)
+    initial = next(
+        iter(
+            clone(tiny_cnn).set_params(learning_rate=1e-12).fit(X, y).weights_.values()
+        )
+    )
+    kernels = []
+    for architecture in (first_frozen, two_layers):
+        tiny_cnn.set_params(architecture=architecture).fit(X, y)
+        kernels.append(next(iter(tiny_cnn.weights_.values())))
+    np.testing.assert_array_equal(kernels[0], initial)
+    assert np.abs(kernels[1] - initial).min() > 0
+    assert tiny_cnn.n_iter_ == 2
 
 
 @pytest.mark.parametrize(
     ("params", "y", "fit_params", "message"),
     [
-        ({}, np.zeros(60), {}, "at least 2 classes, .* one class: .*0.0"),
+        ({}, np.zeros(60), {}, "at least 2 classes, .* only one class .*: 0.0"),
         ({}, None, {}, "requires y to be passed"),
         ({}, np.arange(59), {}, "inconsistent numbers of samples"),
         ({}, np.linspace(0, 1, 60), {}, "Unknown label type: continuous"),

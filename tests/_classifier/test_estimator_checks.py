@@ -4,7 +4,7 @@ from unittest import SkipTest
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skhisto import PatchCNNClassifier
+from skhisto import PatchCNNClassifier, ReferenceCNN
 
 
 def expected_failures(estimator):
@@ -19,10 +19,9 @@ def expected_failures(estimator):
     [
         PatchCNNClassifier(),
         PatchCNNClassifier(
-            filters=(8,),
-            dense_units=16,
-            conv_dropout=0,
-            dense_dropout=0,
+            architecture=ReferenceCNN(
+                filters=(8,), dense_units=16, conv_dropout=0, dense_dropout=0
+            ),
             learning_rate=0.01,
         ),
     ],

@@ -64,7 +64,7 @@ def test_layers_are_those_of_the_live_model(fitted):
 
 def test_layers_within_networks_are_listed_once(tiny_cnn, bright_or_dark):
     X, y, _ = bright_or_dark
-    layers = tiny_cnn.set_params(model=branches, epochs=1).fit(X, y).layers_
+    layers = tiny_cnn.set_params(architecture=branches, epochs=1).fit(X, y).layers_
     names = [layer["name"] for layer in layers]
     assert names.count("within") == names.count("twice") == 1
     shapes = {layer["name"]: layer["output_shape"] for layer in layers}
@@ -76,7 +76,7 @@ def test_layers_of_subclassed_networks_are_listed_without_shapes(
     tiny_cnn, bright_or_dark
 ):
     X, y, _ = bright_or_dark
-    tiny_cnn.set_params(model=subclassed, epochs=1).fit(X, y)
+    tiny_cnn.set_params(architecture=subclassed, epochs=1).fit(X, y)
     dense = tiny_cnn.layers_[-1]
     assert (dense["type"], dense["output_shape"]) == ("Dense", None)
     assert dense["n_parameters"] == 12 * 12 * 3 + 1

@@ -10,12 +10,13 @@ import skops.io
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from skhisto import CenterCrop, PatchCNNClassifier, PatchLoader
+from skhisto import CenterCrop, PatchCNNClassifier, PatchLoader, ReferenceCNN
 
 PUBLIC_TYPES = [
     "skhisto.CenterCrop",
     "skhisto.PatchCNNClassifier",
     "skhisto.PatchLoader",
+    "skhisto.ReferenceCNN",
 ]
 
 
@@ -34,7 +35,10 @@ ROUND_TRIPS = {
 def fitted(bright_or_dark):
     X, y, _ = bright_or_dark
     classifier = PatchCNNClassifier(
-        filters=(4,), dense_units=8, epochs=2, batch_size=16, random_state=0
+        architecture=ReferenceCNN(filters=(4,), dense_units=8),
+        epochs=2,
+        batch_size=16,
+        random_state=0,
     )
     y = np.array(["normal", "tumour"])[y]
     return make_pipeline(CenterCrop(10), classifier).fit(X, y)
@@ -71,7 +75,9 @@ def test_a_pipeline_predicts_the_same_after_a_round_trip(
 )
 def test_labels_of_any_type_pass_through_skops(y):
     X = np.random.default_rng(0).normal(size=(6, 4, 4, 1))
-    classifier = PatchCNNClassifier(filters=(2,), dense_units=2, epochs=1).fit(X, y)
+    classifier = PatchCNNClassifier(
+        architecture=ReferenceCNN(filters=(2,), dense_units=2), epochs=1
+    ).fit(X, y)
     labels = through_skops(classifier).predict(X)
     np.testing.assert_array_equal(labels, classifier.predict(X))
     assert set(labels) <= set(y)

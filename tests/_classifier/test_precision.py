@@ -36,11 +36,11 @@ def test_auto_says_what_it_has_taken(tiny_cnn, bright_or_dark, monkeypatch):
         assert tiny_cnn.fit(X, y).precision_ == native
 
 
-def test_weights_history_and_probabilities_are_float32(few_bits, bright_or_dark):
+def test_weights_are_float32_and_probabilities_float64(few_bits, bright_or_dark):
     X, y, _ = bright_or_dark
     few_bits.fit(X, y)
     assert {weight.dtype.name for weight in few_bits.weights_.values()} == {"float32"}
-    assert few_bits.predict_proba(X).dtype == np.float32
+    assert few_bits.predict_proba(X).dtype == np.float64
     logits = few_bits.decision_function(X)
     rounded = keras.ops.cast(logits, few_bits.precision)
     # In fewer bits they would tie more than they do.

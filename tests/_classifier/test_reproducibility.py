@@ -17,13 +17,16 @@ import sys
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import cross_validate
-from skhisto import PatchCNNClassifier
+from skhisto import PatchCNNClassifier, ReferenceCNN
 
 rng = np.random.default_rng(0)
 y = np.arange(40) % 2
 X = (rng.integers(0, 120, (40, 12, 12, 3)) + 120 * y[:, None, None, None]).astype(np.uint8)
 classifier = PatchCNNClassifier(
-    filters=(4,), dense_units=8, epochs=2, batch_size=16, random_state=0
+    architecture=ReferenceCNN(filters=(4,), dense_units=8),
+    epochs=2,
+    batch_size=16,
+    random_state=0,
 )
 results = cross_validate(
     classifier, X, y, cv=2, n_jobs=int(sys.argv[1]), return_estimator=True

@@ -83,13 +83,13 @@ def test_groups_reach_folds_and_early_stopping_when_routed(data, pipeline, monke
     X, y, groups, _ = data
     pipeline[-1].set_params(early_stopping=True, epochs=2, validation_fraction=0.3)
     seen = []
-    from skhisto._classifier.patch_cnn import validation_split
+    from skhisto._data.training_data import validation_split
 
     def split(target, groups, fraction, seed):
         seen.append(groups)
         return validation_split(target, groups, fraction, seed)
 
-    monkeypatch.setattr("skhisto._classifier.patch_cnn.validation_split", split)
+    monkeypatch.setattr("skhisto._data.training_data.validation_split", split)
     folds = StratifiedGroupKFold(2)
     cross_validate(
         pipeline, X, y, cv=folds, params={"groups": groups}, error_score="raise"
@@ -102,13 +102,13 @@ def test_without_routing_groups_reach_the_folds_only(data, pipeline, monkeypatch
     X, y, groups, _ = data
     pipeline[-1].set_params(epochs=1, early_stopping=True, validation_fraction=0.3)
     seen = []
-    from skhisto._classifier.patch_cnn import validation_split
+    from skhisto._data.training_data import validation_split
 
     def split(target, groups, fraction, seed):
         seen.append(groups)
         return validation_split(target, groups, fraction, seed)
 
-    monkeypatch.setattr("skhisto._classifier.patch_cnn.validation_split", split)
+    monkeypatch.setattr("skhisto._data.training_data.validation_split", split)
     search = GridSearchCV(
         pipeline, {"patchcnnclassifier__batch_size": [16]}, cv=StratifiedGroupKFold(2)
     )

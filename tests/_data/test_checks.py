@@ -162,13 +162,6 @@ def test_an_invalid_patch_shape_is_an_error(patch_shape):
         PatchCNNClassifier(patch_shape=patch_shape).fit(X, [0, 1])
 
 
-@pytest.mark.parametrize("filters", [(), (0,), (2.5,), ("a",)])
-def test_filters_must_be_counts(filters):
-    X = np.zeros((2, 4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match="filters must be one or more numbers"):
-        PatchCNNClassifier(filters=filters).fit(X, [0, 1])
-
-
 @pytest.mark.parametrize(
     ("y", "message"),
     [

@@ -1,11 +1,9 @@
-import numpy as np
 import pytest
 import tensorflow as tf
 
-from skhisto import PatchCNNClassifier
-from skhisto._classifier.fitting import network_spec
+from skhisto import ReferenceCNN
 from skhisto._keras import precision
-from skhisto._keras.network import build
+from skhisto._keras.network import Ends, initial_network
 
 
 @pytest.fixture
@@ -75,13 +73,12 @@ def test_the_processor_has_features_or_the_system_does_not_tell():
 
 @pytest.mark.parametrize("name", ["bfloat16", "float16"])
 def test_only_the_layers_between_pixels_and_logits_compute_in_few_bits(name):
-    classifier = PatchCNNClassifier(filters=(4,), dense_units=8, precision=name)
-    network = build(
-        network_spec(classifier, np.arange(2), (12, 12, 3), "uint16"), seed=0
-    )
+    architecture = ReferenceCNN(filters=(4,), dense_units=8)
+    ends = Ends((12, 12, 3), 1, "uint16")
+    network = initial_network(architecture, ends, name, seed=0).spec.build()
     computed = {layer.name: layer.compute_dtype for layer in network.layers}
-    for layer in ("rescaling", "logits", "float32_logits"):
+    for layer in ("skhisto_rescaling", "logits"):
         assert computed.pop(layer) == "float32"
-    del computed["patches"]
+    del computed["skhisto_patches"]
     assert set(computed.values()) == {name}
     assert {variable.dtype for variable in network.weights} == {"float32"}

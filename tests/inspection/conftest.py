@@ -2,7 +2,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 
-from skhisto import PatchCNNClassifier
+from skhisto import PatchCNNClassifier, ReferenceCNN
 
 
 @pytest.fixture(autouse=True)
@@ -17,5 +17,8 @@ def closed_figures():
 def fitted(bright_or_dark):
     X, y, _ = bright_or_dark
     return PatchCNNClassifier(
-        filters=(4,), dense_units=8, epochs=8, learning_rate=0.01, random_state=0
+        architecture=ReferenceCNN(filters=(4,), dense_units=8),
+        epochs=8,
+        learning_rate=0.01,
+        random_state=0,
     ).fit(X, y)

@@ -13,6 +13,7 @@ from skhisto import (
     CenterCrop,
     PatchCNNClassifier,
     PatchLoader,
+    ReferenceCNN,
     center_crop,
     class_activation_map,
 )
@@ -74,15 +75,20 @@ class Subclassed(keras.Model):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    "model",
-    [None, brightness(conv()), nested, lambda shape, n_outputs: Subclassed(n_outputs)],
+    "architecture",
+    [
+        ReferenceCNN(filters=(4,), dense_units=8),
+        brightness(conv()),
+        nested,
+        lambda shape, n_outputs: Subclassed(n_outputs),
+    ],
     ids=["reference", "sequential", "nested", "subclassed"],
 )
 def test_maps_of_any_network_have_the_size_of_the_patches(
-    tiny_cnn, bright_or_dark, model, method
+    tiny_cnn, bright_or_dark, architecture, method
 ):
     X, y, _ = bright_or_dark
-    classifier = tiny_cnn.set_params(model=model, epochs=2).fit(X, y)
+    classifier = tiny_cnn.set_params(architecture=architecture, epochs=2).fit(X, y)
     maps = class_activation_map(classifier, X, method=method)
     assert maps.shape == (60, 12, 12)
     assert maps.dtype == np.float32
@@ -96,7 +102,7 @@ def test_the_map_of_a_mean_over_places_adds_up_to_the_logit(
     tiny_cnn, bright_or_dark, method
 ):
     X, y, _ = bright_or_dark
-    tiny_cnn.set_params(model=brightness(conv(2, padding="same")), epochs=1)
+    tiny_cnn.set_params(architecture=brightness(conv(2, padding="same")), epochs=1)
     classifier = with_weights(tiny_cnn.fit(X, y), 0.5)
     maps = class_activation_map(classifier, X, method=method)
     bias = 0.5
@@ -115,7 +121,7 @@ def test_gradients_place_by_place_see_what_their_mean_does_not(
         return keras.Sequential([*layers, keras.layers.Dense(n_outputs)])
 
     classifier = with_weights(
-        tiny_cnn.set_params(model=one_weight_a_place).fit(X, y), 1
+        tiny_cnn.set_params(architecture=one_weight_a_place).fit(X, y), 1
     )
     *_, kernel, _ = classifier.weights_.values()
     kernel.reshape(12, 12)[:, 6:] = 0
@@ -144,7 +150,9 @@ def test_maps_lie_over_what_they_explain(images, place):
     X = np.zeros((2, 48, 48, 1), np.uint8)
     row, column = place
     X[1, row - 2 : row + 3, column - 2 : column + 3] = 255
-    classifier = PatchCNNClassifier(model=brightness(*images), epochs=1, batch_size=2)
+    classifier = PatchCNNClassifier(
+        architecture=brightness(*images), epochs=1, batch_size=2
+    )
     classifier.set_params(augment=None).fit(X, [0, 1])
     (found,) = class_activation_map(with_weights(classifier, 1), X[1:])
     found = found - found[0, 0]  # that of what is black, where there is a bias
@@ -238,7 +246,7 @@ def test_a_network_without_images_is_an_error(tiny_cnn, bright_or_dark, dtype):
         return keras.Sequential(layers)
 
     X = X.astype(dtype)
-    classifier = tiny_cnn.set_params(model=flat, epochs=1).fit(X, y)
+    classifier = tiny_cnn.set_params(architecture=flat, epochs=1).fit(X, y)
     with pytest.raises(ValueError, match="no layer that gives an image"):
         class_activation_map(classifier, X)
 
@@ -254,7 +262,7 @@ def test_what_is_inside_of_attention_is_no_image(tiny_cnn, bright_or_dark):
         x = keras.layers.GlobalAveragePooling1D()(x)
         return keras.Model(inputs, keras.layers.Dense(n_outputs)(x))
 
-    classifier = tiny_cnn.set_params(model=transformer, epochs=1).fit(X, y)
+    classifier = tiny_cnn.set_params(architecture=transformer, epochs=1).fit(X, y)
     activations = Activations(fitted_spec(classifier), classifier.weights_)
     assert activations._layer.name == "embedding"
     assert activations.strides == (4, 4)
