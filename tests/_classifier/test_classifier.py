@@ -471,69 +471,6 @@ def test_there_is_no_live_model_before_fit():
         _ = PatchCNNClassifier().model_
 
 
-def test_another_architecture_after_fit_does_not_change_predictions(
-    tiny_cnn, bright_or_dark
-):
-    X, y, _ = bright_or_dark
-    expected = tiny_cnn.set_params(epochs=1).fit(X, y).predict_proba(X)
-    tiny_cnn.set_params(architecture="compact")
-    np.testing.assert_array_equal(tiny_cnn.predict_proba(X), expected)
-
-
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_training_cannot_continue_with_an_architecture_of_other_weights(
-    tiny_cnn, bright_or_dark, method
-):
-    X, y, _ = bright_or_dark
-    tiny_cnn.set_params(epochs=1, warm_start=True).fit(X, y)
-    tiny_cnn.set_params(architecture__filters=(6,))
-    message = r"architecture now builds a network with other weights: .*\(3, 3, 3, 6\)"
-    with pytest.raises(ValueError, match=message):
-        getattr(tiny_cnn, method)(X, y)
-    assert tiny_cnn.n_iter_ == 1
-
-
-def test_parameters_of_a_named_architecture_cannot_be_set(tiny_cnn):
-    tiny_cnn.set_params(architecture="reference")
-    message = (
-        "architecture__filters cannot be set because architecture='reference' has no "
-        "parameters. Pass an object, such as architecture=ReferenceCNN()."
-    )
-    with pytest.raises(ValueError, match=re.escape(message)):
-        tiny_cnn.set_params(architecture__filters=(6,))
-    tiny_cnn.set_params(architecture=ReferenceCNN(), architecture__filters=(6,))
-    assert tiny_cnn.architecture == ReferenceCNN(filters=(6,))
-
-
-def test_layers_can_be_unfrozen_when_training_continues(tiny_cnn, bright_or_dark):
-    X, y, _ = bright_or_dark
-
-    def two_layers(patch_shape, n_outputs):
-        layers = keras.layers
-        return keras.Sequential(
-            [layers.Flatten(), layers.Dense(3, name="first"), layers.Dense(n_outputs)]
-        )
-
-    def first_frozen(patch_shape, n_outputs):
-        network = two_layers(patch_shape, n_outputs)
-        network.get_layer("first").trainable = False
-        return network
-
-    tiny_cnn.set_params(architecture=first_frozen, epochs=1, warm_start=True)
-    initial = next(
-        iter(
-            clone(tiny_cnn).set_params(learning_rate=1e-12).fit(X, y).weights_.values()
-        )
-    )
-    kernels = []
-    for architecture in (first_frozen, two_layers):
-        tiny_cnn.set_params(architecture=architecture).fit(X, y)
-        kernels.append(next(iter(tiny_cnn.weights_.values())))
-    np.testing.assert_array_equal(kernels[0], initial)
-    assert np.abs(kernels[1] - initial).min() > 0
-    assert tiny_cnn.n_iter_ == 2
-
-
 @pytest.mark.parametrize(
     ("params", "y", "fit_params", "message"),
     [
