@@ -152,7 +152,6 @@ search.fit(X, y, groups=slides)
 results = search.cv_results_
 for parameters, auc in zip(results["params"], results["mean_test_score"], strict=True):
     print(f"{parameters}: AUC {auc:.3f}")
-print(search.best_estimator_.architecture)
 
 # %%
 # The layers of the best network
