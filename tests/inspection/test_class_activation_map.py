@@ -73,6 +73,7 @@ class Subclassed(keras.Model):
         return self.dense(self.flatten(self.conv(inputs)))
 
 
+@pytest.mark.filterwarnings("ignore:The network contains code")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "architecture",
