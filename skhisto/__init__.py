@@ -2,7 +2,12 @@
 
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
 from skhisto._fork import watch_forks as _watch_forks
-from skhisto.architectures import CompactCNN, EfficientNetLite, ReferenceCNN
+from skhisto.architectures import (
+    CompactCNN,
+    EfficientNetLite,
+    KerasApplication,
+    ReferenceCNN,
+)
 from skhisto.augmentation import D4, BrightnessJitter, StainJitter
 from skhisto.datasets import (
     load_patch_folder,
@@ -29,6 +34,7 @@ __all__ = [
     "ClassBalanceDisplay",
     "CompactCNN",
     "EfficientNetLite",
+    "KerasApplication",
     "PatchArray",
     "PatchCNNClassifier",
     "PatchGridDisplay",

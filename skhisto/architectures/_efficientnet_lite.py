@@ -12,7 +12,8 @@ from skhisto.architectures._base import Architecture
 from skhisto.architectures._pretrained import (
     PRETRAINED_CONSTRAINTS,
     add_head,
-    check_input,
+    check_channels,
+    check_size,
     freeze,
     resize,
 )
@@ -193,13 +194,10 @@ class EfficientNetLite(Architecture):
         from keras import layers
 
         number = int(self.variant)
-        check_input(
-            f"EfficientNetLite(variant={number})",
-            patch_shape,
-            self.input_size,
-            min_size=_MIN_SIZE,
-            needs_rgb=self.weights is not None,
-        )
+        name = f"EfficientNetLite(variant={number})"
+        if self.weights is not None:
+            check_channels(name, patch_shape)
+        check_size(name, patch_shape, self.input_size, _MIN_SIZE)
         inputs = keras.Input(patch_shape, name="patches")
         x = resize(inputs, patch_shape, self.input_size)
         # (255 x - 127) / 128, in float32: 8 bits of bfloat16 are too few for pixels.

@@ -32,37 +32,32 @@ def input_shape(
     return round(height * scale), round(width * scale), n_channels
 
 
-def check_input(
+def check_channels(name: str, patch_shape: tuple[int, int, int]) -> None:
+    """Raise a ValueError unless the patches have the three channels of RGB."""
+    n_channels = patch_shape[2]
+    if n_channels != 3:
+        raise ValueError(
+            f"{name} needs RGB patches, but the patches have {n_channels} "
+            f"channel{'s' * (n_channels != 1)}. Convert them to RGB."
+        )
+
+
+def check_size(
     name: str,
     patch_shape: tuple[int, int, int],
     input_size: int | None,
-    *,
     min_size: int,
-    needs_rgb: bool,
 ) -> None:
-    """Check that a pretrained network can be applied to patches.
-
-    Raises
-    ------
-    ValueError
-        If the patches are too small, or not RGB patches although `needs_rgb` is true.
-    """
-    height, width, n_channels = patch_shape
-    if needs_rgb and n_channels != 3:
-        raise ValueError(
-            f"{name} with pretrained weights needs RGB patches, but the patches have "
-            f"{n_channels} channel{'s' * (n_channels != 1)}. Convert them to RGB, or "
-            "use weights=None."
-        )
-    resized = input_shape(patch_shape, input_size)
-    if min(resized[:2]) < min_size:
-        given = f"the patches have {height}x{width} pixels"
-        if input_size is not None:
-            given += f" and input_size is {input_size}"
-        raise ValueError(
-            f"{name} needs at least {min_size}x{min_size} pixels, but {given}. Use "
-            f"input_size={min_size} or more, which enlarges the patches."
-        )
+    """Raise a ValueError if the patches are too small for the network."""
+    if min(input_shape(patch_shape, input_size)[:2]) >= min_size:
+        return
+    given = f"the patches have {patch_shape[0]}x{patch_shape[1]} pixels"
+    if input_size is not None:
+        given += f" and input_size is {input_size}"
+    raise ValueError(
+        f"{name} needs at least {min_size}x{min_size} pixels, but {given}. Set "
+        f"input_size to {min_size} or more, so that the network enlarges the patches."
+    )
 
 
 def resize(
