@@ -2,7 +2,12 @@
 
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
 from skhisto._fork import watch_forks as _watch_forks
-from skhisto.architectures import CompactCNN, ReferenceCNN
+from skhisto.architectures import (
+    CompactCNN,
+    EfficientNetLite,
+    KerasApplication,
+    ReferenceCNN,
+)
 from skhisto.augmentation import D4, BrightnessJitter, StainJitter
 from skhisto.datasets import (
     load_patch_folder,
@@ -28,6 +33,8 @@ __all__ = [
     "CenterCrop",
     "ClassBalanceDisplay",
     "CompactCNN",
+    "EfficientNetLite",
+    "KerasApplication",
     "PatchArray",
     "PatchCNNClassifier",
     "PatchGridDisplay",

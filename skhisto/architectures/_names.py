@@ -1,10 +1,12 @@
 """The architectures that have a name."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skhisto.architectures._base import Architecture
 from skhisto.architectures._compact import CompactCNN
+from skhisto.architectures._efficientnet_lite import EfficientNetLite
 from skhisto.architectures._reference import ReferenceCNN
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ Builder = Callable[[tuple[int, int, int], int], "keras.Model"]
 ARCHITECTURES: dict[str, Callable[[], Architecture]] = {
     "reference": ReferenceCNN,
     "compact": CompactCNN,
+    "efficientnet_lite0": partial(EfficientNetLite, variant=0),
+    "efficientnet_lite1": partial(EfficientNetLite, variant=1),
+    "efficientnet_lite2": partial(EfficientNetLite, variant=2),
 }
 """For each name, a function that creates the architecture."""
 
