@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhisto._classifier.fitted_summary import FittedSummary
 from skhisto._classifier.fitting import fit_network, fitted_spec
-from skhisto._data.checks import PatchShape, check_fitted_patches
+from skhisto._data.checks import check_fitted_patches
 from skhisto._data.samples import with_both_classes
 from skhisto._data.training_data import check_fit_data, check_partial_fit_data
-from skhisto.architectures._names import Builder
+from skhisto._types import Builder, PatchShape
 from skhisto.augmentation._augment import AugmentParameter
 from skhisto.patches._patch_array import PatchArray
 from skhisto.patches._views import SYMMETRIES, check_square

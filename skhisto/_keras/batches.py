@@ -11,6 +11,7 @@ import numpy as np
 
 from skhisto._data.checks import Patches
 from skhisto._data.samples import Samples
+from skhisto._types import AugmentFunction, ValueRange
 
 _N_AHEAD = 2
 # Images scaled to [0, 1] or [-1, 1], or standardised, do not exceed this. Pixels from
@@ -21,8 +22,6 @@ _SAMPLE_SIZE = 1024
 _SAMPLE_BATCH_SIZE = 64
 # Tags of random streams: larger than any epoch's number, by which the order is drawn.
 _AUGMENT, _SAMPLE = 2**31, 2**31 + 1
-
-AugmentFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 Key = TypeVar("Key")
 Loaded = TypeVar("Loaded")
@@ -52,7 +51,7 @@ class Batch(NamedTuple):
     weight: np.ndarray
     n_rows: int
     total_weight: float
-    value_range: tuple[float, float] | None
+    value_range: ValueRange | None
 
 
 class TrainingBatches:
@@ -84,7 +83,7 @@ class TrainingBatches:
         self.target = samples.target
         self.batch_size = min(batch_size, len(samples))
         self.pixel_dtype = pixel_dtype
-        self.value_range: tuple[float, float] | None = None
+        self.value_range: ValueRange | None = None
 
     def __len__(self) -> int:
         return -(-len(self.samples) // self.batch_size)
@@ -105,7 +104,7 @@ class TrainingBatches:
                 self._record(loaded.value_range)
                 yield loaded
 
-    def _record(self, value_range: tuple[float, float] | None) -> None:
+    def _record(self, value_range: ValueRange | None) -> None:
         """Extend the range of values seen; warn once if they look like raw pixels."""
         if value_range is None:
             return
@@ -192,7 +191,7 @@ def as_pixels(patches: Patches, pixel_dtype: str) -> np.ndarray:
     return pixels
 
 
-def range_of(pixels: np.ndarray) -> tuple[float, float] | None:
+def range_of(pixels: np.ndarray) -> ValueRange | None:
     """Return minimum and maximum of numbers that a network takes as they are."""
     if pixels.dtype.kind != "f":
         return None
