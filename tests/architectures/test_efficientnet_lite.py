@@ -222,7 +222,11 @@ def test_a_copy_of_the_file_can_be_loaded(tmp_path):
 @pytest.fixture
 def unread(monkeypatch):
     """Fail if a file is unpickled."""
-    monkeypatch.setattr(imagenet, "read_torch_file", lambda content: pytest.fail())
+
+    def read(content):
+        pytest.fail("The file is unpickled.")
+
+    monkeypatch.setattr(imagenet, "read_torch_file", read)
 
 
 @pytest.mark.usefixtures("unread")
