@@ -15,6 +15,7 @@ from skhisto.datasets import (
     make_patches,
     write_submission,
 )
+from skhisto.embedding import PatchEmbedder
 from skhisto.inspection import (
     CAMDisplay,
     ClassBalanceDisplay,
@@ -37,6 +38,7 @@ __all__ = [
     "KerasApplication",
     "PatchArray",
     "PatchCNNClassifier",
+    "PatchEmbedder",
     "PatchGridDisplay",
     "PatchLoader",
     "ReferenceCNN",
