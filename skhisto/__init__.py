@@ -10,6 +10,7 @@ from skhisto.architectures import (
 )
 from skhisto.augmentation import D4, BrightnessJitter, StainJitter
 from skhisto.datasets import (
+    load_features,
     load_patch_folder,
     load_pcam,
     make_patches,
@@ -47,6 +48,7 @@ __all__ = [
     "TrainingCurveDisplay",
     "center_crop",
     "class_activation_map",
+    "load_features",
     "load_patch_folder",
     "load_pcam",
     "make_patches",

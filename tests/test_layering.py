@@ -39,7 +39,7 @@ LAZY = {
     "scikeras": ("_keras/compiling.py",),
     "matplotlib": ("inspection/",),
     "onnxruntime": ("embedding/_onnx.py",),
-    "h5py": ("patches/_hdf5.py", "datasets/_pcam.py"),
+    "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
 }
 MAX_LINES = 400
 

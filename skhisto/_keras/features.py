@@ -57,8 +57,8 @@ class FeatureNetwork(InferenceNetwork):
             network(patches, training=False)
         if not calls:
             raise ValueError(
-                f"The network {network.name!r} has no layer with weights, and therefore "
-                "no features."
+                f"The network {network.name!r} has no layer with weights, and "
+                "therefore no features."
             )
         last, features, _ = calls[-1]
         of_last = {id(variable) for variable in last.weights}
@@ -231,8 +231,8 @@ def extractor_from_file(
         if not is_matching:
             raise ValueError(
                 f"The network in '{path}' takes inputs of shape "
-                f"{[tuple(x.shape[1:]) for x in given]}, but the patches have the shape "
-                f"{patch_shape}. Resize the patches with the parameter size."
+                f"{[tuple(x.shape[1:]) for x in given]}, but the patches have the "
+                f"shape {patch_shape}. Resize the patches with the parameter size."
             )
         dtype = given[0].dtype if given[0].dtype in ("uint8", "uint16") else "float32"
         inputs = keras.Input(patch_shape, dtype=dtype, name="skhisto_patches")

@@ -80,8 +80,8 @@ class Embedding:
         if low < 0 or high > 1:
             raise ValueError(
                 f"X holds numbers from {low:g} to {high:g}, but this backbone expects "
-                "pixels: of dtype uint8 or uint16, or numbers in [0, 1]. Convert pixels "
-                "from 0 to 255 with X.astype(np.uint8)."
+                "pixels: of dtype uint8 or uint16, or numbers in [0, 1]. Convert "
+                "pixels from 0 to 255 with X.astype(np.uint8)."
             )
 
     def _chunk(self, patches: np.ndarray, start: int) -> np.ndarray:

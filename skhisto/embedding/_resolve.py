@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
@@ -71,7 +71,7 @@ def resolve(
         _check_name(backbone)
         return NamedBackbone(backbone, partial(_named_extractor, backbone, *settings))
     if isinstance(backbone, Architecture):
-        extractor = _pretrained_extractor(backbone, *settings)
+        extractor = _extractor(backbone, *settings)
         return NetworkBackbone(extractor, is_pretrained_on_pixels=True)
     if isinstance(backbone, type) or not callable(backbone):
         raise TypeError(
@@ -105,15 +105,34 @@ def _check_float32(embedder: BaseEstimator, what: str) -> None:
         )
 
 
+def _named_extractor(name: str, *settings: Any) -> "FeatureExtractor":
+    return _extractor(ARCHITECTURES[name](), *settings)
+
+
+def _extractor(architecture: Architecture, *settings: Any) -> "FeatureExtractor":
+    # Weights of installed packages do not change while Python runs.
+    if getattr(architecture, "weights", None) == "imagenet":
+        return _installed_extractor(_Key(architecture), *settings)
+    return _pretrained_extractor(architecture, *settings)
+
+
+class _Key:
+    """A copy of an architecture that can be hashed."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = clone(architecture)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.architecture == other.architecture
+
+    def __hash__(self) -> int:
+        return hash(type(self.architecture))
+
+
 # Searches fit the same embedder again and again.
 @lru_cache(maxsize=2)
-def _named_extractor(
-    name: str, patch_shape: PatchShape, pixel_dtype: str, precision: str, pooling: str
-) -> "FeatureExtractor":
-    architecture = ARCHITECTURES[name]()
-    return _pretrained_extractor(
-        architecture, patch_shape, pixel_dtype, precision, pooling
-    )
+def _installed_extractor(key: _Key, *settings: Any) -> "FeatureExtractor":
+    return _pretrained_extractor(key.architecture, *settings)
 
 
 def _pretrained_extractor(
