@@ -223,36 +223,43 @@ def extractor_from_file(
             raise ValueError(
                 f"'{path}' cannot be read as a Keras file: {error}"
             ) from error
-        given = keras.tree.flatten(loaded.input)
-        expected = given[0].shape[1:]
-        is_matching = len(given) == 1 and len(expected) == 3
-        for length, wanted in zip(patch_shape, expected, strict=False):
-            is_matching &= wanted in (None, length)
-        if not is_matching:
+        given = getattr(loaded, "inputs", None) or []
+        outputs = getattr(loaded, "outputs", None) or []
+        if len(given) != 1 or len(outputs) != 1:
             raise ValueError(
-                f"The network in '{path}' takes inputs of shape "
-                f"{[tuple(x.shape[1:]) for x in given]}, but the patches have the "
-                f"shape {patch_shape}. Resize the patches with the parameter size."
+                f"The network in '{path}' has {len(given)} inputs and {len(outputs)} "
+                "outputs, but exactly one of each is needed: patches and features. "
+                "Save a functional or sequential network whose output is the features."
             )
+        _check_input_shape(path, given[0].shape[1:], patch_shape)
         dtype = given[0].dtype if given[0].dtype in ("uint8", "uint16") else "float32"
         inputs = keras.Input(patch_shape, dtype=dtype, name="skhisto_patches")
-        outputs = loaded(inputs)
-        if len(keras.tree.flatten(outputs)) != 1:
-            raise ValueError(
-                f"The network in '{path}' has "
-                f"{len(keras.tree.flatten(outputs))} outputs, but exactly one is "
-                "needed: the features."
-            )
-        network = keras.Model(inputs, outputs)
+        network = keras.Model(inputs, loaded(inputs))
     config = config_of(network)
     if config is None:
         raise ValueError(
             f"The network in '{path}' contains layers that are not from Keras, such as "
             "a Lambda layer. Pass a function that embeds patches as the backbone."
         )
-    ends = Ends(patch_shape, int(np.prod(outputs.shape[1:] or 1)), dtype)
+    ends = Ends(patch_shape, network.output_shape[-1], dtype)
     spec = NetworkSpec(ends, "float32", config)
     return FeatureExtractor(spec, by_name(network.weights), pooling, has_logits=False)
+
+
+def _check_input_shape(
+    path: str | PathLike[str],
+    expected: tuple[int | None, ...],
+    patch_shape: tuple[int, int, int],
+) -> None:
+    if len(expected) != 3 or any(
+        wanted not in (None, length)
+        for wanted, length in zip(expected, patch_shape, strict=True)
+    ):
+        raise ValueError(
+            f"The network in '{path}' takes inputs of shape {tuple(expected)}, but the "
+            f"patches have the shape {patch_shape}. Resize the patches with the "
+            "parameter size."
+        )
 
 
 def _hash_of_arrays(arrays: Sequence[np.ndarray]) -> str:

@@ -120,7 +120,7 @@ def test_two_files_of_one_slide_are_an_error(tmp_path):
 def test_missing_files_and_other_files_are_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no\.h5' does not exist"):
         load_features(tmp_path / "no.h5")
-    with pytest.raises(FileNotFoundError, match="contains no files that end with .h5"):
+    with pytest.raises(FileNotFoundError, match="contains no files that"):
         load_features(tmp_path)
     (tmp_path / "text.h5").write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(ValueError, match="it is a Git LFS pointer"):
