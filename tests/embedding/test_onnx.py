@@ -33,7 +33,7 @@ def save(path, nodes, shape, outputs, *, kind=TensorProto.FLOAT, external=False)
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
     model.ir_version = 9
-    settings = {"save_as_external_data": True, "size_threshold": 20} if external else {}
+    settings = {"save_as_external_data": True, "size_threshold": 60} if external else {}
     onnx.save(model, path, **settings, location="weights.bin" if external else None)
     return path
 
