@@ -168,7 +168,8 @@ class OnnxBackbone(Backbone):
         """Return the features of up to one batch."""
         # Filled up: other numbers of rows would be rounded differently.
         n = len(patches)
-        filled = np.zeros((self._batch_size, *patches.shape[1:]), self._dtype)
+        shape = (self._batch_size, *patches.shape[1:])
+        filled: np.ndarray = np.zeros(shape, self._dtype)
         filled[:n] = patches
         if self._layout == "NCHW":
             filled = filled.transpose(0, 3, 1, 2)
