@@ -33,6 +33,8 @@ toc_object_entries_show_parents = "hide"
 myst_heading_anchors = 3
 
 numpydoc_show_class_members = False
+# The constructor of a protocol has parameters that no one passes.
+numpydoc_validation_exclude = {r"\.PatchSource$"}
 numpydoc_validation_checks = {
     "all",
     # Some one-line docstrings say it all, and methods need no further references or

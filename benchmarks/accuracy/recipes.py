@@ -14,7 +14,12 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from benchmarks.accuracy.colour import colour_features
 from benchmarks.accuracy.notebook import NotebookClassifier
-from skhisto import PatchCNNClassifier, StainJitter, StainNormalizer
+from skhisto import (
+    EfficientNetLite,
+    PatchCNNClassifier,
+    StainJitter,
+    StainNormalizer,
+)
 from skhisto.architectures._names import as_builder
 
 
@@ -68,9 +73,33 @@ ONE_CYCLE = {
     "learning_rate_schedule": "one_cycle",
 }
 
+FINE_TUNED = {
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "one_cycle",
+    "optimizer_params": {"weight_decay": 1e-2},
+    "batch_size": 32,
+    "precision": "auto",
+}
+
+
+def _fine_tuned(
+    seed: int,
+    *,
+    variant: int = 0,
+    input_size: int | None = None,
+    epochs: int,
+    **parameters: Any,
+) -> Pipeline:
+    architecture = EfficientNetLite(variant=variant, input_size=input_size)
+    parameters = FINE_TUNED | {"epochs": epochs} | parameters
+    return _network(seed, architecture=architecture, **parameters)
+
+
+FINE_TUNING = "fine-tuned: EfficientNet-Lite0 at 144 pixels, 6 epochs, D4, stain jitter"
 RECOMMENDED = "recommended: compact, 80 epochs, one cycle, D4, stain jitter"
 BASELINES = ["colours, logistic regression", "colours, gradient boosting"]
-LEARNING_CURVE = [*BASELINES, RECOMMENDED]
+LEARNING_CURVE = [*BASELINES, RECOMMENDED, FINE_TUNING]
 
 # From the notebook to the recommended recipe, step by step.
 RECIPES = {
@@ -96,6 +125,28 @@ RECIPES = {
         partial(_normalised, **ONE_CYCLE)
     ),
     RECOMMENDED: Recipe(partial(_network, **ONE_CYCLE | {"epochs": 80}), n_seeds=3),
+    "fine-tuned, 96 pixels, 5 epochs": Recipe(partial(_fine_tuned, epochs=5)),
+    "fine-tuned, 96 pixels, 10 epochs": Recipe(partial(_fine_tuned, epochs=10)),
+    "fine-tuned, 96 pixels, 20 epochs": Recipe(partial(_fine_tuned, epochs=20)),
+    "fine-tuned, 96 pixels, 10 epochs, without augmentation": Recipe(
+        partial(_fine_tuned, epochs=10, augment=None)
+    ),
+    "fine-tuned, 96 pixels, 10 epochs, D4 only": Recipe(
+        partial(_fine_tuned, epochs=10, augment="d4")
+    ),
+    "fine-tuned, 144 pixels, 3 epochs": Recipe(
+        partial(_fine_tuned, input_size=144, epochs=3)
+    ),
+    FINE_TUNING: Recipe(partial(_fine_tuned, input_size=144, epochs=6), n_seeds=3),
+    "fine-tuned, 192 pixels, 3 epochs": Recipe(
+        partial(_fine_tuned, input_size=192, epochs=3)
+    ),
+    "fine-tuned, variant 1, 96 pixels, 10 epochs": Recipe(
+        partial(_fine_tuned, variant=1, epochs=10)
+    ),
+    "fine-tuned, variant 2, 96 pixels, 10 epochs": Recipe(
+        partial(_fine_tuned, variant=2, epochs=10)
+    ),
 }
 
 

@@ -138,8 +138,9 @@ def check_labels(y: Any, n_patches: int) -> np.ndarray:
 
     PatchCamelyon stores its labels with the shape (n, 1, 1, 1), which is accepted.
     """
-    if np.ndim(y) > 2 and np.shape(y) == (n_patches,) + (1,) * (np.ndim(y) - 1):
-        y = np.reshape(y, n_patches)
+    shape = np.asarray(y).shape
+    if len(shape) > 2 and shape == (n_patches,) + (1,) * (len(shape) - 1):
+        y = np.asarray(y).reshape(n_patches)
     try:
         np.unique(np.asarray(plain_strings(y)))
     except TypeError:

@@ -106,7 +106,7 @@ def stack_images(X: Any) -> Any:
         return X
     items = list(X)
     _refuse_file_name(items[0])
-    if np.ndim(items[0]) < 2:
+    if np.asarray(items[0]).ndim < 2:
         return X
     images = [np.asarray(item) for item in items]
     _check_all_equal("shape", (image.shape for image in images))

@@ -75,7 +75,7 @@ def test_the_same_seed_gives_bitwise_equal_weights(tiny_cnn, bright_or_dark, aug
 @pytest.mark.parametrize(
     ("augment", "shape", "dtype", "message"),
     [
-        ("d4", (12, 10, 3), "uint8", r"square ones, but they are 12x10 pixels"),
+        ("d4", (12, 10, 3), "uint8", r"square patches, but they are 12x10 pixels"),
         ("stain", (12, 12, 1), "uint8", r"needs RGB patches of dtype uint8"),
         ("stain", (12, 12, 3), "float32", r"needs RGB patches of dtype uint8"),
         ("brightness", (12, 12, 3), "float32", r"needs patches of dtype uint8 or"),

@@ -103,7 +103,7 @@ def test_square_patches_pass_the_check(pixel_dtype):
 
 
 def test_patches_that_are_not_square_raise_an_error():
-    message = r"D4\(\) rotates .* square ones, but they are 4x6 pixels"
+    message = r"D4\(\) rotates .* square patches, but they are 4x6 pixels"
     with pytest.raises(ValueError, match=message):
         D4().check((4, 6, 3), "uint8")
     with pytest.raises(ValueError, match=message):

@@ -1,6 +1,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from skhisto import CAMDisplay, CenterCrop, center_crop, class_activation_map
@@ -36,7 +37,7 @@ def test_negative_numbers_get_a_scale_around_zero():
 
 def test_behind_a_crop_the_cropped_patches_are_shown(fitted, bright_or_dark):
     X, y, _ = bright_or_dark
-    pipeline = make_pipeline(CenterCrop(8), type(fitted)(**fitted.get_params()))
+    pipeline = make_pipeline(CenterCrop(8), clone(fitted))
     display = CAMDisplay.from_estimator(pipeline.fit(X, y), X[:2])
     np.testing.assert_array_equal(
         display.images_[0].get_array(), center_crop(X[:1], 8)[0]
