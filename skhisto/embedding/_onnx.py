@@ -15,7 +15,7 @@ from skhisto.embedding._backbones import Backbone
 from skhisto.patches._views import view
 
 _BATCH_SIZE = 24
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
     "tensor(uint8)": np.dtype(np.uint8),
