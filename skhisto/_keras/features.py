@@ -23,7 +23,7 @@ from skhisto._keras.network import Builder, Ends, NetworkSpec, initial_network
 from skhisto._keras.pool import POOL
 from skhisto._keras.recording import leaves, recording
 from skhisto._keras.runtime import check_runtime
-from skhisto._keras.stored_config import config_of
+from skhisto._keras.stored_config import NotStorableError, config_of
 from skhisto._keras.weights import Weights, by_name
 from skhisto._types import ValueRange
 
@@ -236,12 +236,13 @@ def extractor_from_file(
         dtype = given[0].dtype if given[0].dtype in ("uint8", "uint16") else "float32"
         inputs = keras.Input(patch_shape, dtype=dtype, name="skhisto_patches")
         network = keras.Model(inputs, loaded(inputs))
-    config = config_of(network)
-    if config is None:
+    try:
+        config = config_of(network)
+    except NotStorableError as error:
         raise ValueError(
-            f"The network in '{path}' contains layers that are not from Keras, such as "
-            "a Lambda layer. Pass a function that embeds patches as the backbone."
-        )
+            f"The network in '{path}' cannot be used as a backbone, because {error}. "
+            "Pass a function that embeds patches instead."
+        ) from error
     ends = Ends(patch_shape, network.output_shape[-1], dtype)
     spec = NetworkSpec(ends, "float32", config)
     return FeatureExtractor(spec, by_name(network.weights), pooling, has_logits=False)
