@@ -28,6 +28,7 @@ ALLOWED = {
     "_data": {"patches"},
     "_keras": {"_data", "_fork", "patches"},
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
+    "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
 }
 # For each library that takes time to import, the modules that may import it.
@@ -37,7 +38,8 @@ LAZY = {
     "keras": ("_keras/", "architectures/", "_classifier/patch_cnn.py"),
     "scikeras": ("_keras/compiling.py",),
     "matplotlib": ("inspection/",),
-    "h5py": ("patches/_hdf5.py", "datasets/_pcam.py"),
+    "onnxruntime": ("embedding/_onnx.py",),
+    "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
 }
 MAX_LINES = 400
 

@@ -90,8 +90,9 @@ def check_patches(
     if pixel_dtype is not None and pixel_dtype_of(patches) != pixel_dtype:
         raise ValueError(
             f"X holds {_KINDS[pixel_dtype_of(patches)]} (dtype {patches.dtype}), but "
-            f"the classifier was fitted on {_KINDS[pixel_dtype]}. Pass the same kind "
-            "as in fit: converting the dtype alone changes what the numbers mean."
+            f"this {type(estimator).__name__} was fitted on {_KINDS[pixel_dtype]}. "
+            "Pass the same kind as in fit: converting the dtype alone changes what the "
+            "numbers mean."
         )
     return patches
 
