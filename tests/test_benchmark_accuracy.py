@@ -173,7 +173,7 @@ def test_the_mean_of_recipes_is_the_mean_of_their_logits(module, records):
 def test_pretrained_networks_are_averaged_with_the_recommended_one(module):
     recipes, rows = module("recipes"), module("rows")
     labels = {row.label: row.predictions for row in rows.pretrained_rows()}
-    frozen, tuned = (labels[name] for name in labels if name.startswith("mean of '"))
+    frozen, tuned = (labels[name] for name in labels if name.startswith("mean of"))
     assert [[run.seed for run in pair.runs] for pair in frozen] == [
         [0, 0],
         [0, 1],
@@ -195,7 +195,11 @@ def test_the_threshold_of_a_fold_is_the_highest_that_is_sensitive_enough(
     decisions = module("decisions")
     parts = [decisions._inner(records, patches, 0, other) for other in (1, 2, 3)]
     # Of ten positives a fold, one has a probability of 0.1, and all must be found.
-    assert [decisions._sensitive_threshold(*part) for part in parts] == [0.1] * 3
+    thresholds = [decisions._sensitive_threshold(*part) for part in parts]
+    assert thresholds == pytest.approx([0.1] * 3)
+    scores = decisions.score_decisions(records, patches)
+    assert scores[decisions.PLAIN]["sensitivity"] == pytest.approx(0.9)
+    assert scores[decisions.SENSITIVE]["sensitivity"] == 1
 
 
 def test_the_page_says_what_was_not_fitted(module, results):
@@ -314,6 +318,14 @@ def test_the_best_threshold_has_the_highest_accuracy(module):
     best = module("scores").best_threshold(target, proba)
     accuracies = [np.mean((proba >= t) == target) for t in np.linspace(0, 1, 1001)]
     assert np.mean((proba >= best) == target) == pytest.approx(max(accuracies))
+
+
+def test_the_threshold_of_a_fold_is_tuned_on_the_other_folds(module):
+    targets = [np.array([0, 1])] * 2
+    probas = [np.array([0.1, 0.2]), np.array([0.7, 0.8])]
+    scores = module("scores").score(targets, probas)
+    assert scores["AUC"] == 1
+    assert scores["at a tuned threshold"] == 0.5
 
 
 def test_colours_of_patch_and_centre_are_described(module, patches):

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.accuracy.decisions import CALIBRATED, PLAIN, SENSITIVE, TUNED
 from benchmarks.accuracy.fits import FOLDS, SIZES
-from benchmarks.accuracy.recipes import RECOMMENDED
+from benchmarks.accuracy.recipes import FINE_TUNED, FROZEN, RECOMMENDED
 from benchmarks.accuracy.results import DECISIONS, Entry, Results
 from benchmarks.accuracy.rows import Row, curve_rows, pretrained_rows, step_rows
 from benchmarks.table import Section, Table, spread
@@ -93,7 +93,8 @@ _PRETRAINED = (
     "network is trained further on the patches, with AdamW and a one-cycle schedule. "
     "The variant is 0, and the augmentation is D4 and stain jitter, unless the name "
     "says otherwise. Patches are enlarged to the number of pixels in the name. The "
-    "first row is for comparison."
+    "first row is for comparison. The last two rows are means with the same recipe: of "
+    f"'{FROZEN}', and of '{FINE_TUNED}'."
 )
 _CURVES = (
     "The table shows the AUC, the mean over the folds with seed 0, after training on a "

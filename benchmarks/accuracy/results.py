@@ -64,7 +64,11 @@ def as_json(results: Results) -> str:
 
 def update(results: Results, records: Records, patches: Patches) -> Results:
     """Return results with new entries where the records are complete."""
-    new = {key: _rounded(entry) for key, entry in _entries(records, patches)}
+    settings = current_settings()
+    new = {
+        key: _rounded(entry | {"settings": settings[key]})
+        for key, entry in _entries(records, patches)
+    }
     n_patches = np.bincount(patches.fold).tolist()
     n_tumour = np.bincount(patches.fold[patches.y == 1]).tolist()
     return Results(n_patches, n_tumour, results.entries | new)
@@ -84,29 +88,16 @@ def current_settings() -> dict[str, str]:
 
 
 def _entries(records: Records, patches: Patches) -> Iterator[tuple[str, Entry]]:
-    settings = current_settings()
     targets = [patches.y[patches.fold == fold] for fold in FOLDS]
     for prediction in all_predictions():
-        if all(fit in records for fit in prediction.fits):
-            key = str(prediction)
-            yield (
-                key,
-                _origin(records, prediction.fits)
-                | {
-                    "settings": settings[key],
-                    "minutes": prediction.minutes(records),
-                    "scores": score(targets, prediction.probas(records)),
-                },
-            )
-    if all(fit in records for fit in FITS):
-        yield (
-            DECISIONS,
-            _origin(records, FITS)
-            | {
-                "settings": settings[DECISIONS],
-                "scores": score_decisions(records, patches),
-            },
-        )
+        if records.keys() >= set(prediction.fits):
+            entry = _origin(records, prediction.fits)
+            entry["minutes"] = prediction.minutes(records)
+            entry["scores"] = score(targets, prediction.probas(records))
+            yield str(prediction), entry
+    if records.keys() >= set(FITS):
+        scores = score_decisions(records, patches)
+        yield DECISIONS, _origin(records, FITS) | {"scores": scores}
 
 
 def _origin(records: Records, fits: list[Fit]) -> Entry:

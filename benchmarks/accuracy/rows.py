@@ -40,8 +40,8 @@ def pretrained_rows() -> list[Row]:
     return [
         *(row for row in _rows_of(RECOMMENDED) if row.label.endswith("tta")),
         *(row for recipe in PRETRAINED for row in _rows_of(recipe)),
-        _row_of_pairs("mean of 'frozen' with D4 views and 'recommended', tta", FROZEN),
-        _row_of_pairs("mean of 'fine-tuned:' and 'recommended', tta", FINE_TUNED),
+        _row_of_pairs("mean of frozen and recommended, tta", FROZEN),
+        _row_of_pairs("mean of fine-tuned and recommended, tta", FINE_TUNED),
     ]
 
 
