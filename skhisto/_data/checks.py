@@ -16,6 +16,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skhisto._types import PatchShape
 from skhisto.patches._definition import (
     SINGLE_PATCH_HINT,
     Patches,
@@ -23,9 +24,6 @@ from skhisto.patches._definition import (
     stack_images,
     with_channel_axis,
 )
-
-PatchShape = tuple[int, int, int]
-
 
 _KINDS = {
     "uint8": "pixels of 8 bits",

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from skhisto._data.checks import Patches
+from skhisto._types import ValueRange
 
 _N_AHEAD = 2
 
@@ -50,7 +51,7 @@ def as_pixels(patches: Patches, pixel_dtype: str) -> np.ndarray:
     return pixels
 
 
-def range_of(pixels: np.ndarray) -> tuple[float, float] | None:
+def range_of(pixels: np.ndarray) -> ValueRange | None:
     """Return minimum and maximum of numbers that a network takes as they are."""
     if pixels.dtype.kind != "f":
         return None

@@ -1,7 +1,7 @@
 """Patches to batches."""
 
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from skhisto._data.decoding import as_pixels, prefetch, range_of
 from skhisto._data.samples import Samples
+from skhisto._types import AugmentFunction, ValueRange
 
 # Images scaled to [0, 1] or [-1, 1], or standardised, do not exceed this. Pixels from
 # 0 to 255 do, wherever there is anything but black.
@@ -18,8 +19,6 @@ _SAMPLE_SIZE = 1024
 _SAMPLE_BATCH_SIZE = 64
 # Tags of random streams: larger than any epoch's number, by which the order is drawn.
 _AUGMENT, _SAMPLE = 2**31, 2**31 + 1
-
-AugmentFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 class Batch(NamedTuple):
@@ -46,7 +45,7 @@ class Batch(NamedTuple):
     weight: np.ndarray
     n_rows: int
     total_weight: float
-    value_range: tuple[float, float] | None
+    value_range: ValueRange | None
 
 
 class TrainingBatches:
@@ -78,7 +77,7 @@ class TrainingBatches:
         self.target = samples.target
         self.batch_size = min(batch_size, len(samples))
         self.pixel_dtype = pixel_dtype
-        self.value_range: tuple[float, float] | None = None
+        self.value_range: ValueRange | None = None
 
     def __len__(self) -> int:
         return -(-len(self.samples) // self.batch_size)
@@ -99,7 +98,7 @@ class TrainingBatches:
                 self._record(loaded.value_range)
                 yield loaded
 
-    def _record(self, value_range: tuple[float, float] | None) -> None:
+    def _record(self, value_range: ValueRange | None) -> None:
         """Extend the range of values seen; warn once if they look like raw pixels."""
         if value_range is None:
             return

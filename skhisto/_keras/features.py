@@ -17,14 +17,15 @@ import tensorflow as tf
 from keras import layers
 
 from skhisto._data.checks import Patches
-from skhisto._keras.inference import InferenceNetwork, Range, check_range
+from skhisto._keras.inference import InferenceNetwork, check_range
 from skhisto._keras.isolated_build import isolated_build
 from skhisto._keras.network import Builder, Ends, NetworkSpec, initial_network
 from skhisto._keras.pool import POOL
 from skhisto._keras.recording import leaves, recording
 from skhisto._keras.runtime import check_runtime
-from skhisto._keras.stored_config import config_of
+from skhisto._keras.stored_config import NotStorableError, config_of
 from skhisto._keras.weights import Weights, by_name
+from skhisto._types import ValueRange
 
 
 class FeatureNetwork(InferenceNetwork):
@@ -127,7 +128,7 @@ class FeatureExtractor:
     weights: Weights
     pooling: str
     has_logits: bool = True
-    fitted_range: Range | None = None
+    fitted_range: ValueRange | None = None
     n_features: int = field(init=False)
     fingerprint: str = field(init=False)
 
@@ -235,12 +236,13 @@ def extractor_from_file(
         dtype = given[0].dtype if given[0].dtype in ("uint8", "uint16") else "float32"
         inputs = keras.Input(patch_shape, dtype=dtype, name="skhisto_patches")
         network = keras.Model(inputs, loaded(inputs))
-    config = config_of(network)
-    if config is None:
+    try:
+        config = config_of(network)
+    except NotStorableError as error:
         raise ValueError(
-            f"The network in '{path}' contains layers that are not from Keras, such as "
-            "a Lambda layer. Pass a function that embeds patches as the backbone."
-        )
+            f"The network in '{path}' cannot be used as a backbone, because {error}. "
+            "Pass a function that embeds patches instead."
+        ) from error
     ends = Ends(patch_shape, network.output_shape[-1], dtype)
     spec = NetworkSpec(ends, "float32", config)
     return FeatureExtractor(spec, by_name(network.weights), pooling, has_logits=False)

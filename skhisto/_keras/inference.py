@@ -17,16 +17,17 @@ from skhisto._keras.folding import fold, prepare_folding
 from skhisto._keras.network import NetworkSpec, with_probabilities
 from skhisto._keras.pool import POOL
 from skhisto._keras.weights import Weights, set_weights
+from skhisto._types import ValueRange
 from skhisto.patches._views import view
-
-Range = tuple[float, float]
 
 # Matrix products round differently for another number of rows, and in those rows at
 # the end that are left over from the kernels' blocks of 3, 4, 6 or 8 rows. So every
 # batch has one size, a multiple of them all: a patch gets the same prediction bitwise,
-# at every position and with any other patches. Larger batches are slower:
-# for images of more than 32 MB glibc's malloc asks the system anew in every operation.
+# at every position and with any other patches. Larger batches are slower: for images of
+# more than 32 MB, glibc requests memory from the system in each operation.
 BATCH_SIZES = {"float32": 24, "bfloat16": 48, "float16": 48}
+# Values are suspiciously small below this fraction of the fitted ones.
+_TINY = 50
 
 
 class InferenceNetwork:
@@ -67,13 +68,13 @@ class InferenceNetwork:
 
     def outputs(
         self, X: Patches, rows: np.ndarray, views: Sequence[int]
-    ) -> tuple[np.ndarray, list[Range]]:
+    ) -> tuple[np.ndarray, list[ValueRange]]:
         """Return the outputs of views of these rows, and the ranges of the batches.
 
         The outputs have the shape (n_views, n, n_outputs).
         """
         outputs = np.empty((len(views), len(rows), self.n_outputs), np.float32)
-        ranges: list[Range] = []
+        ranges: list[ValueRange] = []
         starts = range(0, len(rows), self._batch_size)
 
         def batch(start: int) -> np.ndarray:
@@ -110,7 +111,7 @@ def predict_logits(
     X: Patches,
     rows: np.ndarray | None = None,
     views: Sequence[int] = (0,),
-    fitted_range: Range | None = None,
+    fitted_range: ValueRange | None = None,
 ) -> np.ndarray:
     """Return the logits of these rows, or all, float32 of shape (n, n_outputs).
 
@@ -129,13 +130,16 @@ def predict_logits(
     return logits[0] if len(views) == 1 else logits_of_mean_probabilities(logits)
 
 
-def check_range(ranges: Sequence[Range], fitted_range: Range | None) -> None:
+def check_range(ranges: Sequence[ValueRange], fitted_range: ValueRange | None) -> None:
     """Warn if values are far outside the range of the training patches."""
     if fitted_range is None or not ranges:
         return
     low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
     span = fitted_range[1] - fitted_range[0] or abs(fitted_range[1]) or 1.0
-    if low < fitted_range[0] - span or high > fitted_range[1] + span:
+    largest, fitted_largest = max(-low, high), max(-fitted_range[0], fitted_range[1])
+    is_outside = low < fitted_range[0] - span or high > fitted_range[1] + span
+    # Such as values in [0, 1] after a fit on values in [0, 255].
+    if is_outside or largest < fitted_largest / _TINY:
         warnings.warn(
             f"X holds values from {low:g} to {high:g}, but the classifier was fitted "
             f"on values from {fitted_range[0]:g} to {fitted_range[1]:g}. Scale X as in "

@@ -89,8 +89,9 @@ class Embedding:
         if self._store is None:
             return self._embed(patches, start + np.arange(len(patches)))
         keys = keys_of(patches)
-        known = dict(zip(keys, self._store.read(keys), strict=True))
-        unknown = {key: row for row, key in enumerate(keys) if known[key] is None}
+        found = dict(zip(keys, self._store.read(keys), strict=True))
+        known = {key: row for key, row in found.items() if row is not None}
+        unknown = {key: row for row, key in enumerate(keys) if key not in known}
         if unknown:
             rows = np.array(list(unknown.values()))
             features = self._embed(patches[rows], start + rows)

@@ -15,7 +15,7 @@ from skhisto.embedding._backbones import Backbone
 from skhisto.patches._views import view
 
 _BATCH_SIZE = 24
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
     "tensor(uint8)": np.dtype(np.uint8),
@@ -168,7 +168,8 @@ class OnnxBackbone(Backbone):
         """Return the features of up to one batch."""
         # Filled up: other numbers of rows would be rounded differently.
         n = len(patches)
-        filled = np.zeros((self._batch_size, *patches.shape[1:]), self._dtype)
+        shape = (self._batch_size, *patches.shape[1:])
+        filled: np.ndarray = np.zeros(shape, self._dtype)
         filled[:n] = patches
         if self._layout == "NCHW":
             filled = filled.transpose(0, 3, 1, 2)

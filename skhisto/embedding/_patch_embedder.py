@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhisto._data.checks import Patches, check_patches, pixel_dtype_of
 from skhisto._data.decoding import as_pixels
+from skhisto.embedding._backbones import Backbone
 from skhisto.embedding._embed import Embedding
 from skhisto.embedding._resize import resize
 from skhisto.embedding._resolve import classifier_of, resolve
@@ -239,12 +240,8 @@ class PatchEmbedder(
         backbone = resolve(
             self, input_shape, pixel_dtype, _example(patches, size, pixel_dtype)
         )
-        if self.memory is not None and backbone.identity is None:
-            raise ValueError(
-                "memory cannot be used if the backbone is a function: changes of a "
-                "function cannot be detected, so that stored features might be "
-                "outdated. Set memory=None, or store the output of transform."
-            )
+        if self.memory is not None:
+            _check_can_be_stored(backbone)
         self.patch_shape_ = patch_shape
         self.input_shape_ = input_shape
         self.pixel_dtype_ = pixel_dtype
@@ -306,11 +303,10 @@ class PatchEmbedder(
     def _store(self, views: Sequence[int]) -> FeatureStore | None:
         if self.memory is None:
             return None
-        settings = {"views": list(views), "size": list(self.input_shape_[:2])}
         backbone = self._fitted_backbone
-        return FeatureStore(
-            self.memory, backbone.identity | settings, backbone.n_features
-        )
+        settings = {"views": list(views), "size": list(self.input_shape_[:2])}
+        identity = _check_can_be_stored(backbone) | settings
+        return FeatureStore(self.memory, identity, backbone.n_features)
 
     @property
     def _n_features_out(self) -> int:
@@ -335,3 +331,14 @@ def _example(
 ) -> Callable[[], np.ndarray]:
     """Return a function that decodes and resizes the first patch."""
     return lambda: resize(as_pixels(patches[:1], pixel_dtype), size)
+
+
+def _check_can_be_stored(backbone: Backbone) -> dict[str, Any]:
+    """Return all that the features depend on, apart from the patches."""
+    if backbone.identity is None:
+        raise ValueError(
+            "memory cannot be used if the backbone is a function: changes of a "
+            "function cannot be detected, so that stored features might be outdated. "
+            "Set memory=None, or store the output of transform."
+        )
+    return backbone.identity
