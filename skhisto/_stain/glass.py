@@ -7,8 +7,6 @@ The brightest pixels of a patch do not show it: they are reflections, noise and 
 halos of sharpened edges. Glass is bright, and flat, and nearly without colour.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,38 +51,44 @@ def find_glass(patches: NDArray[np.uint8]) -> NDArray[np.float64]:
         than a hundredth of the pixels are glass.
     """
     found = np.full((len(patches), 3), np.nan)
+    enough = max(1, MIN_SHARE * patches.shape[1] * patches.shape[2])
     for row, patch in enumerate(patches):
-        pixels = _glass_pixels(patch)
-        if len(pixels) >= max(1, MIN_SHARE * patch.shape[0] * patch.shape[1]):
+        green = np.ascontiguousarray(patch[:, :, 1])
+        bright = green >= MIN_INTENSITY
+        if np.count_nonzero(bright) < enough:
+            continue
+        pixels = _bright_and_neutral(patch[bright & _is_flat(green)])
+        if len(pixels) >= enough:
             found[row] = np.median(_brightest(pixels), axis=0)
     return found
 
 
-def _glass_pixels(patch: NDArray[np.uint8]) -> NDArray[Any]:
-    """Pixels that are bright, flat and neutral, of shape (n_pixels, 3), int16."""
-    pixels = patch[_is_flat(patch[:, :, 1]) & (patch.min(axis=2) >= MIN_INTENSITY)]
-    red, green, blue = pixels.astype(np.int16).T
+def _bright_and_neutral(pixels: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Pixels, of shape (n_pixels, 3), that are bright and nearly without colour."""
+    pixels = pixels.astype(np.int16)
+    red, green, blue = pixels.T
     excess = 2 * green - red - blue
     least, largest = GREEN_EXCESS
-    neutral = (
-        (np.abs(red - blue) <= MAX_RED_BLUE)
+    return pixels[
+        (red >= MIN_INTENSITY)
+        & (blue >= MIN_INTENSITY)
+        & (np.abs(red - blue) <= MAX_RED_BLUE)
         & (excess >= 2 * least)
         & (excess <= 2 * largest)
-    )
-    return pixels[neutral]
+    ]
 
 
 def _is_flat(green: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which pixels differ little from the next pixel to the right and below."""
     green = green.astype(np.int16)
     flat = np.zeros(green.shape, dtype=bool)
-    right = np.abs(np.diff(green[:-1], axis=1)) <= MAX_STEP
-    below = np.abs(np.diff(green[:, :-1], axis=0)) <= MAX_STEP
-    flat[:-1, :-1] = right & below
+    right = np.abs(green[:-1, 1:] - green[:-1, :-1]) <= MAX_STEP
+    below = np.abs(green[1:, :-1] - green[:-1, :-1]) <= MAX_STEP
+    np.logical_and(right, below, out=flat[:-1, :-1])
     return flat
 
 
-def _brightest(pixels: NDArray[Any]) -> NDArray[Any]:
+def _brightest(pixels: NDArray[np.int16]) -> NDArray[np.int16]:
     """Leave out pixels of pale tissue."""
     green = pixels[:, 1]
     return pixels[green >= np.percentile(green, BRIGHTEST) - MAX_DEPTH]
