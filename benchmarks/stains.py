@@ -3,10 +3,12 @@
 Run from the root of the repository, with SKHISTO_DATA set::
 
     python -m benchmarks.stains
-    python -m benchmarks.stains --quick     # few patches, to see that all works
+    python -m benchmarks.stains --quick            # few patches, to see that all works
+    python -m benchmarks.stains --pictures docs/images    # draws those of the guide
 
 Each method is fitted on three references and applied to all tiles and to 600 patches
-of PatchCamelyon. The table goes to stdout. It takes about two minutes.
+of PatchCamelyon. The table goes to stdout. It takes about two minutes. Pictures show
+patches of PatchCamelyon, which are in the public domain (CC0).
 """
 
 import argparse
@@ -16,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from benchmarks.table import Table
 from skhisto import StainNormalizer
@@ -27,15 +29,43 @@ N_PCAM = 600
 NEAR, FAR = 10, 40
 GLASS_DISTANCE = 6
 TARGET = "target_image.png"
+PICTURES = {
+    # Patches of several slides.
+    "stains_before_after.jpg": [
+        "082401bb",
+        "087557b6",
+        "091620b0",
+        "093070b3",
+        "094851ec",
+        "0c22fc6a",
+        "088193b7",
+    ],
+    # Out of focus twice, nuclei only, pen or a fold twice, fat twice.
+    "stains_when_not.jpg": [
+        "092719a8",
+        "00ca64b8",
+        "098340fb",
+        "092007d6",
+        "087201c4",
+        "088352c9",
+        "08566ce8",
+    ],
+}
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stains")
     parser.add_argument("--quick", action="store_true", help="measure few patches")
-    quick = parser.parse_args().quick
+    parser.add_argument("--pictures", type=Path, help="draw pictures in this folder")
+    arguments = parser.parse_args()
+    quick = arguments.quick
     folder = Path(os.environ["SKHISTO_DATA"])
-    pcam = read(sorted((folder / "pcam" / "train").glob("*.tif"))[:N_PCAM])
+    paths = sorted((folder / "pcam" / "train").glob("*.tif"))[:N_PCAM]
+    pcam = read(paths)
+    if arguments.pictures is not None:
+        draw(arguments.pictures, {path.stem[:8]: path for path in paths}, pcam)
+        return
     tiles = read(_images(folder / "tiles"))
     if quick:
         pcam, tiles = pcam[:20], tiles[-20:]
@@ -90,6 +120,32 @@ def compare(
                 len(patches) / seconds,
             )
     return table
+
+
+def draw(folder: Path, paths: dict[str, Path], reference: list[np.ndarray]) -> None:
+    """Draw patches as they are and normalised, a row each."""
+    fitted = {
+        method.capitalize(): StainNormalizer(method).fit(np.stack(reference))
+        for method in METHODS
+    }
+    for file, names in PICTURES.items():
+        patches = np.stack(read([paths[name] for name in names]))
+        rows = {"as it is": patches}
+        rows |= {name: each.transform(patches) for name, each in fitted.items()}
+        _grid(rows).save(folder / file, quality=85)
+
+
+def _grid(rows: dict[str, np.ndarray], margin: int = 60, gap: int = 4) -> Image.Image:
+    n_columns, size = next(iter(rows.values())).shape[:2]
+    step = size + gap
+    picture = Image.new("RGB", (margin + n_columns * step, len(rows) * step), "white")
+    pen = ImageDraw.Draw(picture)
+    for row, (name, patches) in enumerate(rows.items()):
+        pen.text((2, row * step + size // 2), name, fill="black")
+        for column, patch in enumerate(patches):
+            corner = (margin + column * step, row * step)
+            picture.paste(Image.fromarray(patch), corner)
+    return picture
 
 
 def speckle(before: np.ndarray, after: np.ndarray) -> float:

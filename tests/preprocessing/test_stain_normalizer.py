@@ -552,3 +552,20 @@ def test_grey_glass_of_a_real_patch_keeps_its_colour(real_data, method):
     assert glass.mean() > 0.4
     assert np.percentile(np.abs(normalized - grey).max(axis=3)[glass], 99) <= 2
     assert distance(normalized[~glass], grey[~glass]) > 4
+
+
+@pytest.mark.parametrize(("method", "worst"), [("reinhard", 0.002), ("macenko", 0.005)])
+def test_smooth_tissue_of_real_patches_gets_no_speckle(real_data, method, worst):
+    tiles = real_data / "tiles"
+    target = np.asarray(Image.open(tiles / "single" / "target_image.png"))[..., :3]
+    normalizer = StainNormalizer(method).fit(target[np.newaxis])
+    paths = sorted((real_data / "pcam" / "train").glob("*.tif"))[:100:2]
+    for path in [*(tiles / "kather2016").rglob("*.tif"), *paths]:
+        patch = np.asarray(Image.open(path))
+        pairs = [
+            np.abs(np.diff(each.mean(axis=2), axis=axis))
+            for axis in (0, 1)
+            for each in (patch, normalizer.transform(patch[np.newaxis])[0])
+        ]
+        torn = [(pairs[i] < 10) & (pairs[i + 1] > 40) for i in (0, 2)]
+        assert np.mean([each.mean() for each in torn]) <= worst
