@@ -41,7 +41,7 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     the reference.
 
     A patch cannot be measured in these cases. It is left out of the reference, and
-    `transform` returns it unchanged:
+    `transform` returns it unchanged, unless its group is known:
 
     - it has too little tissue (fewer than 100 pixels darker than the background), like
       a white patch;
@@ -53,10 +53,11 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         How stain is measured.
 
         - "macenko" finds the colours of haematoxylin and eosin, and the 99th percentile
-          of the concentration of each [1]_. It recolours every pixel.
+          of the concentration of each [1]_. Pixels change from glass to tissue between
+          optical densities of 0.05 and 0.15, smoothly. Glass is not changed.
         - "reinhard" takes the mean and the standard deviation over tissue in the colour
-          space l, alpha, beta [2]_. Glass is not changed. Pixels change from glass to
-          tissue between optical densities of 0.05 and 0.45, smoothly.
+          space l, alpha, beta [2]_. Pixels change from glass to tissue between optical
+          densities of 0.05 and 0.45, smoothly. Glass is not changed.
     white : "auto", float or array-like of shape (3,), default="auto"
         The colour of glass, where light passes no stain, from 1 to 255. Stain is
         measured relative to it, and glass keeps its colour.
@@ -120,8 +121,10 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     **Limits.** Both methods assume that patches show similar tissue. Fat holds less of
     both stains than crowded nuclei, but both are given the amounts of the reference.
-    Therefore standard deviations ("reinhard") and concentrations ("macenko") grow by a
-    factor of at most 2. Inspect some normalised patches, in particular with "macenko".
+    Therefore standard deviations ("reinhard") grow by a factor of at most 2, and
+    concentrations ("macenko") grow or shrink by a factor of at most 2. Stains that are
+    found less than 20 degrees apart are moved apart to 20 degrees, because mixtures
+    would otherwise count as pure stains. Inspect some normalised patches.
 
     "macenko" measures the pixels whose optical density has a length of at least 0.15,
     called beta in [1]_. A threshold on each channel would exclude pale eosin, which

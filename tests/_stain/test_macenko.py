@@ -252,6 +252,14 @@ def test_close_stains_are_moved_apart_within_their_plane(degrees):
     assert (angles(apart, close) < 7.6).all()  # first stays first
 
 
+def test_a_patch_of_mixtures_only_has_stains_twenty_degrees_apart():
+    share = np.random.default_rng(0).uniform(0.4, 0.6, (1, 24, 24))
+    amount = np.random.default_rng(1).uniform(0.6, 1, (1, 24, 24))
+    patch = mix_stains(np.stack([share * amount, (1 - share) * amount], -1))
+    vectors, _ = measure(patch)
+    np.testing.assert_allclose(angles(vectors[:, 0], vectors[:, 1]), 20)
+
+
 def test_stains_that_are_far_apart_are_not_moved():
     far = with_angle(20.1)
     np.testing.assert_array_equal(move_apart(far), far)
