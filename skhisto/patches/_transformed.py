@@ -6,7 +6,7 @@ import numpy as np
 
 from skhisto.patches._patch_array import PatchArray, Window
 
-PatchFunction = Callable[[np.ndarray], np.ndarray]
+PatchFunction = Callable[..., np.ndarray]
 
 # About 50 patches of 96x96 pixels. Their planes of floats need a few dozen MB at most.
 _PIXELS_PER_CHUNK = 2**19
@@ -27,11 +27,20 @@ class TransformedPatches:
         new array of the same shape and dtype. Each patch of the output must depend on
         the same patch of the input only. To be picklable, it must be a function of a
         module or a `functools.partial` of one.
+    arguments : ndarray of shape (n_patches, ...), optional
+        A further argument of the function for each patch. The function gets the rows of
+        the patches that it gets.
     """
 
-    def __init__(self, patches: PatchArray, function: PatchFunction) -> None:
+    def __init__(
+        self,
+        patches: PatchArray,
+        function: PatchFunction,
+        arguments: np.ndarray | None = None,
+    ) -> None:
         self.patches = patches
         self.function = function
+        self.arguments = arguments
 
     def __repr__(self) -> str:
         return f"TransformedPatches({self.patches}, {self.function})"
@@ -61,13 +70,15 @@ class TransformedPatches:
         patches : ndarray of shape (n_rows, height, width, n_channels)
             The pixels of the window.
         """
-        return map_in_chunks(self.function, self.patches[rows], window)
+        arguments = None if self.arguments is None else self.arguments[rows]
+        return map_in_chunks(self.function, self.patches[rows], window, arguments)
 
 
 def map_in_chunks(
     function: PatchFunction,
     patches: np.ndarray | PatchArray,
     window: Window = (slice(None), slice(None)),
+    arguments: np.ndarray | None = None,
 ) -> np.ndarray:
     """Apply a function to a few patches at a time to limit memory.
 
@@ -79,6 +90,8 @@ def map_in_chunks(
         The patches. They are not changed.
     window : tuple of slice (rows, columns), default=everything
         The part of each output patch to keep.
+    arguments : ndarray of shape (n_patches, ...), optional
+        See :class:`TransformedPatches`.
 
     Returns
     -------
@@ -90,7 +103,8 @@ def map_in_chunks(
     shape = (n_patches, len(rows), len(columns), n_channels)
     mapped = np.empty(shape, patches.dtype)
     for part in chunks(patches):
-        changed = function(np.asarray(patches[part]))
+        further = () if arguments is None else (arguments[part],)
+        changed = function(np.asarray(patches[part]), *further)
         mapped[part] = changed[:, window[0], window[1]]
     return mapped
 
