@@ -113,7 +113,7 @@ def measure_all(
     for patches, groups in parts:
         measured = method.measure(patches, white.of(patches, groups))
         found.append(measured.estimates)
-        n_bare += np.count_nonzero(measured.bare)
+        n_bare += int(np.count_nonzero(measured.bare))
     first, second = (np.concatenate(each) for each in zip(*found, strict=True))
     n_patches = len(first)
     if not is_measured(first).any():
@@ -128,7 +128,8 @@ def measure_all(
 
 def is_measured(estimate: Floats) -> NDArray[np.bool_]:
     """Which patches could be measured, from one of their two estimates."""
-    return ~np.isnan(estimate).any(axis=tuple(range(1, estimate.ndim)))
+    flat = np.isnan(estimate).reshape(len(estimate), -1)
+    return np.logical_not(flat.any(axis=1))
 
 
 def typical(estimates: Estimates, method: Method) -> Estimates:

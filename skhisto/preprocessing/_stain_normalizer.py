@@ -310,7 +310,7 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         """Remove the estimates of a fit with another method."""
         for method in _METHODS.values():
             for name in method.attributes:
-                vars(self).pop(name + "_", None)
+                self.__dict__.pop(name + "_", None)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -370,7 +370,7 @@ def _groups_of(X: Patches, groups: ArrayLike | None) -> np.ndarray | None:
         groups = getattr(X, "groups", None)
     if groups is None:
         return None
-    groups = column_or_1d(groups)
+    groups = np.asarray(column_or_1d(groups))
     if len(groups) != len(X):
         raise ValueError(
             f"groups must have one entry for each of the {len(X)} patches; got "
