@@ -25,6 +25,7 @@ from skhisto.inspection import (
 )
 from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import CenterCrop, PatchLoader, StainNormalizer, center_crop
+from skhisto.report import PatchReport, patch_report
 
 __all__ = [
     "D4",
@@ -39,6 +40,7 @@ __all__ = [
     "PatchCNNClassifier",
     "PatchGridDisplay",
     "PatchLoader",
+    "PatchReport",
     "ReferenceCNN",
     "StainJitter",
     "StainNormalizer",
@@ -49,6 +51,7 @@ __all__ = [
     "load_pcam",
     "make_patches",
     "occlusion_map",
+    "patch_report",
     "write_submission",
 ]
 

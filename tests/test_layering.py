@@ -29,6 +29,7 @@ ALLOWED = {
     "_keras": {"_data", "_fork", "patches"},
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
+    "report": {"_data", "inspection", "patches"},
 }
 # For each library that takes time to import, the modules that may import it.
 LAZY = {
@@ -36,7 +37,8 @@ LAZY = {
     # The classifier imports Keras for the type of its property `model_` only.
     "keras": ("_keras/", "architectures/", "_classifier/patch_cnn.py"),
     "scikeras": ("_keras/compiling.py",),
-    "matplotlib": ("inspection/",),
+    "matplotlib": ("inspection/", "report/_result.py"),
+    "cleanlab": ("report/_doubtful_labels.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_pcam.py"),
 }
 MAX_LINES = 400
