@@ -184,13 +184,14 @@ def _table(
 ) -> pd.DataFrame:
     """Return findings in the order of the report, with labels, groups and splits."""
     columns = [*Finding.__dataclass_fields__, "split"]
-    table = pd.DataFrame([asdict(each) for each in findings], columns=columns)
+    # As objects: whole numbers beside missing ones would become floating-point numbers.
+    records = [asdict(each) for each in findings]
+    table = pd.DataFrame(records, columns=columns, dtype=object)
     rows = table["row"].notna()
     for column, values in {"label": y, "group": groups, "split": splits}.items():
-        table[column] = table[column].astype(object)
         if values is not None:
             table.loc[rows, column] = values[table["row"][rows].astype(int)].tolist()
-    table = table.astype({"row": "Int64", "set": "Int64"})
+    table = table.astype({"row": "Int64", "set": "Int64", "value": float})
     order = table["problem"].map(PROBLEMS.index).argsort(kind="stable")
     order_of_columns = [*columns[:-2], "split", "detail"]
     return table.iloc[order][order_of_columns].reset_index(drop=True)

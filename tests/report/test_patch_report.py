@@ -58,9 +58,9 @@ def test_a_set_of_near_duplicates_includes_exact_copies(tissue):
 
 def test_duplicates_say_what_they_are_across_and_the_worst_come_first(tissue):
     X, y, slides = tissue
-    first, second = np.flatnonzero((slides == slides[0]) & (y == y[0]))[:2]
+    first, second = np.flatnonzero((slides == slides[0]) & (y == y[0]))[[0, -1]]
     slide = np.flatnonzero((slides != slides[10]) & (y == y[10]))[-1]
-    both = np.flatnonzero((slides != slides[11]) & (y != y[11]))[-1]
+    both = np.flatnonzero((slides != slides[11]) & (y != y[11]))[-2]
     assert len({first, second, slide, both, 10, 11}) == 6
     X[second], X[slide], X[both] = X[first], X[10], X[11]
     splits = np.where(np.arange(120) == both, "test", "train")
