@@ -21,8 +21,8 @@ def rates(options: Options) -> Table:
     table = Table(
         ["planted", "patches", "found", "found in clean patches"],
         caption=f"{N_PLANTED} patches of each kind or fewer, put into patches in which "
-        "nothing was found before. The last column is what the report says about the patches "
-        "as they are:",
+        "nothing was found before. The last column is what the report says about the "
+        "patches as they are:",
     )
     n_synthetic = 200 if options.quick else 1_600
     for name, (X, y) in {
