@@ -24,15 +24,15 @@ splits = np.where(slides < 8, "train", "test")
 # Three copies, one of them rotated and one flipped, two blurred patches, a patch of
 # glass, and a pen mark.
 
-copies = np.flatnonzero(splits == "test")[:3]
-X[copies[0]] = X[100]
-X[copies[1]] = np.rot90(X[101])
-X[copies[2]] = np.fliplr(X[102])
-for row in (110, 111):
+train, test = (np.flatnonzero(splits == name) for name in ("train", "test"))
+X[test[0]] = X[train[0]]
+X[test[1]] = np.rot90(X[train[1]])
+X[test[2]] = np.fliplr(X[train[2]])
+for row in train[[10, 11]]:
     X[row] = gaussian_filter(X[row], (2, 2, 0))
-noise = np.random.default_rng(0).normal(240, 3, X[112].shape)
-X[112] = noise.clip(0, 255).astype(np.uint8)
-X[113, len(X[113]) // 2 :][:10] = (30, 60, 150)
+noise = np.random.default_rng(0).normal(240, 3, X[0].shape)
+X[train[12]] = noise.clip(0, 255).astype(np.uint8)
+X[train[13], len(X[0]) // 2 :][:10] = (30, 60, 150)
 
 # %%
 # The report
