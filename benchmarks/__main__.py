@@ -25,6 +25,7 @@ from benchmarks import (
     prediction,
     reading,
     refits,
+    report,
     settings,
     training,
 )
@@ -43,6 +44,7 @@ SECTIONS = {
     "refits": refits.run,
     "parallel": parallel.run,
     "reading": reading.run,
+    "report": report.run,
     "importing": importing.run,
 }
 RESULTS = Path(__file__).parents[1] / "docs" / "benchmarks.md"

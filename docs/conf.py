@@ -57,6 +57,7 @@ sphinx_gallery_conf = {
         [
             "plot_quickstart.py",
             "plot_data_set.py",
+            "plot_patch_report.py",
             "plot_slide_leakage.py",
             "plot_grid_search.py",
             "plot_learning_curves.py",

@@ -30,6 +30,7 @@ from skhisto import (
     PatchGridDisplay,
     load_patch_folder,
     make_patches,
+    patch_report,
 )
 
 parser = argparse.ArgumentParser(description="Look at a data set of patches.")
@@ -53,7 +54,9 @@ NAMES = ["normal", "tumour"]
 # is called normal. So compare what is within the squares. Tumour has larger nuclei of
 # irregular outline, lymphocytes have small round ones.
 
-display = PatchGridDisplay.from_arrays(X, y, display_labels=NAMES, random_state=0)
+display = PatchGridDisplay.from_arrays(
+    X, y, display_labels=NAMES, center=32, random_state=0
+)
 display.figure_.suptitle("Patches drawn at random from both classes")
 
 # %%
@@ -69,12 +72,12 @@ n_slides = len(np.unique(slides))
 figure, (top, bottom) = plt.subplots(
     2,
     figsize=(7, 2 + 0.32 * n_slides),
-    height_ratios=[1.2, n_slides],
+    height_ratios=[2.2, n_slides],
     layout="constrained",
 )
 ClassBalanceDisplay.from_arrays(y, display_labels=NAMES, ax=top)
 ClassBalanceDisplay.from_arrays(y, groups=slides, display_labels=NAMES, ax=bottom)
-top.set(xlabel=None, ylabel="all", yticks=[])
+top.set_xlabel(None)
 bottom.set_ylabel("slide")
 bottom.get_legend().remove()
 figure.suptitle("Patches of each class, on all slides and by slide")
@@ -82,23 +85,23 @@ figure.suptitle("Patches of each class, on all slides and by slide")
 # %%
 # What is broken
 # --------------
-# A patch that is there twice may end up in training and in the test. A patch of almost
-# one colour shows glass and no tissue. One pass over the patches finds both, and keeps
-# mean and spread of each channel. A `PatchArray` decodes them one by one, so that they
-# need not fit into memory.
+# A copy of a patch may be in training and in the test. A patch of glass shows no
+# tissue, and a blurred one no details. `patch_report` finds them.
 
-fingerprints, rows = set(), []
-for patch in X:
-    fingerprints.add(hash(patch.tobytes()))
-    rows.append([*patch.mean(axis=(0, 1)), *patch.std(axis=(0, 1))])
-channels = ["red", "green", "blue"]
-colours = pd.DataFrame(rows, columns=channels + [f"{c}, spread" for c in channels])
-print(f"repeated patches: {len(X) - len(fingerprints)}")
-print(f"patches of almost one colour: {(colours['green, spread'] < 5).sum()}")
+report = patch_report(X, y, groups=slides)
+print(report)
 
 # %%
 # What colours alone tell
 # -----------------------
+# One pass over the patches keeps the mean and the spread of each channel. A
+# `PatchArray` decodes patches one by one, so that they need not fit into memory.
+
+rows = [[*patch.mean(axis=(0, 1)), *patch.std(axis=(0, 1))] for patch in X]
+channels = ["red", "green", "blue"]
+colours = pd.DataFrame(rows, columns=channels + [f"{c}, spread" for c in channels])
+
+# %%
 # Each box holds the patches of one class on one slide. If their colour told the classes
 # apart, blue boxes would lie on one side and orange boxes on the other. On the
 # synthetic patches the two boxes of a slide lie near each other, and it is the slides

@@ -77,7 +77,7 @@ print(f"{len(train.data)} patches of {train.data.shape[1:]}")
 
 NAMES = ["no cancer", "cancer"]
 display = PatchGridDisplay.from_arrays(
-    train.data, train.target, display_labels=NAMES, random_state=0
+    train.data, train.target, display_labels=NAMES, center=32, random_state=0
 )
 display.ax_.set_title("Patches without and with cancer")
 

@@ -123,7 +123,9 @@ print(f"{len(y)} patches of {X.shape[1]}x{X.shape[2]} pixels, slides: {n_groups}
 # The label describes the central 32x32 pixels, which are framed. The surroundings are
 # only context: tumour outside the frame does not make a patch positive.
 
-display = PatchGridDisplay.from_arrays(X, y, display_labels=NAMES, random_state=0)
+display = PatchGridDisplay.from_arrays(
+    X, y, display_labels=NAMES, center=32, random_state=0
+)
 display.figure_.suptitle("patches without and with tumour in their centre")
 save(display.figure_, "patches.png")
 

@@ -27,6 +27,7 @@ from skhisto.inspection import (
 )
 from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import CenterCrop, PatchLoader, StainNormalizer, center_crop
+from skhisto.report import PatchReport, patch_report
 
 __all__ = [
     "D4",
@@ -42,6 +43,7 @@ __all__ = [
     "PatchEmbedder",
     "PatchGridDisplay",
     "PatchLoader",
+    "PatchReport",
     "ReferenceCNN",
     "StainJitter",
     "StainNormalizer",
@@ -53,6 +55,7 @@ __all__ = [
     "load_pcam",
     "make_patches",
     "occlusion_map",
+    "patch_report",
     "write_submission",
 ]
 

@@ -31,6 +31,7 @@ ALLOWED = {
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
     "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
+    "report": {"_data", "inspection", "patches"},
 }
 # For each library that takes time to import, the modules that may import it.
 LAZY = {
@@ -38,9 +39,10 @@ LAZY = {
     # The last two import Keras for types only.
     "keras": ("_keras/", "architectures/", "_classifier/patch_cnn.py", "_types.py"),
     "scikeras": ("_keras/compiling.py",),
-    "matplotlib": ("inspection/",),
+    "matplotlib": ("inspection/", "report/_result.py"),
     "onnxruntime": ("embedding/_onnx.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
+    "cleanlab": ("report/_doubtful_labels.py",),
 }
 MAX_LINES = 400
 

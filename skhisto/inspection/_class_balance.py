@@ -1,6 +1,7 @@
 """A display of the number of patches of each class."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -17,15 +18,22 @@ from skhisto.inspection._names import names_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
+    from matplotlib.patches import Rectangle
+    from matplotlib.text import Text
 
-_LEAST_SHARE = 0.12  # of the longest bar; shorter parts have no room for text
+_LONGEST_LINE = 28  # characters of a name; longer names continue on the next line
 
 
 class ClassBalanceDisplay:
     """Number of patches of each class, for all patches or by slide, patient or fold.
 
-    Make it with `from_arrays`. Each group is a bar. Each class is a part of the bar and
-    shows its number of patches and its share of the group.
+    Make it with `from_arrays`.
+
+    - Without groups, each class is a bar. Its number of patches and its share of all
+      patches are written at the end.
+    - With groups, each group is a bar, and each class is a part of it. Parts with
+      enough room show their number of patches and their share of the group.
 
     Parameters
     ----------
@@ -34,7 +42,8 @@ class ClassBalanceDisplay:
     classes : array-like of shape (n_classes,)
         The labels.
     groups : array-like of shape (n_groups,), default=None
-        Names of the slides, patients or folds. None means a single bar without a name.
+        Names of the slides, patients or folds. None means that there are no groups,
+        and that `counts` has a single row.
     display_labels : sequence of str of length n_classes, default=None
         Names of the classes. None means the labels.
 
@@ -45,7 +54,7 @@ class ClassBalanceDisplay:
     figure_ : matplotlib Figure
         Figure that contains the axes.
     bars_ : list of matplotlib BarContainer
-        The parts of the bars, one container for each class.
+        The bars or their parts, one container for each class.
 
     Raises
     ------
@@ -99,7 +108,7 @@ class ClassBalanceDisplay:
         y : array-like of shape (n,)
             Labels of the patches.
         groups : array-like of shape (n,), default=None
-            Slide, patient or fold of each patch. None means a single bar.
+            Slide, patient or fold of each patch. None means one bar for each class.
         display_labels : sequence of str, default=None
             Names of the classes, in the order of the sorted labels.
         ax : matplotlib Axes, default=None
@@ -135,49 +144,101 @@ class ClassBalanceDisplay:
         """
         counts = np.asarray(self.counts)
         names = names_of(self.display_labels, self.classes)
-        groups = [""] if self.groups is None else list(np.asarray(self.groups))
+        groups = [None] if self.groups is None else np.asarray(self.groups).tolist()
         if counts.shape != (len(groups), len(names)):
             raise ValueError(
                 f"counts must have the shape {(len(groups), len(names))} of groups and "
                 f"classes; got {counts.shape}."
             )
-        size = (7.0, 1.4 + 0.32 * len(groups))
+        names = _wrapped(names)
+        n_lines = [name.count("\n") + 1 for name in names]
+        if self.groups is None:
+            size = (7.0, 1.0 + len(names) * max(0.3, 0.17 * max(n_lines)))
+        else:
+            size = (8.5, max(1.0 + 0.32 * len(groups), 0.6 + 0.19 * sum(n_lines)))
         self.figure_, self.ax_ = axes_to_draw_on(
             ax, f"{type(self).__name__}.plot", size
         )
+        if self.groups is None:
+            self.bars_ = self._draw_classes(counts[0], names)
+        else:
+            self.bars_ = self._draw_groups(counts, _wrapped(groups), names)
         from matplotlib.ticker import MaxNLocator
 
-        totals, left = counts.sum(axis=1), np.zeros(len(groups), dtype=int)
-        self.bars_ = []
+        self.ax_.set_xlabel("patches")
+        self.ax_.tick_params(axis="y", length=0)
+        self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
+        without_box(self.ax_)
+        return self
+
+    def _draw_classes(
+        self, counts: np.ndarray, names: list[str]
+    ) -> "list[BarContainer]":
+        """Draw a bar for each class, the first one on top."""
+        bars = [
+            self.ax_.barh(
+                [row], [n], height=0.7, color=colour_of(row), label=names[row]
+            )
+            for row, n in enumerate(counts)
+        ]
+        for bar, n in zip(bars, counts, strict=True):
+            text = _number_and_share(n, counts.sum())
+            self.ax_.bar_label(bar, [text], padding=3, fontsize="small")
+        self.ax_.set(yticks=range(len(names)), yticklabels=names)
+        self.ax_.set_ylim(len(names) - 0.5, -0.5)
+        self.ax_.margins(x=0.2)  # room for the text after the longest bar
+        return bars
+
+    def _draw_groups(
+        self, counts: np.ndarray, groups: list[str], names: list[str]
+    ) -> "list[BarContainer]":
+        """Draw a bar for each group, the first one on top, and a legend."""
+        totals, left = counts.sum(axis=1), np.zeros(len(groups), int)
+        all_bars, labelled = [], []
         for position, name in enumerate(names):
-            numbers = counts[:, position]
+            numbers, colour = counts[:, position], colour_of(position)
             bars = self.ax_.barh(
                 range(len(groups)),
                 numbers,
                 left=left,
                 height=0.7,
-                color=colour_of(position),
+                color=colour,
                 label=name,
             )
-            self.bars_.append(bars)
-            texts = [
-                f"{n:,} ({n / total:.0%})" if n >= _LEAST_SHARE * totals.max() else ""
-                for n, total in zip(numbers, totals, strict=True)
-            ]
-            self.ax_.bar_label(
+            texts = self.ax_.bar_label(
                 bars,
-                texts,
+                [_number_and_share(*n) for n in zip(numbers, totals, strict=True)],
                 label_type="center",
-                color=text_colour_on(colour_of(position)),
+                color=text_colour_on(colour),
                 fontsize="small",
             )
+            all_bars.append(bars)
+            labelled += zip(bars, texts, strict=True)
             left = left + numbers
-        self.ax_.set(xlabel="patches", yticks=range(len(groups)), yticklabels=groups)
-        self.ax_.tick_params(axis="y", length=0)
-        self.ax_.set_ylim(len(groups) - 0.5, -0.5)  # the first group on top
-        self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.ax_.set(yticks=range(len(groups)), yticklabels=groups)
+        self.ax_.set_ylim(len(groups) - 0.5, -0.5)
         self.ax_.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names), frameon=False
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0.2,
+            fontsize="small" if len(names) > 8 else "medium",
+            frameon=False,
         )
-        without_box(self.ax_)
-        return self
+        self._remove_texts_without_room(labelled)
+        return all_bars
+
+    def _remove_texts_without_room(
+        self, labelled: "list[tuple[Rectangle, Text]]"
+    ) -> None:
+        self.figure_.figure.draw_without_rendering()  # decides the width of the axes
+        for part, text in labelled:
+            if text.get_window_extent().width > 0.95 * part.get_window_extent().width:
+                text.remove()
+
+
+def _number_and_share(n: int, total: int) -> str:
+    return f"{n:,} ({n / total:.0%})" if total else f"{n}"
+
+
+def _wrapped(names: Sequence[object]) -> list[str]:
+    return [fill(str(name), _LONGEST_LINE) for name in names]

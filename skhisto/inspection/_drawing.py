@@ -13,11 +13,19 @@ if TYPE_CHECKING:
 
 # The colours of Okabe and Ito without yellow, which is too light for lines on white.
 # Neighbours differ with any kind of colour vision. https://jfly.uni-koeln.de/color
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# The others follow the method of Glasbey et al., "Colour displays for categorical
+# images", Color Research & Application 32(4), 2007: each colour is as far as possible
+# from white and from those before it, here in the colour space Oklab.
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
+    *("#5A0F00", "#0FF000", "#9600FF", "#000096", "#005A00", "#A50069", "#FF0FFF"),
+    *("#1E1EFF", "#785A4B", "#5A0078", "#78E1B4", "#E1B4FF", "#FF0069", "#7878FF"),
+    *("#003C4B", "#87B400", "#784BA5"),
+)
 
 
 def colour_of(position: int) -> str:
-    """Return the colour of a class or a curve."""
+    """Return the colour of a class or a curve. Colours repeat after 24 classes."""
     return COLOURS[position % len(COLOURS)]
 
 

@@ -9,16 +9,19 @@ from sklearn.utils import check_consistent_length, check_random_state
 
 from skhisto.inspection._drawing import as_images, axes_to_draw_on, colour_of, pictures
 from skhisto.inspection._names import names_of
+from skhisto.inspection._titles import Line, draw_titles
 from skhisto.patches._patch_array import as_height_width, center_window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
     from matplotlib.patches import Rectangle
-    from matplotlib.text import Text
 
 _GAP = 0.08  # between patches, in widths of a patch
 _LINE = 0.18  # height of a line above a patch, in widths of a patch
+_INCHES = 1.4  # width of a patch
+_LEGEND_LINE = 0.17  # inches
+_TALLEST = 18.0  # inches; with many rows, the patches are smaller instead
 
 
 class PatchGridDisplay:
@@ -29,7 +32,10 @@ class PatchGridDisplay:
     - The line above a patch names its class. The frame has the colour of that class.
     - With predictions, a second line names the predicted class and its probability. The
       frame then has the colour of the predicted class.
-    - A square in the middle shows the part of the patch that the label refers to.
+    - Names that are too long for the width of a patch are shortened. A legend then maps
+      the colours to the full names.
+    - With ``center``, a square in the middle shows the part of the patch that the label
+      refers to, such as the central 32x32 pixels in PatchCamelyon.
 
     Parameters
     ----------
@@ -46,6 +52,8 @@ class PatchGridDisplay:
         The labels in the order of `y_proba`. None means the sorted labels of `y_true`.
     display_labels : sequence of str of length n_classes, default=None
         Names of the classes. None means the labels.
+    titles : sequence of str of length n, default=None
+        Lines above the patches. None means the classes and the predictions.
 
     Attributes
     ----------
@@ -60,7 +68,7 @@ class PatchGridDisplay:
     centers_ : list of matplotlib Rectangle
         The squares in the middle. Empty with ``center=None``.
     titles_ : list of matplotlib Text
-        The lines above the patches.
+        The lines above the patches, or above the rows with ``row_per_class=True``.
 
     Raises
     ------
@@ -96,13 +104,14 @@ class PatchGridDisplay:
         y_proba: ArrayLike | None = None,
         classes: ArrayLike | None = None,
         display_labels: Sequence[str] | None = None,
+        titles: Sequence[str] | None = None,
     ) -> None:
         self.patches = patches
         self.y_true = y_true
         self.y_proba = y_proba
         self.classes = classes
         self.display_labels = display_labels
-        self._row_starts: set[int] = set()
+        self.titles = titles
 
     @classmethod
     def from_arrays(
@@ -151,8 +160,8 @@ class PatchGridDisplay:
             classes=np.unique(y),
             display_labels=display_labels,
         )
-        display._row_starts = set(np.cumsum([len(rows) for rows in drawn]).tolist())
-        return display.plot(**{"n_columns": n_patches} | plot_params)
+        defaults = {"n_columns": n_patches, "row_per_class": True}
+        return display.plot(**defaults | plot_params)
 
     @classmethod
     def from_predictions(
@@ -248,7 +257,8 @@ class PatchGridDisplay:
         *,
         ax: "Axes | None" = None,
         n_columns: int = 6,
-        center: int | tuple[int, int] | None = 32,
+        center: int | tuple[int, int] | None = None,
+        row_per_class: bool = False,
     ) -> Self:
         """Draw the patches.
 
@@ -258,9 +268,13 @@ class PatchGridDisplay:
             Axes to draw on. None makes a new figure.
         n_columns : int, default=6
             Number of patches in a row.
-        center : int, tuple of (height, width) or None, default=32
-            Size of the square in the middle, in pixels. None draws no square. No square
-            is drawn, either, unless the patches are larger than it.
+        center : int, tuple of (height, width) or None, default=None
+            Size of the square in the middle, in pixels. None draws no square. Use
+            ``center=32`` for PatchCamelyon, whose labels refer to the central 32x32
+            pixels. No square is drawn, either, unless the patches are larger than it.
+        row_per_class : bool, default=False
+            Whether a new row begins where the class of the patches changes. The name of
+            the class is then written once above the row, unless `titles` are given.
 
         Returns
         -------
@@ -268,95 +282,123 @@ class PatchGridDisplay:
         """
         patches, labels = as_images(self.patches), np.asarray(self.y_true)
         y_proba = None if self.y_proba is None else _two_columns(self.y_proba)
-        check_consistent_length(patches, labels, y_proba)
+        check_consistent_length(patches, labels, y_proba, self.titles)
         classes = np.unique(labels) if self.classes is None else self.classes
         classes = np.asarray(classes)
         true = _positions(labels, classes, y_proba)
         names = names_of(self.display_labels, classes)
-        height, width = patches.shape[1:3]
+        shown = true if y_proba is None else y_proba.argmax(axis=1)
         n_columns = max(min(n_columns, len(patches)), 1)
-        places = self._places(len(patches), n_columns)
+        places = _places(true, n_columns, row_per_class)
         n_rows = places[-1][1] + 1 if places else 1
+        height, width = patches.shape[1:3]
         above = width * _LINE * (1 if y_proba is None else 2)
         step = np.array([width * (1 + _GAP), height + width * _GAP + above])
-        size = np.array([n_columns, n_rows]) * step / width * 1.4
+        size = np.array([n_columns, n_rows]) * step / width
         self.figure_, self.ax_ = axes_to_draw_on(
-            ax, f"{type(self).__name__}.plot", size
+            ax, f"{type(self).__name__}.plot", size * min(_INCHES, _TALLEST / size[1])
         )
-        self.images_: list[AxesImage] = []
-        self.frames_: list[Rectangle] = []
-        self.centers_: list[Rectangle] = []
-        self.titles_: list[Text] = []
-        for i, patch in enumerate(pictures(np.asarray(patches))):
-            corner = step * places[i]
-            proba = None if y_proba is None else y_proba[i]
-            self._draw(patch, corner, names, true[i], proba, center)
-        if len(patches) == 0:
-            self.ax_.text(0, 0, "none", ha="center")
+        corners = [step * place for place in places]
+        self._draw_patches(pictures(np.asarray(patches)), corners, shown, center)
         self.ax_.set(
             xlim=(-width * _GAP, n_columns * step[0]),
             ylim=(n_rows * step[1] - above, -width * _GAP - above),
             aspect="equal",
         )
         self.ax_.set_axis_off()
-        self._fit_titles(width * (1 + _GAP))
+        titles = self._titles(names, true, y_proba)
+        room = step[0]
+        if row_per_class and self.titles is None and y_proba is None:
+            starts = np.flatnonzero(np.diff(true, prepend=-1))
+            titles, corners = [titles[i] for i in starts], [corners[i] for i in starts]
+            room *= n_columns
+        above_patch = np.array([0, -width * _GAP / 2])
+        self.titles_, are_shortened = draw_titles(
+            self.ax_, [corner + above_patch for corner in corners], titles, room
+        )
+        if are_shortened and self.titles is None:
+            positions = sorted({*true.tolist(), *shown.tolist()})
+            self._draw_legend(names, positions, is_new_figure=ax is None)
         return self
 
-    def _places(self, n_patches: int, n_columns: int) -> list[tuple[int, int]]:
-        """Return the column and the row of each patch."""
-        places: list[tuple[int, int]] = []
-        column, row = -1, 0
-        for i in range(n_patches):
-            column += 1
-            if column == n_columns or i in self._row_starts:
-                column, row = 0, row + 1
-            places.append((column, row))
-        return places
-
-    def _fit_titles(self, width: float) -> None:
-        """Shrink the text of all titles until the longest one fits into a width."""
-        self.ax_.apply_aspect()
-        left, right = self.ax_.transData.transform([(0, 0), (width, 0)])[:, 0]
-        widths = [title.get_window_extent().width for title in self.titles_]
-        shrink = min(1.0, 0.9 * (right - left) / max(widths, default=1))
-        for title in self.titles_:
-            title.set_fontsize(title.get_fontsize() * shrink)
-
-    def _draw(
+    def _draw_patches(
         self,
-        patch: np.ndarray,
-        corner: np.ndarray,
-        names: list[str],
-        true: int,
-        proba: np.ndarray | None,
+        patches: np.ndarray,
+        corners: list[np.ndarray],
+        shown: np.ndarray,
         center: int | tuple[int, int] | None,
     ) -> None:
-        height, width = patch.shape[:2]
-        left, top = corner
-        extent = (left, left + width, top + height, top)
-        self.images_.append(self.ax_.imshow(patch, extent=extent))
-        title, shown = names[true], true
-        if proba is not None:
-            shown = int(proba.argmax())
-            title = f"{title}\n\N{RIGHTWARDS ARROW} {names[shown]} {proba[shown]:.2f}"
-        self.frames_.append(
-            _rectangle(corner, (height, width), colour_of(shown), linewidth=2.5)
-        )
+        """Draw patches with their frames and squares."""
+        self.images_: list[AxesImage] = []
+        self.frames_: list[Rectangle] = []
+        self.centers_: list[Rectangle] = []
+        height, width = patches.shape[1:3]
         size = (height, width) if center is None else as_height_width(center)
-        if size != (height, width) and size[0] <= height and size[1] <= width:
-            rows, columns = center_window(height, width, size)
-            inner = corner + np.array([columns.start, rows.start])
-            self.centers_.append(_rectangle(inner, size, "black", linewidth=1))
-            self.ax_.add_patch(self.centers_[-1])
-        self.ax_.add_patch(self.frames_[-1])
-        self.titles_.append(
-            self.ax_.text(
-                left,
-                top - width * _GAP / 2,
-                title,
-                fontsize="x-small",
+        has_center = size != (height, width) and size[0] <= height and size[1] <= width
+        for patch, corner, position in zip(patches, corners, shown, strict=True):
+            left, top = corner
+            extent = (left, left + width, top + height, top)
+            self.images_.append(self.ax_.imshow(patch, extent=extent))
+            if has_center:
+                rows, columns = center_window(height, width, size)
+                inner = corner + np.array([columns.start, rows.start])
+                self.centers_.append(_rectangle(inner, size, "black", linewidth=1))
+            colour = colour_of(int(position))
+            self.frames_.append(
+                _rectangle(corner, (height, width), colour, linewidth=2.5)
             )
+        for rectangle in self.centers_ + self.frames_:
+            self.ax_.add_patch(rectangle)
+        if len(patches) == 0:
+            self.ax_.text(0, 0, "none", ha="center")
+
+    def _titles(
+        self, names: list[str], true: np.ndarray, y_proba: np.ndarray | None
+    ) -> list[list[Line]]:
+        """Return the lines above each patch."""
+        if self.titles is not None:
+            return [[Line(title)] for title in self.titles]
+        titles = [[Line(names[position])] for position in true]
+        if y_proba is not None:
+            for title, proba in zip(titles, y_proba, strict=True):
+                arrow, end = "\N{RIGHTWARDS ARROW} ", f" {proba.max():.2f}"
+                title.append(Line(names[proba.argmax()], arrow, end))
+        return titles
+
+    def _draw_legend(
+        self, names: list[str], positions: list[int], *, is_new_figure: bool
+    ) -> None:
+        """Map the colours of the frames to the full names of classes."""
+        from matplotlib.patches import Patch
+
+        if is_new_figure:  # the patches keep their size
+            width, height = self.figure_.get_size_inches()
+            self.figure_.set_size_inches(
+                width, height + 0.2 + _LEGEND_LINE * len(positions)
+            )
+        self.ax_.set_anchor("N")  # room that is left over is at the bottom
+        self.ax_.legend(
+            handles=[Patch(color=colour_of(i), label=names[i]) for i in positions],
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            fontsize="x-small",
+            frameon=False,
         )
+
+
+def _places(
+    classes: np.ndarray, n_columns: int, row_per_class: bool
+) -> list[tuple[int, int]]:
+    """Return the column and the row of each patch."""
+    places: list[tuple[int, int]] = []
+    column, row = -1, 0
+    for i in range(len(classes)):
+        column += 1
+        is_new = row_per_class and i > 0 and classes[i] != classes[i - 1]
+        if column == n_columns or is_new:
+            column, row = 0, row + 1
+        places.append((column, row))
+    return places
 
 
 def _rectangle(

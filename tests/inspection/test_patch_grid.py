@@ -35,7 +35,7 @@ def test_there_is_a_row_for_each_class(patches):
         patches, y, n_patches=4, display_labels=["normal", "tumour"], random_state=0
     )
     assert [number % 2 for number in numbers(display)] == [0] * 4 + [1] * 4
-    assert titles(display) == ["normal"] * 4 + ["tumour"] * 4
+    assert titles(display) == ["normal", "tumour"]  # one for each row
     assert frames(display) == [BLUE] * 4 + [VERMILION] * 4
     left, _, bottom, top = np.array([i.get_extent() for i in display.images_]).T
     assert len(set(left)) == 4
@@ -113,7 +113,7 @@ def test_a_square_in_the_middle_shows_what_the_label_is_about(patches):
         np.testing.assert_allclose(
             square.get_center(), [(left + right) / 2, (top + bottom) / 2]
         )
-    assert not PatchGridDisplay(patches, y_true=[0] * 20).plot(center=None).centers_
+    assert not PatchGridDisplay(patches, y_true=[0] * 20).plot().centers_
     assert not PatchGridDisplay(patches, y_true=[0] * 20).plot(center=64).centers_
 
 
@@ -148,6 +148,65 @@ def test_titles_do_not_overlap_in_axes_of_any_size(patches, n_columns):
     figure.draw_without_rendering()
     boxes = [title.get_window_extent() for title in display.titles_[:n_columns]]
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_each_of_24_classes_has_its_own_colour(patches):
+    y = np.arange(24)
+    display = PatchGridDisplay(np.resize(patches, (24, 4, 4, 3)), y_true=y).plot()
+    assert len(set(frames(display))) == 24
+
+
+def test_long_names_are_shortened_and_a_legend_has_the_full_names(patches):
+    names = ["invasive carcinoma of no special type, grade 3", "normal"]
+    display = PatchGridDisplay.from_predictions(
+        patches,
+        np.arange(20) % 2,
+        np.full(20, 0.25),
+        order="random",
+        display_labels=names,
+    )
+    legend = display.ax_.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == names
+    dots = "\N{HORIZONTAL ELLIPSIS}"
+    first, second = titles(display)[0].split("\n")
+    assert first == "normal" or (first.startswith("inva") and first.endswith(dots))
+    assert second.endswith(f"{dots} 0.75")
+    assert all(title.get_fontsize() >= 5 for title in display.titles_)
+    low = display.figure_.get_window_extent()
+    display.figure_.draw_without_rendering()
+    assert legend.get_window_extent().y0 >= low.y0
+
+
+def test_names_that_fit_need_no_legend(patches):
+    y, proba = np.arange(20) % 2, np.linspace(0, 1, 20)
+    display = PatchGridDisplay.from_predictions(patches, y, proba, order="random")
+    assert display.ax_.get_legend() is None
+
+
+def test_a_long_name_has_the_whole_row(patches):
+    names = ["invasive carcinoma of no special type, grade 3", "normal"]
+    display = PatchGridDisplay.from_arrays(
+        patches, np.arange(20) % 2, display_labels=names
+    )
+    assert titles(display) == names
+
+
+def test_titles_may_be_given(patches):
+    display = PatchGridDisplay(
+        patches[:3], y_true=[0, 0, 1], titles=["row 7", "row 8", "row 9"]
+    )
+    assert titles(display.plot(row_per_class=True)) == ["row 7", "row 8", "row 9"]
+    tops = [image.get_extent()[3] for image in display.images_]
+    assert tops[0] == tops[1] < tops[2]
+    display = PatchGridDisplay(patches[:3], y_true=[0, 0, 1], titles=["row 7"])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        display.plot()
+
+
+def test_twenty_rows_fit_on_a_page(patches):
+    display = PatchGridDisplay(patches, y_true=np.arange(20))
+    height = display.plot(row_per_class=True).figure_.get_figheight()
+    assert height <= 18
 
 
 def test_only_what_is_shown_is_read(patches, tmp_path):

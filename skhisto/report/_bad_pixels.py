@@ -1,0 +1,73 @@
+"""Patches whose pixels are of little use: one colour, glass, blur, ink, odd sizes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from skhisto.report._finding import Finding
+
+MIN_CONTRAST = 2.0  # grey levels of 255, so that the noise of a camera is no content
+MIN_GLASS = 0.98  # with 0.95, fat tissue is found too
+MIN_INK = 0.05
+
+# Limits of `sharpness`. They were chosen on PatchCamelyon and on synthetic patches,
+# blurred by Gaussians of 1 to 3 pixels: below 0.30 nearly all are blurred, above 0.36
+# few are. In between, a patch counts as blurred if it is an outlier of its data set.
+SURELY_BLURRED, SURELY_SHARP = 0.30, 0.36
+_OUTLIER = 3.5  # robust standard deviations below the median
+_MAD_TO_STD = 1.4826  # of a normal distribution
+
+
+def pixel_findings(measures: pd.DataFrame) -> Iterator[Finding]:
+    """Yield what the measures say about each patch, the most extreme first.
+
+    A patch of one colour is not reported as glass or ink, and neither it nor glass is
+    reported as blurred: noise and dust alone determine their sharpness.
+    """
+    single = measures["contrast"] < MIN_CONTRAST
+    glass = (measures["glass"] >= MIN_GLASS) & ~single
+    ink = (measures["ink"] >= MIN_INK) & ~single
+    with_content = ~single & ~glass
+    limit = _sharpness_limit(measures["sharpness"][with_content])
+    blurred = (measures["sharpness"] < limit) & with_content
+    for problem, is_found, measure, lowest_first in (
+        ("single colour", single, "contrast", True),
+        ("glass", glass, "glass", False),
+        ("blur", blurred, "sharpness", True),
+        ("pen", ink, "ink", False),
+    ):
+        values = measures[measure][is_found]
+        for row, value in values.sort_values(ascending=lowest_first).items():
+            yield Finding(problem, row=row, value=value)
+
+
+def odd_ones(measures: pd.DataFrame) -> Iterator[Finding]:
+    """Yield images whose size or mode differs from that of most images.
+
+    If several sizes are equally frequent, the one that occurs first counts as usual.
+    """
+    sizes = measures[["height", "width"]].dropna().astype(int).agg(tuple, axis=1)
+    for problem, kinds in (
+        ("odd size", sizes.map(lambda size: f"{size[0]}x{size[1]} pixels")),
+        ("odd mode", measures["mode"].dropna()),
+    ):
+        # value_counts keeps the order of occurrence among equal counts.
+        usual = kinds.value_counts(sort=False).idxmax() if len(kinds) else None
+        for row, kind in kinds[kinds != usual].items():
+            yield Finding(problem, row=row, detail=f"{kind}; most have {usual}")
+
+
+def is_blank(measures: pd.DataFrame) -> np.ndarray:
+    """Return which patches show too little for a comparison with others."""
+    blank = (measures["contrast"] < MIN_CONTRAST) | (measures["glass"] >= MIN_GLASS)
+    return blank.to_numpy()
+
+
+def _sharpness_limit(values: pd.Series) -> float:
+    """Return the sharpness below which a patch of this data set is blurred."""
+    if not values.notna().any():
+        return SURELY_BLURRED
+    median = values.median()
+    spread = _MAD_TO_STD * (values - median).abs().median()
+    return float(np.clip(median - _OUTLIER * spread, SURELY_BLURRED, SURELY_SHARP))

@@ -1,0 +1,90 @@
+"""Measures of single patches: contrast, sharpness, glass and ink."""
+
+import numpy as np
+
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_LAG = 4  # pixels
+
+
+class Scale:
+    """Converts pixels of any dtype to the range from 0 to 255.
+
+    Numbers that are not pixels of 8 or 16 bits are taken as 0 to 1 if none of the first
+    patches exceeds 1. Otherwise they are taken as 0 to 255.
+    """
+
+    def __init__(self) -> None:
+        self._factor: float | None = None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return images as float32."""
+        if images.dtype == np.uint8:
+            return images.astype(np.float32)
+        if images.dtype == np.uint16:
+            return images.astype(np.float32) / 257
+        if self._factor is None:
+            self._factor = 255.0 if images.max(initial=0) <= 1 else 1.0
+        return images.astype(np.float32) * np.float32(self._factor)
+
+
+def to_grey(images: np.ndarray) -> np.ndarray:
+    """Return the luminance of RGB and RGBA images, and the mean of other channels."""
+    if images.shape[3] >= 3:
+        return images[..., :3] @ _LUMINANCE
+    return images.mean(axis=3)
+
+
+def contrast(images: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of the pixels, of the channel with the largest."""
+    # As planes: a reduction over interleaved channels is several times slower.
+    planes = np.ascontiguousarray(np.moveaxis(images, 3, 1))
+    return planes.reshape(*planes.shape[:2], -1).std(axis=2).max(axis=1)
+
+
+def sharpness(grey: np.ndarray) -> np.ndarray:
+    """Return how much adjacent pixels differ, relative to pixels 4 apart.
+
+    The measure compares a patch with itself, so contrast, brightness and the amount of
+    tissue hardly change it. It is 0.25 if the patch has no details of a few pixels, and
+    1 for noise. It is NaN for patches that are too small and for those of one colour.
+    """
+    if min(grey.shape[1:]) <= _LAG:
+        return np.full(len(grey), np.nan)
+    near, far = _difference(grey, 1), _difference(grey, _LAG)
+    return np.divide(near, far, out=np.full_like(far, np.nan), where=far > 0)
+
+
+def _difference(grey: np.ndarray, lag: int) -> np.ndarray:
+    """Return the mean absolute difference of pixels, vertically plus horizontally."""
+    vertical = np.abs(grey[:, lag:] - grey[:, :-lag]).mean(axis=(1, 2))
+    return vertical + np.abs(grey[:, :, lag:] - grey[:, :, :-lag]).mean(axis=(1, 2))
+
+
+def glass_share(images: np.ndarray) -> np.ndarray:
+    """Return the share of bright pixels without colour. NaN unless RGB or RGBA."""
+    if images.shape[3] < 3:
+        return np.full(len(images), np.nan)
+    low, high = _extremes(images)
+    return ((high >= 180) & (high - low <= 30)).mean(axis=(1, 2))
+
+
+def ink_share(images: np.ndarray) -> np.ndarray:
+    """Return the share of pixels of green, blue or black ink. NaN unless RGB or RGBA.
+
+    Haematoxylin and eosin absorb green more than red. Green and blue ink absorb red
+    more than green. Black ink absorbs all three.
+    """
+    if images.shape[3] < 3:
+        return np.full(len(images), np.nan)
+    low, high = _extremes(images)
+    coloured = (images[..., 1] - images[..., 0] > 20) & (low < 150)
+    black = (high < 50) & (high - low < 25)
+    return (coloured | black).mean(axis=(1, 2))
+
+
+def _extremes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest of red, green and blue."""
+    # Pairs of channels: reductions over an axis of length 3 are several times slower.
+    red, green, blue = (images[..., i] for i in range(3))
+    low = np.minimum(np.minimum(red, green), blue)
+    return low, np.maximum(np.maximum(red, green), blue)

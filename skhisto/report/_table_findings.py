@@ -1,0 +1,57 @@
+"""Classes and groups that cannot be split into folds."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from skhisto.report._finding import Finding
+
+
+def table_findings(
+    y: np.ndarray | None, groups: np.ndarray | None, n_splits: int
+) -> Iterator[Finding]:
+    """Yield classes and groups that are too small, and groups of a single class."""
+    if y is not None:
+        yield from _small_classes(y, groups, n_splits)
+    if groups is None:
+        return
+    sizes = pd.Series(groups).value_counts(sort=False)
+    if len(sizes) < n_splits:
+        yield Finding(
+            "few groups",
+            value=len(sizes),
+            detail=f"{len(sizes)} groups; {n_splits} folds need at least {n_splits}",
+        )
+    for group, size in sizes[sizes < n_splits].items():
+        detail = f"{size} patches, fewer than the {n_splits} folds"
+        yield Finding("small group", group=group, value=size, detail=detail)
+    if y is not None and len(pd.unique(y)) > 1:
+        yield from _groups_of_one_class(y, groups)
+
+
+def _small_classes(
+    y: np.ndarray, groups: np.ndarray | None, n_splits: int
+) -> Iterator[Finding]:
+    what = "patches" if groups is None else "groups"
+    units = pd.Series(np.arange(len(y)) if groups is None else groups)
+    for label, n_units in units.groupby(y).nunique().items():
+        if n_units < n_splits:
+            detail = f"in {n_units} {what}; {n_splits} folds need at least {n_splits}"
+            yield Finding("small class", label=label, value=n_units, detail=detail)
+
+
+def _groups_of_one_class(y: np.ndarray, groups: np.ndarray) -> Iterator[Finding]:
+    by_group = pd.Series(y).groupby(groups)
+    for group, n_classes in by_group.nunique().items():
+        members = by_group.get_group(group)
+        if n_classes == 1 and len(members) > 1:
+            label = members.iloc[0]
+            detail = f"all {len(members)} patches have the label {label!r}"
+            yield Finding(
+                "group of one class",
+                group=group,
+                label=label,
+                value=len(members),
+                detail=detail,
+            )
