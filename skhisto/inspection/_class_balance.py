@@ -194,7 +194,8 @@ class ClassBalanceDisplay:
     ) -> "list[BarContainer]":
         """Draw a bar for each group, the first one on top, and a legend."""
         totals, left = counts.sum(axis=1), np.zeros(len(groups), int)
-        all_bars, labelled = [], []
+        all_bars: list[BarContainer] = []
+        labelled: list[tuple[Rectangle, Text]] = []
         for position, name in enumerate(names):
             numbers, colour = counts[:, position], colour_of(position)
             bars = self.ax_.barh(

@@ -372,10 +372,9 @@ class PatchGridDisplay:
         from matplotlib.patches import Patch
 
         if is_new_figure:  # the patches keep their size
-            width, height = self.figure_.get_size_inches()
-            self.figure_.set_size_inches(
-                width, height + 0.2 + _LEGEND_LINE * len(positions)
-            )
+            figure = self.figure_.figure  # never a part of a figure
+            width, height = figure.get_size_inches()
+            figure.set_size_inches(width, height + 0.2 + _LEGEND_LINE * len(positions))
         self.ax_.set_anchor("N")  # room that is left over is at the bottom
         self.ax_.legend(
             handles=[Patch(color=colour_of(i), label=names[i]) for i in positions],

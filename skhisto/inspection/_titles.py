@@ -46,7 +46,7 @@ def draw_titles(
         Whether the end of a name is missing.
     """
     texts = [
-        ax.text(*corner, _text(title), fontsize="x-small")
+        ax.text(corner[0], corner[1], _text(title), fontsize="x-small")
         for corner, title in zip(corners, titles, strict=True)
     ]
     ax.apply_aspect()
@@ -72,7 +72,7 @@ def _shortened(name: str, n_letters: int | None) -> str:
 
 def _shrink(texts: "list[Text]", room: float, smallest: float) -> None:
     """Make all texts smaller until the longest one fits, or to the smallest size."""
-    size = min((text.get_fontsize() for text in texts), default=0)
+    size = min((float(text.get_fontsize()) for text in texts), default=0.0)
     while size > smallest and size > 1:
         longest = max(text.get_window_extent().width for text in texts)
         if longest <= room:

@@ -37,8 +37,8 @@ def pixel_findings(measures: pd.DataFrame) -> Iterator[Finding]:
         ("blur", blurred, "sharpness", True),
         ("pen", ink, "ink", False),
     ):
-        values = measures[measure][is_found]
-        for row, value in values.sort_values(ascending=lowest_first).items():
+        found = measures[measure][is_found].sort_values(ascending=lowest_first)
+        for row, value in zip(found.index.to_numpy(), found, strict=True):
             yield Finding(problem, row=row, value=value)
 
 
@@ -54,7 +54,8 @@ def odd_ones(measures: pd.DataFrame) -> Iterator[Finding]:
     ):
         # value_counts keeps the order of occurrence among equal counts.
         usual = kinds.value_counts(sort=False).idxmax() if len(kinds) else None
-        for row, kind in kinds[kinds != usual].items():
+        odd = kinds[kinds != usual]
+        for row, kind in zip(odd.index.to_numpy(), odd, strict=True):
             yield Finding(problem, row=row, detail=f"{kind}; most have {usual}")
 
 

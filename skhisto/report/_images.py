@@ -96,7 +96,7 @@ def rgb_pictures(paths: list[Any], size: tuple[int, int]) -> np.ndarray:
         if image.dtype == np.uint16:
             image = (image // 257).astype(np.uint8)
         rgb = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[..., :3]
-        picture[:] = Image.fromarray(rgb).resize(size[::-1])
+        picture[:] = np.asarray(Image.fromarray(rgb).resize(size[::-1]))
     return pictures
 
 

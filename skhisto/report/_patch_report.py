@@ -117,7 +117,7 @@ def patch_report(
     and uint16 as 0 to 65,535. Other numbers are taken as 0 to 1 if the first patches do
     not exceed 1, otherwise as 0 to 255.
 
-    The report holds about 600 bytes for each patch, and the pixels of a few dozen
+    The report holds about 300 bytes for each patch, and the pixels of a few dozen
     patches at a time. Comparing all pairs would take 4 n**2 comparisons of hashes,
     which is 200 billion for 220,000 patches. Multi-index hashing [4]_ finds the same
     pairs with a small part of these comparisons.
@@ -169,7 +169,7 @@ def patch_report(
         *duplicate_findings(
             found.digests, found.coefs, is_blank(found.measures), columns
         ),
-        *([] if proba is None else label_findings(y, proba)),
+        *([] if y is None or proba is None else label_findings(y, proba)),
         *table_findings(y, groups, n_splits),
     ]
     table = _table(findings, y, groups, splits)

@@ -13,7 +13,10 @@ def summary_of(
     findings: pd.DataFrame, n_patches: int, unchecked: Mapping[str, str]
 ) -> str:
     """Return one line for each problem, what was not found and what was not checked."""
-    found = dict(list(findings.groupby("problem", sort=False)))
+    found = {
+        name: findings[findings["problem"] == name]
+        for name in findings["problem"].unique().tolist()
+    }
     width = max((len(problem) for problem in found), default=0) + 2
     lines = [f"  {problem + ':':<{width}}{_line(found[problem])}" for problem in found]
     title = f"Report of {n_patches:,} patch{'' if n_patches == 1 else 'es'}"

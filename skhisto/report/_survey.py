@@ -68,7 +68,7 @@ def _measure(
         "ink": ink_share(images),
     }
     digests = [
-        hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+        hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         for image in batch.images
     ]
     return pd.DataFrame(measures), digests, coefficients(grey)
