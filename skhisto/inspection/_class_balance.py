@@ -153,9 +153,9 @@ class ClassBalanceDisplay:
         names = _wrapped(names)
         n_lines = [name.count("\n") + 1 for name in names]
         if self.groups is None:
-            size = (7.0, 1.0 + len(names) * max(0.3, 0.17 * max(n_lines)))
+            size = (7.0, 1.2 + len(names) * max(0.35, 0.17 * max(n_lines)))
         else:
-            size = (8.5, max(1.0 + 0.32 * len(groups), 0.6 + 0.19 * sum(n_lines)))
+            size = (8.5, max(1.4 + 0.32 * len(groups), 0.6 + 0.19 * sum(n_lines)))
         self.figure_, self.ax_ = axes_to_draw_on(
             ax, f"{type(self).__name__}.plot", size
         )

@@ -56,7 +56,8 @@ def test_parts_tell_number_and_share_where_there_is_room():
 @pytest.mark.parametrize("groups", [None, np.arange(200) % 10], ids=["all", "groups"])
 @pytest.mark.parametrize("n_classes", [2, 8, 20])
 def test_long_names_do_not_overlap_or_leave_the_figure(n_classes, groups):
-    names = [f"a class with quite a long name, number {i}" for i in range(n_classes)]
+    name = "class {} of tissue whose name is so long that it takes more than two lines"
+    names = [name.format(i) for i in range(n_classes)]
     display = ClassBalanceDisplay.from_arrays(
         np.arange(200) % n_classes, groups=groups, display_labels=names
     )
