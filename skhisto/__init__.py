@@ -24,7 +24,13 @@ from skhisto.inspection import (
     occlusion_map,
 )
 from skhisto.patches._patch_array import PatchArray
-from skhisto.preprocessing import CenterCrop, PatchLoader, StainNormalizer, center_crop
+from skhisto.preprocessing import (
+    CenterCrop,
+    PatchLoader,
+    Resize,
+    StainNormalizer,
+    center_crop,
+)
 
 __all__ = [
     "D4",
@@ -40,6 +46,7 @@ __all__ = [
     "PatchGridDisplay",
     "PatchLoader",
     "ReferenceCNN",
+    "Resize",
     "StainJitter",
     "StainNormalizer",
     "TrainingCurveDisplay",

@@ -121,12 +121,19 @@ def test_lazy_patches_equal_eager_ones(folder, patches, n_jobs):
     assert "ImageFiles(4 RGB files" in repr(X)
 
 
-def test_lazy_patches_are_read_when_asked_for(folder, patches):
-    (folder / "d.png").write_bytes(b"")
+def test_lazy_patches_are_read_when_they_are_accessed(folder, patches):
     X = PatchLoader(root=folder, suffix=".png", lazy=True).transform(NAMES)
+    (folder / "d.png").write_bytes(b"")
     np.testing.assert_array_equal(np.asarray(X[:3]), patches[:3])
     with pytest.raises(ValueError, match=r"d\.png' .* the file is empty"):
         X[3]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_file_that_cannot_be_read_is_found_at_once(folder, lazy):
+    (folder / "d.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"d\.png' .* the file is empty"):
+        PatchLoader(root=folder, suffix=".png", lazy=lazy).transform(NAMES)
 
 
 def test_lazy_patches_pickle_without_their_pixels(folder, patches):
@@ -195,10 +202,16 @@ def test_an_empty_folder_misses_all_files(tmp_path):
         PatchLoader(root=tmp_path).transform(NAMES)
 
 
-def test_mixed_sizes_are_refused(folder):
-    Image.new("RGB", (8, 8)).save(folder / "c.png")
-    with pytest.raises(ValueError, match=r"c\.png' is 8x8 pixels .* 7x6 was expected"):
-        PatchLoader(root=folder, suffix=".png").transform(NAMES)
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("odd", NAMES)
+def test_mixed_sizes_are_refused(folder, odd, lazy):
+    Image.new("RGB", (8, 9)).save(folder / f"{odd}.png")
+    message = (
+        r"1 of 4 image files do not have 7x6 pixels .* the most frequent size:\n"
+        rf"  9x8, 1 file:\n    .*{odd}\.png\nAll patches"
+    )
+    with pytest.raises(ValueError, match=message):
+        PatchLoader(root=folder, suffix=".png", lazy=lazy).transform(NAMES)
 
 
 def test_a_wrong_number_of_channels_is_refused(folder):
@@ -231,6 +244,9 @@ def test_it_survives_clone_pickle_and_skops():
         "root": "folder",
         "suffix": ".tif",
         "mode": "L",
+        "convert": True,
+        "size": (8, 9),
+        "on_mismatch": "pad",
         "lazy": True,
         "n_jobs": 2,
     }
