@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks import (
     depthwise,
+    folders,
     importing,
     parallel,
     precision,
@@ -43,6 +44,7 @@ SECTIONS = {
     "refits": refits.run,
     "parallel": parallel.run,
     "reading": reading.run,
+    "folders": folders.run,
     "importing": importing.run,
 }
 RESULTS = Path(__file__).parents[1] / "docs" / "benchmarks.md"

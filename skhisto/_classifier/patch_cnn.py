@@ -421,8 +421,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If the network cannot be stored, or if values that are used as they are
-            exceed the range of scaled images.
+            If the network cannot be stored; if it has more than 10 million parameters,
+            most of them in one layer that grows with the area of the patches; or if
+            values that are used as they are exceed the range of scaled images.
         """
         is_continued = self.warm_start and hasattr(self, "weights_")
         context = self._init_callback_context(max_subtasks=self.epochs)

@@ -8,8 +8,6 @@ from skhisto.datasets._id_table import listed
 from skhisto.datasets._published_sets import KAGGLE
 from skhisto.patches._patch_array import PatchArray
 
-_CHUNK_BYTES = 2**20
-
 
 def check_sha1_ids(data: PatchArray, ids: Sequence[str], files: Sequence[str]) -> None:
     """Raise a ValueError unless each id is the SHA-1 of the pixels of its file.
@@ -36,15 +34,6 @@ def check_sha1_ids(data: PatchArray, ids: Sequence[str], files: Sequence[str]) -
             f"The pixels are not the published ones in {listed(wrong, 'file')}. The "
             "SHA-1 of the pixels differs from the id. Download these files again."
         )
-
-
-def md5_of(path: str) -> str:
-    """Return the MD5 sum of a file, in hexadecimal digits."""
-    md5 = hashlib.md5(usedforsecurity=False)
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            md5.update(chunk)
-    return md5.hexdigest()
 
 
 def _is_hex(text: str) -> bool:

@@ -276,7 +276,7 @@ def test_a_size_is_one_or_two_positive_integers(size):
 
 
 def with_groups(n=10):
-    X, array, source = make_patches(n)
+    _X, _array, source = make_patches(n)
     groups = np.array([f"slide {row % 3}" for row in range(n)])
     coords = np.stack([np.arange(n), np.arange(n) ** 2], axis=1)
     return PatchArray(source, groups=groups, coords=coords), groups, coords
