@@ -1,7 +1,7 @@
 """Tables with one row for each patch: CSV files and data frames."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from skhisto.datasets._id_table import FilePath, listed, read_text_csv
 
+_ABSENT, _AMBIGUOUS = -1, -2
 _MISSING_TEXTS = {"", "na", "nan", "none", "null", "<na>", "n/a"}
 
 
@@ -114,26 +115,23 @@ def find_files(
     the path of the file ends with it, or if it ends with the path of the file. Equal
     paths go first.
     """
-    exact, tails = _Index(), _Index()
-    for position, name in enumerate(names):
-        exact.add(name, position)
-        for tail in _tails(name):
-            tails.add(tail, position)
-    found = np.full(len(values), -1, dtype=np.int64)
-    ambiguous = []
+    found = np.full(len(values), _ABSENT, dtype=np.int64)
+    exact = _Index(enumerate(names))
     for row, value in enumerate(values):
-        value = value.replace("\\", "/").removeprefix("./")
-        candidates = exact.find(value) or tails.find(value)
-        for tail in () if candidates else _tails(value):
-            candidates = candidates or exact.find(tail)
-        if len(candidates) > 1:
-            ambiguous.append(values[row])
-        elif candidates:
-            found[row] = candidates[0]
-    if ambiguous:
+        found[row] = exact.find(value)
+    absent = np.flatnonzero(found == _ABSENT)
+    if len(absent):
+        tails = _Index(
+            (i, tail) for i, name in enumerate(names) for tail in _tails(name)
+        )
+        for row in absent:
+            found[row] = _find_with_folders(values[row], exact, tails)
+    ambiguous = np.flatnonzero(found == _AMBIGUOUS)
+    if len(ambiguous):
         raise ValueError(
-            f"'{folder}' holds more than one file for {listed(ambiguous, noun)}. Give "
-            "the suffix or the folder of these files, too."
+            f"'{folder}' holds more than one file for "
+            f"{listed([values[row] for row in ambiguous], noun)}. Give the suffix or "
+            "the folder of these files, too."
         )
     return found
 
@@ -141,16 +139,24 @@ def find_files(
 class _Index:
     """Positions of files, by their names with and without suffix."""
 
-    def __init__(self) -> None:
-        self._full: dict[str, list[int]] = {}
-        self._stems: dict[str, list[int]] = {}
+    def __init__(self, positions_and_names: Iterable[tuple[int, str]]) -> None:
+        self._full: dict[str, int] = {}
+        self._stems: dict[str, int] = {}
+        for position, name in positions_and_names:
+            stem = os.path.splitext(name)[0]
+            for index, key in ((self._full, name), (self._stems, stem)):
+                index[key] = _AMBIGUOUS if key in index else position
 
-    def add(self, name: str, position: int) -> None:
-        self._full.setdefault(name, []).append(position)
-        self._stems.setdefault(os.path.splitext(name)[0], []).append(position)
+    def find(self, name: str) -> int:
+        return self._full.get(name, self._stems.get(name, _ABSENT))
 
-    def find(self, name: str) -> list[int]:
-        return self._full.get(name) or self._stems.get(name) or []
+
+def _find_with_folders(value: str, exact: _Index, tails: _Index) -> int:
+    """Find a file whose path begins at another folder than the value."""
+    value = value.replace("\\", "/").removeprefix("./")
+    candidates = [exact.find(value), tails.find(value)]
+    candidates += [exact.find(tail) for tail in _tails(value)]
+    return next((found for found in candidates if found != _ABSENT), _ABSENT)
 
 
 def _tails(name: str) -> list[str]:

@@ -20,7 +20,7 @@ _MAX_FILES = 400_000
 _MAX_HEADS = 4_096
 _HEAD_BYTES = 2_048
 
-# The system answers while other threads compute; more threads do not help.
+# Threads wait for the disk at the same time. Without waiting, one would be enough.
 _N_THREADS = 4
 _FILES_PER_TASK = 256
 _N_NAMED = 10
