@@ -220,9 +220,69 @@ def test_a_wrong_number_of_channels_is_refused(folder):
         PatchLoader(root=folder, suffix=".png").transform(NAMES)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(
+    ("rule", "size", "expected"),
+    [
+        ("pad", None, (7, 6)),
+        ("pad", (9, 9), (9, 9)),
+        ("resize", None, (7, 6)),
+        ("resize", 3, (3, 3)),
+        ("crop", 4, (4, 4)),
+    ],
+)
+def test_files_of_another_size_follow_the_rule(
+    folder, patches, rule, size, expected, lazy
+):
+    Image.fromarray(patches[0, :5]).save(folder / "a.png")  # 5x6 among 7x6
+    loader = PatchLoader(
+        root=folder, suffix=".png", size=size, on_mismatch=rule, lazy=lazy
+    )
+    X = loader.transform(NAMES)
+    assert isinstance(X, PatchArray) == lazy
+    assert np.asarray(X).shape == X.shape == (4, *expected, 3)
+    if expected == (7, 6):
+        np.testing.assert_array_equal(np.asarray(X)[1:], patches[1:])
+    if rule == "pad" and size is None:
+        np.testing.assert_array_equal(X[0][1:6], patches[0, :5])
+        assert (X[0][[0, 6]] == 255).all()
+    if rule == "crop":
+        np.testing.assert_array_equal(X[0], patches[0, 0:4, 1:5])
+        np.testing.assert_array_equal(X[1], patches[1, 1:5, 1:5])
+
+
+@pytest.mark.parametrize("n_files", [1, 2])
+def test_a_size_is_required_of_every_file(folder, n_files):
+    loader = PatchLoader(root=folder, suffix=".png", size=(7, 5))
+    with pytest.raises(ValueError, match=rf"{n_files} of {n_files} .* 7x5 pixels"):
+        loader.transform(NAMES[:n_files])
+
+
+def test_lazy_and_eager_patches_are_equal_for_every_option(folder, patches):
+    Image.fromarray(patches[0, :5, :, 0]).save(folder / "a.png")  # grey, 5x6
+    for rule in ("pad", "resize"):
+        loader = PatchLoader(
+            root=folder, suffix=".png", on_mismatch=rule, convert=True, n_jobs=2
+        )
+        eager = loader.transform(NAMES)
+        lazy = loader.set_params(lazy=True).transform(NAMES)
+        np.testing.assert_array_equal(np.asarray(lazy), eager)
+        np.testing.assert_array_equal(lazy[0], eager[0])
+        assert (eager[0] == eager[0][..., :1]).all()
+
+
 @pytest.mark.parametrize(
     "params",
-    [{"root": 3}, {"suffix": None}, {"mode": "HSV"}, {"lazy": "yes"}, {"n_jobs": 1.5}],
+    [
+        {"root": 3},
+        {"suffix": None},
+        {"mode": "HSV"},
+        {"lazy": "yes"},
+        {"n_jobs": 1.5},
+        {"size": 0},
+        {"on_mismatch": "stretch"},
+        {"convert": 2},
+    ],
 )
 @pytest.mark.parametrize("method", ["fit", "transform"])
 def test_wrong_parameters_are_refused_in_fit_and_transform(params, method):
