@@ -153,7 +153,7 @@ class _Index:
 
 def _find_with_folders(value: str, exact: _Index, tails: _Index) -> int:
     """Find a file whose path begins at another folder than the value."""
-    value = value.replace("\\", "/").removeprefix("./")
+    value = value.replace("\\", "/")
     candidates = [exact.find(value), tails.find(value)]
     candidates += [exact.find(tail) for tail in _tails(value)]
     return next((found for found in candidates if found != _ABSENT), _ABSENT)

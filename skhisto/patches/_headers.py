@@ -140,8 +140,7 @@ def _end_of_tiff_tags(head: bytes) -> int:
     try:
         (start,) = struct.unpack_from(f"{order}I", head, 4)
         (n_tags,) = struct.unpack_from(f"{order}H", head, start)
-        end = start + 2 + 12 * n_tags + 4
-        (next_image,) = struct.unpack_from(f"{order}I", head, end - 4)
+        end = start + 2 + 12 * n_tags + 4  # with the position of the next image
         ends = [end]
         tags = struct.iter_unpack(f"{order}HHII", head[start + 2 : end - 4])
         for _, kind, count, offset in tags:
@@ -150,7 +149,7 @@ def _end_of_tiff_tags(head: bytes) -> int:
                 ends.append(offset + n_value_bytes)
     except (struct.error, IndexError):
         return 0
-    return 0 if next_image else max(ends)
+    return max(ends)
 
 
 def _start_of_png_pixels(head: bytes) -> int:

@@ -203,6 +203,15 @@ def test_pixels_that_differ_from_the_archive_are_found(archives, pixels):
         load_pcam(archives, subset="valid", verify=True)
 
 
+def test_a_file_that_is_longer_than_the_content_of_the_archive_is_found(archives):
+    with open(archives / f"{STEM}_y.h5", "ab") as file:
+        file.write(b"more")
+    with pytest.raises(
+        ValueError, match=rf"{STEM}_y\.h5' does not have the content of"
+    ):
+        load_pcam(archives, subset="valid", verify=True)
+
+
 def test_damaged_pixels_are_found_without_an_archive(folder, pixels):
     path = folder / f"{STEM}_x.h5"
     with h5py.File(path, "w") as file:

@@ -155,6 +155,15 @@ def test_damaged_heads_have_metadata_or_not_but_raise_nothing(data, signature):
     assert key is None or (signature + data).startswith(key[0])
 
 
+def test_values_of_tags_belong_to_the_metadata():
+    keys = set()
+    for text in ("a" * 20, "b" * 20):
+        file = BytesIO()
+        Image.new("RGB", (5, 6)).save(file, "tiff", description=text)
+        keys.add(_headers._metadata(file.getvalue(), 7))
+    assert len(keys) == 2
+
+
 def test_tags_behind_the_pixels_are_not_shared():
     head = b"II*\x00" + struct.pack("<I", 10_000) + bytes(2_000)
     assert _headers._metadata(head, 20_000) is None
