@@ -23,6 +23,7 @@ from skhisto.datasets._layouts import (
     as_ids,
     check_folders_are_explained,
     names_of_folders,
+    refuse_two_meanings,
 )
 
 _FOLDER = "folder"
@@ -183,6 +184,8 @@ def _layout_without_table(
     files: Files, columns: dict[str, str | None], parts: set[str]
 ) -> str:
     of_folders = [name for name, value in columns.items() if value == _FOLDER]
+    if len(of_folders) == 2:
+        refuse_two_meanings(files)
     if of_folders == ["label"]:
         return "one folder per class"
     if of_folders == ["group"]:

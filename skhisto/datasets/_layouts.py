@@ -107,6 +107,14 @@ def names_of_folders(files: Files, parameter: str) -> list[str]:
     return [os.path.dirname(name) for name in files.names]
 
 
+def refuse_two_meanings(files: Files) -> None:
+    """Raise the ValueError on folders that are classes and groups at once."""
+    raise ValueError(
+        "label='folder' and group='folder' do not say which level of folders is the "
+        f"class. Use one of these calls:\n{_calls_for_levels(files)}"
+    )
+
+
 def check_folders_are_explained(files: Files) -> None:
     """Raise a ValueError if files are in subfolders, which may mean different things.
 

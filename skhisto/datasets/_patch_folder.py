@@ -217,8 +217,8 @@ def load_patch_folder(
     `DESCR` compares size and number of the patches with those published if the names of
     the files or classes are those of a data set above.
 
-    Loading reads the header of each file once, which takes about 0.1 ms. See
-    :class:`PatchLoader`.
+    Loading reads the header of each file, which takes about 0.1 ms. Headers are
+    remembered, see :class:`PatchLoader`.
 
     References
     ----------

@@ -189,7 +189,9 @@ def test_the_name_alone_finds_a_file_or_is_ambiguous(names):
 def test_names_that_several_files_have_are_counted():
     names = ["a/1.png", "b/1.png", "b/2.png", "b/2.tif"]
     for value in ("1", "1.png", "b/2", "2", "/data/b/2"):
-        with pytest.raises(ValueError, match="than one file for 1 id: .*suffix or the"):
+        with pytest.raises(
+            ValueError, match=r"than one file for 1 id: .*suffix or the"
+        ):
             find_files([value], names, "id", "folder")
     found = find_files(["a/1", "b/1", "2.png", "b/2.tif"], names, "id", "folder")
     assert found.tolist() == [0, 1, 2, 3]

@@ -124,8 +124,9 @@ def test_one_level_of_folders_is_never_guessed_but_both_calls_are_shown(tmp_path
 
 def test_two_levels_of_folders_show_a_call_for_each_meaning(tmp_path):
     write(tmp_path, "a/s1/1.png", "b/s2/1.png")
-    for parameters in ({}, {"label": "folder"}, {"group": "folder"}):
-        with pytest.raises(ValueError, match="what the folders stand for") as error:
+    both = {"label": "folder", "group": "folder"}
+    for parameters in ({}, {"label": "folder"}, {"group": "folder"}, both):
+        with pytest.raises(ValueError, match=r"with one of|Use one of") as error:
             load_patch_folder(tmp_path, **parameters)
         calls = [run_call(text) for text in calls_in(str(error.value))[:4]]
         assert [None if c.target is None else c.target[0] for c in calls] == [
@@ -140,6 +141,12 @@ def test_two_levels_of_folders_show_a_call_for_each_meaning(tmp_path):
             None,
             "s1",
         ]
+
+
+def test_one_folder_is_not_class_and_group_at_once(tmp_path):
+    write(tmp_path, "a/1.png", "b/1.png")
+    with pytest.raises(ValueError, match="do not say which level of folders is the cl"):
+        load_patch_folder(tmp_path, label="folder", group="folder")
 
 
 @pytest.mark.parametrize("parameters", [{}, {"label": "folder"}])
