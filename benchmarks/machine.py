@@ -50,13 +50,20 @@ def describe_machine() -> str:
     names = [f"{name} {_version(name)}" for name in PACKAGES]
     lines = [
         f"Date: {time.strftime('%Y-%m-%d')}{commit()}",
-        f"Machine: {_cpu()}, {n_cores()} cores, {total_gigabytes():.0f} GB of memory; "
-        f"instructions: {_flags()}",
+        f"Machine: {machine()}",
         f"System: {_system()}, Python {platform.python_version()}",
         f"Versions: {', '.join(names)}",
         f"Environment: {_environment()}",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def machine() -> str:
+    """Return the processor, its cores and instructions, and the memory."""
+    return (
+        f"{_cpu()}, {n_cores()} cores, {total_gigabytes():.0f} GB of memory; "
+        f"instructions: {_flags()}"
+    )
 
 
 def _version(package: str) -> str:

@@ -69,9 +69,9 @@ print(f"{known.sum()} patches of {third} slides to learn from, {new.sum()} to pr
 # Before and after
 # ----------------
 # One patch of several slides, from the bluest to the reddest. The normalisers are
-# fitted on the training slides: their typical stain is what all patches get. Each patch
-# is measured by itself, so that what it shows matters too. Where nuclei are few,
-# Reinhard's method gives their purple to the fibres.
+# fitted on the training slides. All patches are given the typical stain of these.
+# Each patch is measured separately, so that its content matters too. Where nuclei are
+# few, Reinhard's method gives their purple to the fibres.
 
 normalizers = {
     "Reinhard": StainNormalizer(method="reinhard").fit(X[known]),
@@ -155,11 +155,10 @@ print(table.round(3).to_string())
 # but 0.5 is no longer the place to cut, and accuracy suffers. Each remedy mends most of
 # that. Which is best, one network each cannot tell.
 #
-# Nor can synthetic patches: stains mix in them by the law that Macenko's method
-# assumes, and slides differ in nothing else. On real patches normalisation may even
-# harm; Macenko's method, for one, dyes the glass of patches that hold little tissue. So
-# look at your own patches, and compare scores on slides of another laboratory. Stain
-# jitter is on by default, and costs no time in prediction.
+# Synthetic patches cannot tell either. Stains mix in them by the law that Macenko's
+# method assumes, and slides differ in nothing else. On real patches, normalisation may
+# even decrease the scores. Inspect your own patches, and compare scores on slides of
+# another laboratory. Stain jitter is on by default, and costs no time in prediction.
 
 figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
 for score, colour in {"accuracy": "#0072B2", "AUC": "#D55E00"}.items():

@@ -10,11 +10,13 @@ from skhisto.architectures import (
 )
 from skhisto.augmentation import D4, BrightnessJitter, StainJitter
 from skhisto.datasets import (
+    load_features,
     load_patch_folder,
     load_pcam,
     make_patches,
     write_submission,
 )
+from skhisto.embedding import PatchEmbedder
 from skhisto.inspection import (
     CAMDisplay,
     ClassBalanceDisplay,
@@ -43,6 +45,7 @@ __all__ = [
     "KerasApplication",
     "PatchArray",
     "PatchCNNClassifier",
+    "PatchEmbedder",
     "PatchGridDisplay",
     "PatchLoader",
     "ReferenceCNN",
@@ -52,6 +55,7 @@ __all__ = [
     "TrainingCurveDisplay",
     "center_crop",
     "class_activation_map",
+    "load_features",
     "load_patch_folder",
     "load_pcam",
     "make_patches",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -94,3 +95,27 @@ def test_folders_are_left_out_of_messages(module):
     shortened = module("worker").without_folders(text)
     assert "somebody" not in shortened
     assert shortened.endswith("file.onnx' at 3.5 patches/s")
+
+
+def test_speckle_is_the_share_of_smooth_neighbours_that_are_torn_apart(module):
+    stains = module("stains")
+    before = np.full((3, 3, 3), 100, np.uint8)
+    before[0, 0] = 109  # still smooth
+    after = before.copy()
+    after[1, 1] = 150  # torn from four neighbours, of 12 pairs
+    assert stains.speckle(before, after) == 4 / 12
+    before[1, 1] = 110  # not smooth
+    assert stains.speckle(before, after) == 0
+
+
+def test_stains_of_real_patches_are_measured(real_data):
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.stains", "--quick"],
+        cwd=ROOT,
+        env={**os.environ, "SKHISTO_DATA": str(real_data)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| reinhard |") == done.stdout.count("| macenko  |") == 3

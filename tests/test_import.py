@@ -26,13 +26,16 @@ def run(code, **environment):
         "from skhisto import PatchCNNClassifier; PatchCNNClassifier().get_params()",
         "from skhisto import PatchCNNClassifier; import sklearn; "
         "sklearn.clone(PatchCNNClassifier())",
+        "from skhisto import PatchEmbedder; repr(PatchEmbedder()._repr_html_())",
+        "from skhisto import PatchEmbedder; import sklearn; "
+        "sklearn.clone(PatchEmbedder())",
         "from skhisto import make_patches; make_patches(2, size=12)",
     ],
 )
 def test_nothing_imports_tensorflow_before_it_is_needed(code):
     result = run(
         f"{code}\nimport sys\n"
-        "print([m for m in ('tensorflow', 'keras', 'scikeras', 'matplotlib') "
+        "print([m for m in ('tensorflow', 'keras', 'scikeras', 'matplotlib', 'onnxruntime', 'h5py') "
         "if m in sys.modules])"
     )
     assert result.returncode == 0, result.stderr

@@ -1,12 +1,13 @@
 """What repeated fits leave behind."""
 
 import gc
+import tracemalloc
 
 import numpy as np
 from sklearn.base import clone
 from tensorflow.python.framework.func_graph import FuncGraph
 
-from skhisto import PatchArray
+from skhisto import PatchArray, PatchEmbedder
 
 
 def live_graphs():
@@ -57,3 +58,34 @@ def test_patches_read_lazily_give_the_same_weights_as_those_in_memory(tiny_cnn):
     ):
         np.testing.assert_array_equal(weight, other)
     np.testing.assert_array_equal(lazy.predict_proba(X), in_memory.predict_proba(X))
+
+
+def test_embedding_holds_a_few_patches_at_a_time():
+    source = LargePatches(6_000)
+    tracemalloc.start()
+    features = PatchEmbedder(top_left).fit_transform(PatchArray(source))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # All patches have 110 MB.
+    assert peak < 55e6
+    np.testing.assert_array_equal(features[:, 0], np.arange(6_000) % 251)
+    assert sum(source.asked) == 6_000 + 1  # the function is tried on one patch
+
+
+def top_left(patches):
+    return patches[:, 0, 0]
+
+
+class LargePatches(CountingSource):
+    """Patches of 96x96 pixels."""
+
+    def __init__(self, n):
+        super().__init__(n)
+        self.shape = (n, 96, 96, 2)
+
+    def read(self, rows, window):
+        self.asked.append(len(rows))
+        colours = (rows % 251).astype(np.uint8)
+        return np.broadcast_to(
+            colours[:, None, None, None], (len(rows), 96, 96, 2)
+        ).copy()

@@ -3,13 +3,15 @@
 Run from the root of the repository, with SKHISTO_DATA set::
 
     python -m benchmarks.accuracy                  # fits what is missing
-    python -m benchmarks.accuracy --only compact   # fits these recipes only
-    python -m benchmarks.accuracy --only --write   # fits none, writes docs/accuracy.md
+    python -m benchmarks.accuracy --only compact   # fits only these recipes
+    python -m benchmarks.accuracy --only --write   # fits nothing, writes scores, page
 
-Every fit is added to benchmarks/accuracy/fits.jsonl.gz as soon as it is done, a line of
-JSON each: a run that was interrupted goes on where it was, and fits of a recipe whose
-parameters have changed since do not count. All of it takes hours. On two cores, two
-processes with a thread each are faster than one with two threads.
+Each fit adds its probabilities to a local file, a line of JSON, so that an interrupted
+run continues. `--write` computes scores from the probabilities, puts them into
+benchmarks/accuracy/scores.json, and writes docs/accuracy.md from that file. Scores stay
+as they are if probabilities for them are missing. Fits and scores of a recipe whose
+parameters have changed do not count. All fits take hours. On two cores, two processes
+with a thread each are faster than one process with two threads.
 """
 
 import argparse
@@ -25,13 +27,17 @@ from sklearn.pipeline import Pipeline
 from benchmarks.accuracy.fits import all_fits
 from benchmarks.accuracy.pages import render
 from benchmarks.accuracy.patches import Patches, load_patches
-from benchmarks.accuracy.recipes import RECIPES, settings_of
+from benchmarks.accuracy.recipes import RECIPES, settings_of, ways
 from benchmarks.accuracy.records import Fit, Record, append, read
-from benchmarks.machine import commit, n_cores
+from benchmarks.accuracy.results import as_json, read_results, update
+from benchmarks.machine import commit, machine, n_cores
 from benchmarks.page import write
-from skhisto import PatchCNNClassifier
+from skhisto import PatchEmbedder
 
-FITS = Path(__file__).parent / "fits.jsonl.gz"
+HERE = Path(__file__).parent
+PROBABILITIES = HERE / "probabilities.jsonl.gz"
+SCORES = HERE / "scores.json"
+FEATURES = HERE / "features"
 PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 
 
@@ -61,9 +67,11 @@ def main() -> None:
         records[record.fit] = record
         line = f"{number}/{len(missing)}: {record.fit}, {record.minutes:.1f} minutes"
         print(line, file=sys.stderr, flush=True)
-    text = render(records, patches)
+    results = update(read_results(SCORES), records, patches)
+    text = render(results)
     print(text)
     if arguments.write:
+        write(SCORES, as_json(results))
         write(PAGE, text)
 
 
@@ -75,16 +83,26 @@ def run(fit: Fit, patches: Patches, n_processes: int) -> Record:
         rng = np.random.default_rng(fit.seed)
         rows = np.sort(rng.permutation(rows)[: fit.n_train])
     estimator = RECIPES[fit.recipe].make(fit.seed)
+    if fit.n_train is not None and isinstance(estimator[0], PatchEmbedder):
+        # The page does not show how long these fits take.
+        estimator[0].set_params(memory=FEATURES)
     start = time.perf_counter()
     estimator.fit(patches.X[rows], patches.y[rows])
     minutes = (time.perf_counter() - start) / 60
     proba = {"plain": _proba(estimator, patches.X[held_out])}
-    if isinstance(estimator[-1], PatchCNNClassifier):
+    if "tta" in ways(fit.recipe):
         estimator[-1].set_params(tta="d4")
         proba["tta"] = _proba(estimator, patches.X[held_out])
-    settings = settings_of(fit.recipe, fit.seed)
-    made_by = commit().removeprefix(", ")
-    return Record(fit, settings, made_by, minutes, n_processes, proba)
+    return Record(
+        fit,
+        settings=settings_of(fit.recipe, fit.seed),
+        commit=commit().removeprefix(", "),
+        date=time.strftime("%Y-%m-%d"),
+        machine=machine(),
+        n_processes=n_processes,
+        minutes=minutes,
+        proba=proba,
+    )
 
 
 def _proba(estimator: Pipeline, X: np.ndarray) -> list[float]:
@@ -97,7 +115,10 @@ def _parse() -> argparse.Namespace:
         description="Compare recipes on slides that they were not trained on.",
     )
     parser.add_argument(
-        "--file", type=Path, default=FITS, help=f"the fits; default: {FITS.name}"
+        "--file",
+        type=Path,
+        default=PROBABILITIES,
+        help=f"the probabilities; default: {PROBABILITIES.name}",
     )
     parser.add_argument(
         "--only", nargs="*", metavar="RECIPE", choices=RECIPES, help="fit only these"
@@ -105,7 +126,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--jobs", type=int, default=n_cores(), help="processes; default: one a core"
     )
-    parser.add_argument("--write", action="store_true", help=f"write docs/{PAGE.name}")
+    parser.add_argument("--write", action="store_true", help="write scores and page")
     arguments = parser.parse_args()
     if not os.environ.get("SKHISTO_DATA"):
         parser.error("set SKHISTO_DATA to the folder of real patches.")

@@ -1,13 +1,13 @@
-"""Which fits the tables are made of."""
+"""Which fits the scores are made of."""
 
 from collections.abc import Iterator
 from itertools import combinations
 
-from benchmarks.accuracy.recipes import LEARNING_CURVE, RECIPES, RECOMMENDED
+from benchmarks.accuracy.recipes import LEARNING_CURVES, RECIPES, RECOMMENDED
 from benchmarks.accuracy.records import Fit
 
 FOLDS = (0, 1, 2, 3)
-SIZES = (300, 600, 1200)
+SIZES = (100, 300, 600, 1200)
 
 
 def all_fits() -> list[Fit]:
@@ -33,5 +33,5 @@ def _inner_fits() -> Iterator[Fit]:
 
 
 def _smaller_fits() -> Iterator[Fit]:
-    for name in LEARNING_CURVE:
+    for name in LEARNING_CURVES:
         yield from (Fit(name, 0, (fold,), size) for size in SIZES for fold in FOLDS)

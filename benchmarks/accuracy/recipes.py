@@ -1,6 +1,7 @@
 """The recipes that are compared."""
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 from sklearn import config_context
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -17,6 +19,7 @@ from benchmarks.accuracy.notebook import NotebookClassifier
 from skhisto import (
     EfficientNetLite,
     PatchCNNClassifier,
+    PatchEmbedder,
     StainJitter,
     StainNormalizer,
 )
@@ -73,7 +76,7 @@ ONE_CYCLE = {
     "learning_rate_schedule": "one_cycle",
 }
 
-FINE_TUNED = {
+FINE_TUNING = {
     "optimizer": "adamw",
     "learning_rate": 1e-3,
     "learning_rate_schedule": "one_cycle",
@@ -92,17 +95,27 @@ def _fine_tuned(
     **parameters: Any,
 ) -> Pipeline:
     architecture = EfficientNetLite(variant=variant, input_size=input_size)
-    parameters = FINE_TUNED | {"epochs": epochs} | parameters
+    parameters = FINE_TUNING | {"epochs": epochs} | parameters
     return _network(seed, architecture=architecture, **parameters)
 
 
-FINE_TUNING = "fine-tuned: EfficientNet-Lite0 at 144 pixels, 6 epochs, D4, stain jitter"
-RECOMMENDED = "recommended: compact, 80 epochs, one cycle, D4, stain jitter"
-BASELINES = ["colours, logistic regression", "colours, gradient boosting"]
-LEARNING_CURVE = [*BASELINES, RECOMMENDED, FINE_TUNING]
+def _frozen_linear(seed: int, **parameters: Any) -> Pipeline:
+    head = LogisticRegression(C=0.01, max_iter=5000)
+    return make_pipeline(PatchEmbedder(**parameters), StandardScaler(), head)
 
-# From the notebook to the recommended recipe, step by step.
-RECIPES = {
+
+def _frozen_neighbours(seed: int, **parameters: Any) -> Pipeline:
+    head = KNeighborsClassifier(n_neighbors=20)
+    return make_pipeline(PatchEmbedder(**parameters), StandardScaler(), head)
+
+
+BASELINES = ["colours, logistic regression", "colours, gradient boosting"]
+RECOMMENDED = "recommended: compact, 80 epochs, one cycle, D4, stain jitter"
+FROZEN = "frozen, 96 pixels, D4 views, logistic regression"
+FINE_TUNED = "fine-tuned: EfficientNet-Lite0 at 144 pixels, 6 epochs, D4, stain jitter"
+
+# From colours and a notebook to the recommended recipe, step by step.
+STEPS = {
     BASELINES[0]: Recipe(_logistic_regression),
     BASELINES[1]: Recipe(_gradient_boosting),
     "notebook: reference, stock Keras, 3 epochs": Recipe(_notebook),
@@ -125,6 +138,15 @@ RECIPES = {
         partial(_normalised, **ONE_CYCLE)
     ),
     RECOMMENDED: Recipe(partial(_network, **ONE_CYCLE | {"epochs": 80}), n_seeds=3),
+}
+
+PRETRAINED = {
+    "frozen, 96 pixels, nearest neighbours": Recipe(_frozen_neighbours),
+    "frozen, 96 pixels, logistic regression": Recipe(_frozen_linear),
+    "frozen, 192 pixels, logistic regression": Recipe(
+        partial(_frozen_linear, size=192)
+    ),
+    FROZEN: Recipe(partial(_frozen_linear, views="d4")),
     "fine-tuned, 96 pixels, 5 epochs": Recipe(partial(_fine_tuned, epochs=5)),
     "fine-tuned, 96 pixels, 10 epochs": Recipe(partial(_fine_tuned, epochs=10)),
     "fine-tuned, 96 pixels, 20 epochs": Recipe(partial(_fine_tuned, epochs=20)),
@@ -137,7 +159,7 @@ RECIPES = {
     "fine-tuned, 144 pixels, 3 epochs": Recipe(
         partial(_fine_tuned, input_size=144, epochs=3)
     ),
-    FINE_TUNING: Recipe(partial(_fine_tuned, input_size=144, epochs=6), n_seeds=3),
+    FINE_TUNED: Recipe(partial(_fine_tuned, input_size=144, epochs=6), n_seeds=3),
     "fine-tuned, 192 pixels, 3 epochs": Recipe(
         partial(_fine_tuned, input_size=192, epochs=3)
     ),
@@ -149,13 +171,28 @@ RECIPES = {
     ),
 }
 
+RECIPES = STEPS | PRETRAINED
+LEARNING_CURVES = [
+    *BASELINES,
+    RECOMMENDED,
+    *(name for name in PRETRAINED if name.startswith("frozen")),
+    FINE_TUNED,
+]
+
+
+def ways(name: str) -> list[str]:
+    """Return how a recipe predicts, the best way last."""
+    is_network = isinstance(RECIPES[name].make(0)[-1], PatchCNNClassifier)
+    return ["plain", "tta"] if is_network else ["plain"]
+
 
 def settings_of(name: str, seed: int) -> str:
     """Describe all parameters of a recipe. Fits with other settings do not count."""
     pipeline = RECIPES[name].make(seed)
-    parts: list[Any] = [pipeline, StainJitter()]
-    if isinstance(pipeline[-1], PatchCNNClassifier):
-        parts.append(as_builder(pipeline[-1].architecture))
     with config_context(print_changed_only=False):  # defaults may change too
-        described = ", ".join(map(repr, parts))
-    return re.sub(r" at 0x[0-9a-f]+", "", described)  # addresses of functions
+        described = [pipeline.__repr__(N_CHAR_MAX=sys.maxsize)]
+        if isinstance(pipeline[-1], PatchCNNClassifier):
+            parts = (StainJitter(), as_builder(pipeline[-1].architecture))
+            described += map(repr, parts)
+    # Without addresses of functions.
+    return re.sub(r" at 0x[0-9a-f]+", "", " ".join(" ".join(described).split()))

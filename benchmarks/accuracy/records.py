@@ -1,4 +1,7 @@
-"""What was measured, a line of JSON for each fit: a run may be interrupted."""
+"""Probabilities that fits gave, a line of JSON for each fit.
+
+The file is not a part of the repository. It lets a run that was interrupted go on.
+"""
 
 import gzip
 import json
@@ -38,10 +41,13 @@ class Record:
         The recipe as it was, see `recipes.settings_of`.
     commit : str
         Of the code that was run.
-    minutes : float
-        Time to train.
+    date : str
+        Year, month and day.
+    machine : str
     n_processes : int
         How many fits at a time shared the cores of the machine.
+    minutes : float
+        Time to train.
     proba : dict of str to list of float
         Probabilities of the patches of the held-out folds, in the order of the data:
         "plain", and for networks "tta", averaged over the eight views of the square.
@@ -50,8 +56,10 @@ class Record:
     fit: Fit
     settings: str
     commit: str
-    minutes: float
+    date: str
+    machine: str
     n_processes: int
+    minutes: float
     proba: dict[str, list[float]]
 
 

@@ -1,4 +1,6 @@
-"""Scores of predictions, by fold."""
+"""Scores of probabilities."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score, roc_curve
@@ -6,12 +8,38 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score, roc_curve
 N_BINS = 15
 
 
-def fold_scores(target: np.ndarray, proba: np.ndarray) -> dict[str, float]:
-    """Return the scores that need no other fold."""
+def score(targets: Sequence[np.ndarray], probas: Sequence[np.ndarray]) -> dict:
+    """Return the scores of the probabilities of all folds.
+
+    Parameters
+    ----------
+    targets : sequence of ndarray of shape (n_of_fold,)
+        Labels of the patches of each fold, 0 and 1.
+    probas : sequence of ndarray of shape (n_of_fold,)
+        Their probabilities.
+
+    Returns
+    -------
+    scores : dict of str to float
+        The calibration error is that of all patches. The other scores are means over
+        the folds.
+    """
+    folds = list(zip(targets, probas, strict=True))
+    aucs = [roc_auc_score(target, proba) for target, proba in folds]
+    tuned = []
+    for number, (target, proba) in enumerate(folds):
+        others = folds[:number] + folds[number + 1 :]
+        threshold = best_threshold(*map(np.concatenate, zip(*others, strict=True)))
+        tuned.append(np.mean((proba >= threshold) == target))
     return {
-        "AUC": roc_auc_score(target, proba),
-        "accuracy": accuracy_score(target, proba > 0.5),
-        "log loss": log_loss(target, proba),
+        "AUC": np.mean(aucs),
+        **{f"fold {number}": auc for number, auc in enumerate(aucs)},
+        "accuracy at 0.5": np.mean([accuracy_score(t, p > 0.5) for t, p in folds]),
+        "at a tuned threshold": np.mean(tuned),
+        "log loss": np.mean([log_loss(target, proba) for target, proba in folds]),
+        "calibration error": calibration_error(
+            np.concatenate(targets), np.concatenate(probas)
+        ),
     }
 
 

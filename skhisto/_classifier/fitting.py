@@ -1,5 +1,6 @@
 """From a classifier and its checked data to the attributes of a fit."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
@@ -117,12 +118,20 @@ def _initial_network(
     from skhisto._keras.precision import resolve
 
     n_outputs = 1 if len(data.classes) == 2 else len(data.classes)
-    return initial_network(
+    initial = initial_network(
         as_builder(classifier.architecture),
         Ends(data.patch_shape, n_outputs, data.pixel_dtype),
         resolve(classifier.precision),
         seed,
     )
+    if classifier.precision not in ("auto", initial.spec.precision):
+        warnings.warn(
+            f"precision={classifier.precision!r} has no effect, because all layers of "
+            "the network compute in float32. This is the case if a network was loaded, "
+            "or if architecture calls clear_session() or sets the dtype of its layers.",
+            stacklevel=2,
+        )
+    return initial
 
 
 def _plan(

@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhisto._classifier.fitted_summary import FittedSummary
 from skhisto._classifier.fitting import fit_network, fitted_spec
-from skhisto._data.checks import PatchShape, check_fitted_patches
+from skhisto._data.checks import check_fitted_patches
 from skhisto._data.samples import with_both_classes
 from skhisto._data.training_data import check_fit_data, check_partial_fit_data
-from skhisto.architectures._names import Builder
+from skhisto._types import Builder, PatchShape
 from skhisto.augmentation._augment import AugmentParameter
 from skhisto.patches._patch_array import PatchArray
 from skhisto.patches._views import SYMMETRIES, check_square
@@ -58,8 +58,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     architecture : str, Architecture or callable, default="reference"
         The network, in one of three forms:
 
-        - a name: "reference" for `ReferenceCNN`, or "compact" for `CompactCNN`, which
-          has a sixth of the parameters;
+        - a name: "reference" for `ReferenceCNN`, "compact" for `CompactCNN`, which has
+          a sixth of the parameters, or "efficientnet_lite0", "efficientnet_lite1" or
+          "efficientnet_lite2" for `EfficientNetLite` with ImageNet weights;
         - an object with parameters, such as ``ReferenceCNN(filters=(16, 32))``.
           `GridSearchCV` searches its parameters as ``architecture__filters``;
         - a function ``architecture(patch_shape, n_outputs)`` that returns a new,
@@ -209,6 +210,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     --------
     ReferenceCNN : The default architecture.
     CompactCNN : A smaller architecture.
+    EfficientNetLite : A network with ImageNet weights.
+    KerasApplication : Other pretrained networks.
     PatchLoader : Load patches from image files.
     CenterCrop : Crop patches to their centre.
 
@@ -229,6 +232,12 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     consist of Keras' own layers. With `Lambda` layers, functions or user-defined
     layers, `fit` warns and stores a hash of the network instead. Predictions then call
     `architecture` again, and raise an error if it builds another network.
+
+    *Frozen layers.* Layers of a network that have ``trainable = False`` keep their
+    weights, and frozen batch normalisation keeps its statistics. A function that builds
+    a network around a pretrained one must set ``backbone.trainable = False`` for that.
+    The argument `training` of ``backbone(x, training=False)`` has no effect: Keras
+    replaces it in training. It has an effect only inside of a method ``call``.
 
     *Forked processes.* After TensorFlow has been used, processes that are started by
     "fork" cannot fit or predict, and raise an error. Use joblib's default backend

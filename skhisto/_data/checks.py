@@ -16,6 +16,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skhisto._types import PatchShape
 from skhisto.patches._definition import (
     SINGLE_PATCH_HINT,
     Patches,
@@ -23,9 +24,6 @@ from skhisto.patches._definition import (
     stack_images,
     with_channel_axis,
 )
-
-PatchShape = tuple[int, int, int]
-
 
 _KINDS = {
     "uint8": "pixels of 8 bits",
@@ -90,8 +88,9 @@ def check_patches(
     if pixel_dtype is not None and pixel_dtype_of(patches) != pixel_dtype:
         raise ValueError(
             f"X holds {_KINDS[pixel_dtype_of(patches)]} (dtype {patches.dtype}), but "
-            f"the classifier was fitted on {_KINDS[pixel_dtype]}. Pass the same kind "
-            "as in fit: converting the dtype alone changes what the numbers mean."
+            f"this {type(estimator).__name__} was fitted on {_KINDS[pixel_dtype]}. "
+            "Pass the same kind as in fit: converting the dtype alone changes what the "
+            "numbers mean."
         )
     return patches
 

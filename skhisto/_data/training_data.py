@@ -10,7 +10,6 @@ from sklearn.utils.multiclass import unique_labels
 
 from skhisto._data.checks import (
     Patches,
-    PatchShape,
     check_patch_shape,
     check_patches,
     pixel_dtype_of,
@@ -18,6 +17,7 @@ from skhisto._data.checks import (
 )
 from skhisto._data.samples import Samples
 from skhisto._data.validation_split import validation_split
+from skhisto._types import PatchShape
 from skhisto.patches._patch_array import PatchArray
 from skhisto.patches._views import check_square
 
@@ -164,14 +164,18 @@ def _check_patches_of(
     it is a copy, because a failed fit must not change the classifier.
     """
     features = classifier if is_continued else copy(classifier)
+    patch_shape = check_patch_shape(classifier.patch_shape)
+    if is_continued:
+        if patch_shape not in (None, classifier.patch_shape_):
+            raise ValueError(
+                f"patch_shape={patch_shape} differs from the patches of the previous "
+                f"fit, {classifier.patch_shape_}, from which this fit continues."
+            )
+        patch_shape = classifier.patch_shape_
     patches = check_patches(
         features,
         X,
-        patch_shape=(
-            classifier.patch_shape_
-            if is_continued
-            else check_patch_shape(classifier.patch_shape)
-        ),
+        patch_shape=patch_shape,
         pixel_dtype=classifier.pixel_dtype_ if is_continued else None,
         reset=not is_continued,
     )

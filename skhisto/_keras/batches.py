@@ -1,18 +1,16 @@
 """Patches to batches."""
 
 import warnings
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Sequence
 from contextlib import closing
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
-from skhisto._data.checks import Patches
+from skhisto._data.decoding import as_pixels, prefetch, range_of
 from skhisto._data.samples import Samples
+from skhisto._types import AugmentFunction, ValueRange
 
-_N_AHEAD = 2
 # Images scaled to [0, 1] or [-1, 1], or standardised, do not exceed this. Pixels from
 # 0 to 255 do, wherever there is anything but black.
 _MAX_SCALED = 16
@@ -21,11 +19,6 @@ _SAMPLE_SIZE = 1024
 _SAMPLE_BATCH_SIZE = 64
 # Tags of random streams: larger than any epoch's number, by which the order is drawn.
 _AUGMENT, _SAMPLE = 2**31, 2**31 + 1
-
-AugmentFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-
-Key = TypeVar("Key")
-Loaded = TypeVar("Loaded")
 
 
 class Batch(NamedTuple):
@@ -52,7 +45,7 @@ class Batch(NamedTuple):
     weight: np.ndarray
     n_rows: int
     total_weight: float
-    value_range: tuple[float, float] | None
+    value_range: ValueRange | None
 
 
 class TrainingBatches:
@@ -84,7 +77,7 @@ class TrainingBatches:
         self.target = samples.target
         self.batch_size = min(batch_size, len(samples))
         self.pixel_dtype = pixel_dtype
-        self.value_range: tuple[float, float] | None = None
+        self.value_range: ValueRange | None = None
 
     def __len__(self) -> int:
         return -(-len(self.samples) // self.batch_size)
@@ -105,7 +98,7 @@ class TrainingBatches:
                 self._record(loaded.value_range)
                 yield loaded
 
-    def _record(self, value_range: tuple[float, float] | None) -> None:
+    def _record(self, value_range: ValueRange | None) -> None:
         """Extend the range of values seen; warn once if they look like raw pixels."""
         if value_range is None:
             return
@@ -155,45 +148,3 @@ class TrainingBatches:
             total_weight=float(samples.weight[positions].sum()),
             value_range=value_range,
         )
-
-
-def prefetch(
-    load: Callable[[Key], Loaded], keys: Iterable[Key]
-) -> Generator[Loaded, None, None]:
-    """Yield ``load(key)`` of all keys in order, loaded ahead of time in a thread.
-
-    In one thread only: a source of patches is never read twice at the same time.
-    """
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="skhisto-batches")
-    pending: deque[Future[Loaded]] = deque()
-    try:
-        for key in keys:
-            pending.append(executor.submit(load, key))
-            if len(pending) > _N_AHEAD:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-def as_pixels(patches: Patches, pixel_dtype: str) -> np.ndarray:
-    """Decode patches, in the dtype in which they enter a network.
-
-    Whole arrays were checked before. Only here it is known whether patches that are
-    read lazily are finite, and whether finite float64 values are finite in float32.
-    """
-    with np.errstate(over="ignore"):
-        pixels = np.asarray(patches, dtype=pixel_dtype)
-    if pixel_dtype == "float32" and not np.isfinite(pixels).all():
-        raise ValueError(
-            "X holds NaN, infinity or numbers that are too large for float32."
-        )
-    return pixels
-
-
-def range_of(pixels: np.ndarray) -> tuple[float, float] | None:
-    """Return minimum and maximum of numbers that a network takes as they are."""
-    if pixels.dtype.kind != "f":
-        return None
-    return float(pixels.min()), float(pixels.max())

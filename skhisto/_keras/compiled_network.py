@@ -115,6 +115,10 @@ class CompiledNetwork:
             "its optimizer": id(optimizer),
             "its learning rate": id(optimizer._learning_rate),
             "its optimizer's settings": _settings_of(optimizer),
+            "its training step": (
+                id(vars(network).get("train_step")),
+                network.run_eagerly,
+            ),
             "its loss or metrics": (
                 id(network._compile_loss),
                 id(network._compile_metrics),
@@ -146,10 +150,11 @@ class CompiledNetwork:
 
     def _has_variables(self, optimizer_state: Weights) -> bool:
         """Return whether a state belongs to this optimizer and its variables."""
-        shapes = [value.shape for value in optimizer_state.values()]
-        return shapes == [value.shape for value in self._fresh_optimizer] and all(
-            name.startswith(f"{self.optimizer}/") for name in optimizer_state
+        given, own = (
+            [(name, value.shape) for name, value in state.items()]
+            for state in (optimizer_state, self.optimizer_state)
         )
+        return given == own
 
     @property
     def weights(self) -> Weights:

@@ -123,7 +123,7 @@ def _check_optimizer(optimizer: str, params: Mapping[str, Any] | None) -> None:
         optimizer_class(**(params or {}))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"optimizer_params={dict(params or {})} do not suit the optimizer "
+            f"optimizer_params={dict(params or {})} are invalid for the optimizer "
             f"{optimizer!r}: {error}"
         ) from error
 

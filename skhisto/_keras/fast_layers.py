@@ -1,7 +1,7 @@
 """The few layers of our own: layers of Keras that are computed in another way.
 
 Each has the variables, the configuration and, up to rounding, the numbers of the layer
-that it derives from, and leaves to it whatever it cannot do itself. Their `call` also
+that it derives from, and leaves to it what it cannot do itself. Their `call` also
 serves for layers of Keras themselves, see `use_faster_layers`.
 """
 

@@ -2,21 +2,29 @@
 
 import hashlib
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 # Attributes that number an object of this process.
-_PROCESS_ATTRIBUTES = {"token", "shared_name", "container", "_output_shapes"}
+_PROCESS_ATTRIBUTES = {
+    "token",
+    "shared_name",
+    "container",
+    "_gradient_op_type",
+    "_output_shapes",
+}
 
 
 def graph_hash(network: keras.Model) -> str:
     """Return a hash of the traced graph of a network, and of what is trainable in it.
 
-    It covers what the layers compute in training and in prediction, penalties included,
-    with the values of all Python variables that they read. It does not cover the values
-    of the weights. Networks that are built in the same way have the same hash.
+    It covers what the layers compute in training and in prediction, with penalties,
+    gradients and constraints, and the values of all Python variables that they read. It
+    does not cover the values of the weights. Networks that are built in the same way
+    have the same hash.
 
     Parameters
     ----------
@@ -26,19 +34,30 @@ def graph_hash(network: keras.Model) -> str:
     digest = hashlib.sha256()
     inputs = network.inputs[0]
     spec = tf.TensorSpec(inputs.shape, inputs.dtype)
-    for training in (False, True):
+    for compute in (_predict, _train):
         function = tf.function(
-            lambda x, training=training: (
-                network(x, training=training),
-                list(network.losses),
-            ),
-            autograph=False,
+            partial(compute, network), autograph=False
         ).get_concrete_function(spec)
         for part in _describe(function.graph, network):
             digest.update(part)
     flags = [(tuple(v.shape), v.trainable) for v in network.weights]
     digest.update(repr(flags).encode())
     return digest.hexdigest()
+
+
+def _predict(network: keras.Model, patches: tf.Tensor) -> Any:
+    return network(patches, training=False)
+
+
+def _train(network: keras.Model, patches: tf.Tensor) -> Any:
+    """Return all that a training step computes with code of the network."""
+    variables = network.trainable_variables
+    with tf.GradientTape() as tape:
+        outputs = network(patches, training=True)
+        loss = tf.add_n([tf.reduce_sum(outputs), *network.losses])
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    constrained = [v.constraint(v.value) for v in variables if v.constraint is not None]
+    return outputs, [g for g in gradients if g is not None], constrained
 
 
 def _describe(graph: Any, network: keras.Model) -> Iterable[bytes]:

@@ -1,7 +1,7 @@
 """Weights to predictions."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -11,55 +11,70 @@ import tensorflow as tf
 from scipy.special import log_expit, log_softmax, logsumexp
 
 from skhisto._data.checks import Patches
-from skhisto._keras.batches import as_pixels, prefetch, range_of
+from skhisto._data.decoding import as_pixels, prefetch, range_of
 from skhisto._keras.fast_layers import use_faster_layers
 from skhisto._keras.folding import fold, prepare_folding
 from skhisto._keras.network import NetworkSpec, with_probabilities
 from skhisto._keras.pool import POOL
 from skhisto._keras.weights import Weights, set_weights
+from skhisto._types import ValueRange
 from skhisto.patches._views import view
-
-Range = tuple[float, float]
 
 # Matrix products round differently for another number of rows, and in those rows at
 # the end that are left over from the kernels' blocks of 3, 4, 6 or 8 rows. So every
 # batch has one size, a multiple of them all: a patch gets the same prediction bitwise,
-# at every position and with any other patches. Larger batches are slower:
-# for images of more than 32 MB glibc's malloc asks the system anew in every operation.
+# at every position and with any other patches. Larger batches are slower: for images of
+# more than 32 MB, glibc requests memory from the system in each operation.
 BATCH_SIZES = {"float32": 24, "bfloat16": 48, "float16": 48}
+# Values are suspiciously small below this fraction of the fitted ones.
+_TINY = 50
 
 
 class InferenceNetwork:
-    """A network with a traced function from one batch of patches to logits."""
+    """A network with a traced function from one batch of patches to its outputs.
 
-    def __init__(self, spec: NetworkSpec) -> None:
+    Parameters
+    ----------
+    spec : NetworkSpec
+    outputs_of : callable, default=None
+        Receives the network and a tensor of patches, and returns the outputs, a float32
+        tensor of shape (n, n_outputs). None returns the outputs of the network.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        outputs_of: Callable[[keras.Model, tf.Tensor], tf.Tensor] | None = None,
+    ) -> None:
         self.network = spec.build()
         self._folded = prepare_folding(self.network)
         use_faster_layers(self.network)
         self._ends = spec.ends
         self._batch_size = BATCH_SIZES[spec.precision]
-        self._logits = tf.function(
-            lambda patches: self.network(patches, training=False), autograph=False
+        apply = outputs_of or _logits_of
+        self._outputs = tf.function(
+            lambda patches: apply(self.network, patches), autograph=False
         ).get_concrete_function(
             tf.TensorSpec(
                 (self._batch_size, *spec.ends.patch_shape), spec.ends.pixel_dtype
             )
         )
+        self.n_outputs = int(self._outputs.output_shapes[-1])
 
     def load(self, weights: Weights) -> None:
         """Set the weights."""
         set_weights(self.network, weights)
         fold(self._folded)
 
-    def logits(
+    def outputs(
         self, X: Patches, rows: np.ndarray, views: Sequence[int]
-    ) -> tuple[np.ndarray, list[Range]]:
-        """Return the logits of views of these rows, and the ranges of the batches.
+    ) -> tuple[np.ndarray, list[ValueRange]]:
+        """Return the outputs of views of these rows, and the ranges of the batches.
 
-        The logits have the shape (n_views, n, n_outputs).
+        The outputs have the shape (n_views, n, n_outputs).
         """
-        logits = np.empty((len(views), len(rows), self._ends.n_outputs), np.float32)
-        ranges: list[Range] = []
+        outputs = np.empty((len(views), len(rows), self.n_outputs), np.float32)
+        ranges: list[ValueRange] = []
         starts = range(0, len(rows), self._batch_size)
 
         def batch(start: int) -> np.ndarray:
@@ -76,14 +91,18 @@ class InferenceNetwork:
                 end = min(start + self._batch_size, len(rows))
                 for position, number in enumerate(views):
                     viewed = tf.constant(view(patches, number))
-                    batch_logits = self._logits(viewed).numpy()
-                    logits[position, start:end] = batch_logits[: end - start]
-        return logits, ranges
+                    batch_outputs = self._outputs(viewed).numpy()
+                    outputs[position, start:end] = batch_outputs[: end - start]
+        return outputs, ranges
 
     def _filled(self, pixels: np.ndarray) -> np.ndarray:
         """Fill the batch up with blank patches."""
         n_blank = self._batch_size - len(pixels)
         return np.pad(pixels, [(0, n_blank), (0, 0), (0, 0), (0, 0)])
+
+
+def _logits_of(network: keras.Model, patches: tf.Tensor) -> tf.Tensor:
+    return network(patches, training=False)
 
 
 def predict_logits(
@@ -92,7 +111,7 @@ def predict_logits(
     X: Patches,
     rows: np.ndarray | None = None,
     views: Sequence[int] = (0,),
-    fitted_range: Range | None = None,
+    fitted_range: ValueRange | None = None,
 ) -> np.ndarray:
     """Return the logits of these rows, or all, float32 of shape (n, n_outputs).
 
@@ -106,17 +125,21 @@ def predict_logits(
     rows = np.arange(len(X)) if rows is None else rows
     with POOL.borrow(("inference", spec), lambda: InferenceNetwork(spec)) as inference:
         inference.load(weights)
-        logits, ranges = inference.logits(X, rows, views)
-    _check_range(ranges, fitted_range)
+        logits, ranges = inference.outputs(X, rows, views)
+    check_range(ranges, fitted_range)
     return logits[0] if len(views) == 1 else logits_of_mean_probabilities(logits)
 
 
-def _check_range(ranges: Sequence[Range], fitted_range: Range | None) -> None:
+def check_range(ranges: Sequence[ValueRange], fitted_range: ValueRange | None) -> None:
+    """Warn if values are far outside the range of the training patches."""
     if fitted_range is None or not ranges:
         return
     low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
     span = fitted_range[1] - fitted_range[0] or abs(fitted_range[1]) or 1.0
-    if low < fitted_range[0] - span or high > fitted_range[1] + span:
+    largest, fitted_largest = max(-low, high), max(-fitted_range[0], fitted_range[1])
+    is_outside = low < fitted_range[0] - span or high > fitted_range[1] + span
+    # Such as values in [0, 1] after a fit on values in [0, 255].
+    if is_outside or largest < fitted_largest / _TINY:
         warnings.warn(
             f"X holds values from {low:g} to {high:g}, but the classifier was fitted "
             f"on values from {fitted_range[0]:g} to {fitted_range[1]:g}. Scale X as in "

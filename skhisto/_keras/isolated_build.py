@@ -37,12 +37,14 @@ _RANDOM = _SeedableRandom()
 def isolated_build(seed: int, dtype_policy: str) -> Iterator[None]:
     """Seed what is built inside, and start automatic names from the beginning.
 
-    Within the context, in this thread only,
+    Within the context, for this thread,
 
     - layers and initializers without a seed get seeds that depend on `seed` alone;
     - ``keras.random`` without a seed draws from a generator that depends on `seed`;
     - automatic names of layers do not depend on what was built before;
-    - layers without a dtype use `dtype_policy`, and images have their channels last.
+    - layers without a dtype use `dtype_policy`.
+
+    In all threads, layers without a data format expect the channels last.
 
     Not covered are `numpy.random`, `tf.random`, and initializer objects that were
     created outside the context.

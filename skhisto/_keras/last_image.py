@@ -1,22 +1,20 @@
 """The last images inside a network, and what a logit owes to them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
 from skhisto._data.checks import Patches
-from skhisto._keras.batches import as_pixels
+from skhisto._data.decoding import as_pixels
 from skhisto._keras.network import NetworkSpec
+from skhisto._keras.recording import Call, leaves, recording
 from skhisto._keras.weights import Weights, set_weights
 
 _BATCH_SIZE = 24
-_ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
 
 
 class Activations:
@@ -45,7 +43,7 @@ class Activations:
     def _find_last_image(self) -> tuple[layers.Layer, tuple[float, float]]:
         ends = self._ends
         blank = tf.zeros((1, *ends.patch_shape), ends.pixel_dtype)
-        with _recording(_leaves(self._network)) as calls:
+        with recording(leaves(self._network)) as calls:
             self._network(blank, training=False)
         # Patches that were only scaled are no image inside the network.
         before = self._network.layers[:2] if ends.pixel_dtype != "float32" else []
@@ -85,7 +83,7 @@ class Activations:
             patches = tf.constant(as_pixels(X[rows], self._ends.pixel_dtype))
             with (
                 tf.GradientTape(watch_accessed_variables=False) as tape,
-                _recording([self._layer], tape) as calls,
+                recording([self._layer], tape) as calls,
             ):
                 logits = self._network(patches, training=False)
                 chosen = tf.gather(logits, outputs[rows], axis=1, batch_dims=1)
@@ -95,55 +93,6 @@ class Activations:
                 target, images, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
             yield images.numpy(), gradients.numpy()
-
-
-Call = tuple[layers.Layer, Any, Any]
-"""A layer, what it was given, and what it returned."""
-
-
-def _leaves(network: keras.Model) -> list[layers.Layer]:
-    found = list(network._flatten_layers())
-    # What is inside of attention has four dimensions too, but they are no places.
-    inner = {
-        id(part)
-        for layer in found
-        if isinstance(layer, _ATTENTION)
-        for part in layer._flatten_layers(include_self=False)
-    }
-    return [
-        layer
-        for layer in found
-        if not isinstance(layer, (keras.Model, layers.InputLayer))
-        and id(layer) not in inner
-    ]
-
-
-@contextmanager
-def _recording(
-    recorded: list[layers.Layer], tape: tf.GradientTape | None = None
-) -> Iterator[list[Call]]:
-    """Record the calls of layers; a tape watches what they return."""
-    calls: list[Call] = []
-
-    def record(layer: layers.Layer) -> Any:
-        call = layer.call
-
-        def recording_call(*args: Any, **kwargs: Any) -> Any:
-            outputs = call(*args, **kwargs)
-            if tape is not None:
-                tape.watch(outputs)
-            calls.append((layer, args[0] if args else None, outputs))
-            return outputs
-
-        return recording_call
-
-    try:
-        for layer in recorded:
-            layer.call = record(layer)
-        yield calls
-    finally:
-        for layer in recorded:
-            del layer.call  # that of the class shows again
 
 
 def _is_image(outputs: Any) -> bool:

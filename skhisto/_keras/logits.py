@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 # Layers and operations that leave values as they are.
+_PROBABILITIES = {"sigmoid", "softmax", "hard_sigmoid", "hardsigmoid"}
 _REARRANGING = {"Flatten", "Reshape", "Permute", "Dropout", "Identity", "Squeeze"}
 
 
@@ -28,7 +29,7 @@ def check_logits(outputs: Any, n_outputs: int) -> None:
     activation = getattr(getattr(last, "activation", None), "__name__", None)
     # The last operation may be one of keras.ops too.
     kind = type(last).__name__
-    if activation in ("sigmoid", "softmax") or kind in ("Sigmoid", "Softmax"):
+    if activation in _PROBABILITIES or kind.lower() in _PROBABILITIES:
         raise ValueError(
             "architecture must return a keras.Model that gives logits, but its layer "
             f"{last.name!r} gives probabilities: remove its activation."

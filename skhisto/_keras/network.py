@@ -7,11 +7,11 @@ description: the same description gives the same network, in every process.
 
 import warnings
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from skhisto._keras.graph_hash import graph_hash
@@ -20,12 +20,31 @@ from skhisto._keras.logits import check_logits
 from skhisto._keras.precision import POLICIES
 from skhisto._keras.stored_config import (
     DEFAULT_POLICY,
+    NotStorableError,
     build_from_config,
     config_of,
 )
 from skhisto._keras.weights import Layers, Weights, by_name, describe_layers
+from skhisto._types import Builder, PatchShape
 
-Builder = Callable[[tuple[int, int, int], int], keras.Model]
+# What layers raise on inputs of an unexpected dtype.
+_ERRORS_OF_LAYERS = (
+    TypeError,
+    ValueError,
+    AssertionError,
+    NotImplementedError,
+    tf.errors.OpError,
+)
+# What a network may define for Keras' training, which is not used here.
+_METHODS_OF_TRAINING = (
+    "fit",
+    "train_step",
+    "test_step",
+    "predict_step",
+    "compute_loss",
+    "compute_metrics",
+)
+_RESERVED = "skhisto_"
 
 _BODIES: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
@@ -43,7 +62,7 @@ class Ends:
         Integers are divided by their maximum inside the network.
     """
 
-    patch_shape: tuple[int, int, int]
+    patch_shape: PatchShape
     n_outputs: int
     pixel_dtype: str
 
@@ -97,10 +116,10 @@ class NetworkSpec:
         if _hash_of(self.builder, self.ends) != self.graph_hash:
             raise ValueError(
                 "architecture does not build the network that this classifier was "
-                "fitted with. It contains code that cannot be stored with the "
-                "classifier, such as a Lambda layer or a user-defined layer, so "
-                "predictions need the same function and the same values of the "
-                "variables that it reads. Restore them, or fit again."
+                "fitted with. That network could not be stored with the classifier, so "
+                "predictions need the same function, the same values of the variables "
+                "that it reads, and the same versions of Keras and TensorFlow. Restore "
+                "them, or fit again."
             )
 
 
@@ -125,31 +144,37 @@ def initial_network(
     """
     try:
         network = _call_and_complete(builder, ends, seed, DEFAULT_POLICY)
-        config = config_of(network)
         precision = precision if _follows_policy(network) else "float32"
-    except Exception:
-        # Code of the user's own may fail in a precision that was not asked for.
-        config = None
-    if config is not None:
-        spec = NetworkSpec(ends, precision, config)
-    else:
+        spec = NetworkSpec(ends, precision, config_of(network))
+    except NotStorableError as error:
         network = _call_and_complete(builder, ends, seed, POLICIES["float32"])
-        hashes = {graph_hash(network), _hash_of(builder, ends)}
-        if len(hashes) > 1:
-            raise ValueError(
-                "architecture must build the same network at each call with the same "
-                "arguments, but two calls built different ones. Remove what differs, "
-                "such as random numbers or counters."
-            )
-        warnings.warn(
-            "The network contains code that cannot be stored with the classifier, such "
-            "as a Lambda layer, a function or a user-defined layer. Predictions will "
-            "call architecture again, and raise an error if it builds another network. "
-            "Keep the function importable and unchanged.",
-            stacklevel=2,
-        )
-        spec = NetworkSpec(ends, precision, None, hashes.pop(), builder)
+        spec = _unstored_spec(network, builder, ends, precision, str(error))
+    except _ERRORS_OF_LAYERS as error:
+        # Code of the user's own may fail in a precision that was not asked for.
+        network = _call_and_complete(builder, ends, seed, POLICIES["float32"])
+        reason = f"it cannot be built in mixed precision ({error})"
+        spec = _unstored_spec(network, builder, ends, precision, reason)
     return InitialNetwork(spec, by_name(network.weights), describe_layers(network))
+
+
+def _unstored_spec(
+    network: keras.Model, builder: Builder, ends: Ends, precision: str, reason: str
+) -> NetworkSpec:
+    """Describe a network that cannot be stored by a hash, and warn."""
+    network_hash = graph_hash(network)
+    if _hash_of(builder, ends) != network_hash:
+        raise ValueError(
+            "architecture must build the same network at each call with the same "
+            "arguments, but two calls built different ones. Remove what differs, such "
+            "as random numbers or counters."
+        )
+    warnings.warn(
+        f"The network cannot be stored with the classifier, because {reason}. "
+        "Predictions will call architecture again, and raise an error if it builds "
+        "another network. Keep the function importable and unchanged.",
+        stacklevel=2,
+    )
+    return NetworkSpec(ends, precision, None, network_hash, builder)
 
 
 def with_probabilities(network: keras.Model) -> keras.Model:
@@ -162,7 +187,7 @@ def with_probabilities(network: keras.Model) -> keras.Model:
 
 
 def _hash_of(builder: Builder, ends: Ends) -> str:
-    """Hash what a builder builds, in float32 whatever precision is used."""
+    """Hash what a builder builds in float32, for every precision."""
     return graph_hash(_call_and_complete(builder, ends, 0, POLICIES["float32"]))
 
 
@@ -211,14 +236,45 @@ def _call_builder(builder: Builder, ends: Ends) -> keras.Model:
             "the same one again: fits would share their weights."
         )
     _BODIES.add(body)
-    for method in ("train_step", "compute_loss"):
-        if getattr(type(body), method) is not getattr(keras.Model, method):
+    _check_body(body)
+    return body
+
+
+def _check_body(body: keras.Model) -> None:
+    """Raise a ValueError if a part of a network would be ignored or misunderstood."""
+    for method in _METHODS_OF_TRAINING:
+        is_own = getattr(type(body), method) is not getattr(keras.Model, method)
+        if is_own or method in vars(body):
             raise ValueError(
                 f"The network that architecture built defines its own {method}, which "
                 "PatchCNNClassifier does not use: it trains with the cross-entropy of "
                 f"the logits. Remove {method}. Penalties can be added with add_loss."
             )
-    return body
+    if body.compiled:
+        raise ValueError(
+            "The network that architecture built is compiled, but PatchCNNClassifier "
+            "compiles it with its own loss and optimizer. Remove the call of compile, "
+            "or load the network with compile=False, and set optimizer, learning_rate "
+            "and optimizer_params of the classifier."
+        )
+    for tensor in getattr(body, "inputs", None) or []:
+        if "float" not in tensor.dtype:
+            raise ValueError(
+                f"The network that architecture built has an input of dtype "
+                f"{tensor.dtype}, but it receives floating-point numbers: pixels of "
+                "dtype uint8 and uint16 are divided by their maximum first. Remove the "
+                "dtype of the input, and rescaling from 0 to 255."
+            )
+    reserved = [
+        layer.name
+        for layer in body._flatten_layers()
+        if layer.name.startswith(_RESERVED)
+    ]
+    if reserved:
+        raise ValueError(
+            f"The network that architecture built has a layer named {reserved[0]!r}. "
+            f"Names that begin with {_RESERVED!r} are reserved: rename it."
+        )
 
 
 def _follows_policy(network: keras.Model) -> bool:

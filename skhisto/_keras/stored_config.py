@@ -23,24 +23,52 @@ DEFAULT_POLICY = POLICIES[_DEFAULT_DTYPE]
 _OPAQUE_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
 
-def config_of(network: keras.Model) -> str | None:
-    """Return the configuration of a network, or None if it cannot be stored.
+class NotStorableError(Exception):
+    """A network cannot be stored. The message completes "because ..."."""
+
+
+def config_of(network: keras.Model) -> str:
+    """Return the configuration of a network.
 
     Networks can be stored if they consist of Keras' own layers, operations, activations
     and initializers only. The behaviour of other code may depend on more than its
     configuration.
+
+    Raises
+    ------
+    NotStorableError
+        If the network cannot be stored.
     """
-    if any("call" in vars(layer) for layer in network._flatten_layers()):
-        return None  # somebody has replaced the function of a layer
+    for layer in network._flatten_layers():
+        if "call" in vars(layer):
+            raise NotStorableError(
+                f"its layer {layer.name!r} has a replaced method call"
+            )
     try:
         config = keras.saving.serialize_keras_object(network)
-        if not all(_is_from_keras(item) for item in _objects(config)):
-            return None
-        _forget_seeds(config)
+    except Exception as error:  # layers of the user's own raise many types
+        raise NotStorableError(f"Keras cannot serialise it: {error}") from error
+    for item in _objects(config):
+        if not _is_from_keras(item):
+            name = item["class_name"]
+            if name == "function":
+                name = item["config"]
+            raise NotStorableError(f"it contains code that is not Keras' own: {name}")
+    _forget_seeds(config)
+    try:
         stored = json.dumps(config, sort_keys=True)
-        return stored if _rebuilt_signature(stored) == _signature(network) else None
-    except Exception:  # serialisation of arbitrary layers raises many types
-        return None
+        signature = _rebuilt_signature(stored)
+    except Exception as error:  # functions end up in configurations in several forms
+        raise NotStorableError(
+            "Keras cannot build it from its configuration, for example because it "
+            f"contains a function ({type(error).__name__})"
+        ) from error
+    if signature != _signature(network):
+        raise NotStorableError(
+            "its configuration does not describe all of it, for example if single "
+            "weights of a layer are frozen"
+        )
+    return stored
 
 
 def build_from_config(config: str, precision: str) -> keras.Model:
@@ -73,7 +101,7 @@ def _is_from_keras(item: dict[str, Any]) -> bool:
     if "module" not in item:  # tensors and arrays
         return name != "__lambda__"
     module = item["module"] or ""
-    return module.split(".")[0] in ("keras", "skhisto") and name not in _OPAQUE_LAYERS
+    return module.split(".")[0] == "keras" and name not in _OPAQUE_LAYERS
 
 
 def _forget_seeds(config: Any) -> None:

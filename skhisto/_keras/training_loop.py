@@ -8,18 +8,17 @@ from typing import Any, Protocol
 
 import keras
 
-from skhisto._data.samples import Samples
 from skhisto._data.training_data import TrainingData
-from skhisto._keras.batches import AugmentFunction, TrainingBatches
+from skhisto._keras.batches import TrainingBatches
 from skhisto._keras.compiled_network import CompiledNetwork, Logs, borrow_network
 from skhisto._keras.compiling import Callbacks, make_callbacks
 from skhisto._keras.inference import predict_logits
 from skhisto._keras.network import NetworkSpec
 from skhisto._keras.schedules import learning_rates
 from skhisto._keras.weights import Layers, Weights
+from skhisto._types import AugmentFunction, ValueRange
 
 History = dict[str, list[float]]
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class TrainingState:
     history: History
     n_iter: int
     layers: Layers
-    value_range: Range | None = None
+    value_range: ValueRange | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,17 @@ class _Run:
         if plan.measures_statistics and (validation is not None or plan.callbacks):
             self.compiled.estimate_statistics(self.batches, plan.seed)
         if validation is not None:
-            logs |= _evaluate(self.spec, self.compiled.weights, validation)
+            # One warning is enough.
+            fitted_range = self.batches.value_range if n_before == 0 else None
+            logits = predict_logits(
+                self.spec,
+                self.compiled.weights,
+                validation.X,
+                validation.rows,
+                fitted_range=fitted_range,
+            )
+            loss, accuracy = validation.loss_and_accuracy(logits)
+            logs |= {"val_loss": loss, "val_accuracy": accuracy}
         return logs
 
     def _after_callbacks(self) -> None:
@@ -226,7 +235,7 @@ class _Run:
         )
 
 
-def _union(first: Range | None, second: Range | None) -> Range | None:
+def _union(first: ValueRange | None, second: ValueRange | None) -> ValueRange | None:
     if first is None or second is None:
         return first or second
     return min(first[0], second[0]), max(first[1], second[1])
@@ -249,9 +258,3 @@ def _make_callbacks(plan: TrainingPlan) -> list[keras.callbacks.Callback]:
                 "learning_rate_schedule='constant'."
             )
     return callbacks
-
-
-def _evaluate(spec: NetworkSpec, weights: Weights, validation: Samples) -> Logs:
-    logits = predict_logits(spec, weights, validation.X, validation.rows)
-    loss, accuracy = validation.loss_and_accuracy(logits)
-    return {"val_loss": loss, "val_accuracy": accuracy}

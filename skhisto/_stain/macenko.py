@@ -18,20 +18,21 @@ References
    1107-1110, 2009. https://doi.org/10.1109/ISBI.2009.5193250
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skhisto._stain.density import rgb_from_density, unit_length
+from skhisto._stain.method import MAX_SCALE, Estimates, Measurement, Method
 from skhisto._stain.tissue_mask import (
     Floats,
-    Measurement,
     Patches,
-    find_tissue,
-    from_planes,
-    median_reference,
+    density_planes,
+    has_tissue,
+    is_tissue,
+    strength_of,
+    tissue_share,
 )
 
 EXTREMES = (1, 99)
@@ -43,83 +44,100 @@ MAXIMUM = 99
 MIN_ANGLE = 5.0
 """Smallest angle in degrees between two stains, a choice of our own.
 
-Haematoxylin and eosin of Ruifrok and Johnston are 40 degrees apart, the stains found in
-99 of 100 patches of PatchCamelyon more than 14. Where it is less than 5, there is one
-stain or none, and normalising would blow up noise to the contrast of two.
+Where it is less, there is one stain or none, and normalising would blow up noise to the
+contrast of two.
 """
 
+USUAL_ANGLE = 20.0
+"""Angle in degrees to which the stains of a patch are moved apart, a choice of our own.
 
-def normalise_macenko(
-    patches: Patches, stains: Floats, concentrations: Floats
-) -> Patches:
-    """Give patches the stains of a reference, by Macenko's method [1]_.
+Haematoxylin and eosin of Ruifrok and Johnston are 40 degrees apart. Where the extremes
+of a patch are closer, its pixels are mixtures of the stains, and few are pure. If the
+mixtures counted as pure stains, normalising would turn small differences in hue into
+large ones.
+"""
+
+TRANSITION = (0.05, 0.15)
+"""Lengths of the optical density between which pixels change from glass to tissue.
+
+Glass stays as it is, with its noise. Tissue is what is measured.
+"""
+
+TINY = np.finfo(np.float64).tiny
+
+
+def measure_macenko(patches: Patches, white: Floats) -> Measurement:
+    """Measure the stains and their maximum concentrations, in optical densities.
 
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches. Each is normalised by itself, whatever the others are.
-    stains : ndarray of shape (2, 3)
-        Stain vectors of the reference, from `macenko_reference`.
-    concentrations : ndarray of shape (2,)
-        Maximum concentrations of the reference.
+        RGB patches. Each is measured by itself, as in [1]_.
+    white : ndarray of shape (n_patches, 3)
+        Intensity of light that passed no stain, for each patch.
 
     Returns
     -------
-    normalised : ndarray of shape (n_patches, height, width, 3), uint8
-        A new array. Patches with too little tissue, or where no two stains can be told
-        apart, are as they were.
+    measurement : Measurement
+        The first estimate are the unit vectors of haematoxylin, then of eosin, of shape
+        (n_patches, 2, 3). The second are the 99th percentiles of their concentrations
+        over tissue, of shape (n_patches, 2).
     """
-    normalised = patches.copy()
-    rows, density, _, (vectors, maxima), _ = measure_macenko(patches)
-    scale = concentrations / maxima
-    recolour = (stains.T * scale[:, None]) @ unmixing(vectors)
-    # Negative densities are white, and large ones would overflow on the way there.
-    density = np.maximum(recolour.astype(density.dtype) @ density, 0)
-    recoloured = rgb_from_density(density)
-    normalised[rows] = from_planes(recoloured, patches.shape[1:])
-    return normalised
+    planes = density_planes(patches, white)
+    strength = strength_of(planes)
+    tissue = is_tissue(strength)
+    enough = has_tissue(tissue)
+    vectors = np.full((len(patches), 2, 3), np.nan)
+    maxima = np.full((len(patches), 2), np.nan)
+    rows = np.flatnonzero(enough)
+    density, tissue = np.maximum(planes[rows], 0), tissue[rows]
+    found = stain_vectors(density, tissue)
+    distinct = are_distinct(found)
+    rows, found = rows[distinct], move_apart(found[distinct])
+    vectors[rows] = found
+    maxima[rows] = maximum_concentrations(density[distinct], tissue[distinct], found)
+    return Measurement(planes, strength, (vectors, maxima), ~enough)
 
 
-def macenko_reference(parts: Iterable[Patches]) -> tuple[Floats, Floats]:
-    """Stains and their maximum concentrations in a reference.
+def recolour_macenko(
+    density: Floats,
+    strength: Floats,
+    estimates: Estimates,
+    reference: Estimates,
+    white: Floats,
+) -> NDArray[np.uint8]:
+    """Give patches the stains of a reference, by Macenko's method [1]_.
 
     Parameters
     ----------
-    parts : iterable of ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches, a few at a time. Each is measured by itself, as in [1]_.
+    density : ndarray of shape (n_patches, 3, n_pixels)
+        Planes of optical density.
+    strength : ndarray of shape (n_patches, n_pixels)
+        Length of the optical density of the pixels. Glass is as it was, and tissue is
+        recoloured, with a smooth transition.
+    estimates : tuple of ndarray
+        Stains of the patches and their maximum concentrations.
+    reference : tuple of ndarray
+        The same two of the reference, of shape (2, 3) and (2,).
+    white : ndarray of shape (n_patches, 3)
+        Intensity of light that passed no stain. It is kept.
 
     Returns
     -------
-    stains : ndarray of shape (2, 3), float64
-        Optical density of one unit of haematoxylin, then of eosin, in red, green and
-        blue: medians over patches, rescaled to vectors of length 1.
-    concentrations : ndarray of shape (2,), float64
-        The 99th percentile of the concentration of each stain over tissue: medians.
-
-    Raises
-    ------
-    ValueError
-        If each patch has too little tissue, or no two stains can be told apart in it.
+    rgb : ndarray of shape (n_patches, 3, n_pixels), uint8
+        Planes of the recoloured pixels.
     """
-    stains, concentrations = median_reference(
-        parts,
-        measure_macenko,
-        "no two stains that can be told apart (all of the tissue has much the same "
-        "hue; method='reinhard' needs no two)",
-    )
-    return unit_length(stains), concentrations
-
-
-def measure_macenko(patches: Patches) -> Measurement:
-    """Measure the stains and their maximum concentrations, in optical densities."""
-    rows, density, tissue = find_tissue(patches)
-    n_bare = len(patches) - len(rows)
-    vectors = stain_vectors(density, tissue)
-    distinct = are_distinct(vectors)
-    rows, density, tissue = rows[distinct], density[distinct], tissue[distinct]
-    vectors = vectors[distinct]
-    maxima = maximum_concentrations(density, tissue, vectors)
-    return Measurement(rows, density, tissue, (vectors, maxima), n_bare)
+    vectors, maxima = estimates
+    stains, concentrations = reference
+    scale = concentrations / np.maximum(maxima, TINY)
+    scale = np.clip(scale, 1 / MAX_SCALE, MAX_SCALE)
+    recolour = (stains.T * scale[:, None]) @ unmixing(vectors)
+    # What is brighter than white remains brighter by as much.
+    absorbed = np.maximum(density, 0)
+    # Negative densities are white, and large ones would overflow on the way there.
+    change = np.maximum(recolour.astype(density.dtype) @ absorbed, 0) - absorbed
+    change *= tissue_share(strength, *TRANSITION)[:, None]
+    return rgb_from_density(density + change, white[:, :, None])
 
 
 def stain_vectors(density: Floats, tissue: NDArray[np.bool_]) -> Floats:
@@ -148,6 +166,20 @@ def are_distinct(vectors: Floats) -> NDArray[np.bool_]:
     """Whether two unit vectors each, of shape (n, 2, 3), are `MIN_ANGLE` apart."""
     cosine = np.sum(vectors[:, 0] * vectors[:, 1], axis=1)
     return cosine <= np.cos(np.radians(MIN_ANGLE))
+
+
+def move_apart(vectors: Floats) -> Floats:
+    """Turn two unit vectors each, of shape (n, 2, 3), to be `USUAL_ANGLE` apart.
+
+    Vectors that are further apart stay. The direction between the two stays, and so
+    does the plane of the two.
+    """
+    between = unit_length(vectors.sum(axis=1))
+    across = unit_length(vectors[:, 0] - vectors[:, 1])
+    half = np.radians(USUAL_ANGLE / 2)
+    apart = np.cos(half) * between + np.sin(half) * np.stack([across, -across])
+    close = np.sum(vectors[:, 0] * vectors[:, 1], axis=1) > np.cos(2 * half)
+    return np.where(close[:, None, None], apart.transpose(1, 0, 2), vectors)
 
 
 def unmixing(vectors: Floats) -> Floats:
@@ -188,3 +220,19 @@ def percentiles(
     count = where.sum(axis=1, keepdims=True)
     index = -(-np.asarray(percents) * count // 100) - 1
     return np.take_along_axis(ordered, index, axis=1)
+
+
+def _with_unit_stains(medians: Estimates) -> Estimates:
+    """Scale stains to length 1: a median of unit vectors is shorter."""
+    vectors, maxima = medians
+    return unit_length(vectors), maxima
+
+
+MACENKO = Method(
+    measure_macenko,
+    recolour_macenko,
+    ("stains", "concentrations"),
+    "no two stains that can be told apart (all of the tissue has much the same hue; "
+    "method='reinhard' needs no two)",
+    _with_unit_stains,
+)

@@ -16,19 +16,20 @@ References
    https://github.com/DigitalSlideArchive/HistomicsTK
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from skhisto._stain.method import MAX_SCALE, Estimates, Measurement, Method
 from skhisto._stain.tissue_mask import (
     Floats,
-    Measurement,
     Patches,
+    as_columns,
     as_planes,
-    find_tissue,
-    from_planes,
-    median_reference,
+    density_planes,
+    has_tissue,
+    is_tissue,
+    strength_of,
+    tissue_share,
 )
 
 LMS_FROM_RGB = np.array(
@@ -57,79 +58,96 @@ MAX_LOGARITHM = 80
 """Natural logarithm that is far beyond white and does not yet overflow in float32."""
 
 
-def normalise_reinhard(patches: Patches, means: Floats, stds: Floats) -> Patches:
-    """Give the tissue in patches the colours of a reference, by Reinhard's method [1]_.
+TRANSITION = (0.05, 0.45)
+"""Lengths of the optical density between which pixels change from glass to tissue.
+
+Glass stays as it is. A threshold would tear apart pale tissue, whose density is partly
+below and partly above it.
+"""
+
+
+def measure_reinhard(patches: Patches, white: Floats) -> Measurement:
+    """Measure means and standard deviations of l, alpha and beta.
 
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches. Each is normalised by itself, whatever the others are.
-    means, stds : ndarray of shape (3,)
-        Mean and standard deviation of l, alpha and beta in the reference, from
-        `reinhard_reference`.
+        RGB patches. Each is measured by itself.
+    white : ndarray of shape (n_patches, 3)
+        Intensity of light that passed no stain, for each patch. Intensities are scaled
+        such that it is 255.
 
     Returns
     -------
-    normalised : ndarray of shape (n_patches, height, width, 3), uint8
-        A new array. Background pixels are as they were [3]_, and so are patches with
-        too little tissue or of a single colour.
+    measurement : Measurement
+        The estimates are means and standard deviations over tissue, of shape
+        (n_patches, 3) each, in decadic logarithms.
     """
-    normalised = patches.copy()
-    rows, lab, tissue, (own_means, own_stds), _ = measure_reinhard(patches)
-    scale = stds / own_stds
-    shift = means - scale * own_means
-    lab = lab * as_columns(scale) + as_columns(shift)
-    recoloured = from_planes(rgb_from_lab(lab), patches.shape[1:])
-    where = tissue.reshape(len(rows), *patches.shape[1:3], 1)
-    normalised[rows] = np.where(where, recoloured, patches[rows])
-    return normalised
+    strength = strength_of(density_planes(patches, white))
+    tissue = is_tissue(strength)
+    enough = has_tissue(tissue)
+    planes = lab_from_rgb(as_planes(patches), white)
+    rows = np.flatnonzero(enough)
+    found_means, found_stds = moments(planes[rows], tissue[rows])
+    varied = np.all(found_stds >= MIN_STD, axis=1)
+    means, stds = np.full((2, len(patches), 3), np.nan)
+    means[rows[varied]] = found_means[varied]
+    stds[rows[varied]] = found_stds[varied]
+    return Measurement(planes, strength, (means, stds), ~enough)
 
 
-def reinhard_reference(parts: Iterable[Patches]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of l, alpha and beta in the tissue of a reference.
+def recolour_reinhard(
+    lab: Floats,
+    strength: Floats,
+    estimates: Estimates,
+    reference: Estimates,
+    white: Floats,
+) -> NDArray[np.uint8]:
+    """Give the tissue in patches the colours of a reference, by Reinhard's method [1]_.
 
     Parameters
     ----------
-    parts : iterable of ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches, a few at a time. Each is measured by itself.
+    lab : ndarray of shape (n_patches, 3, n_pixels)
+        Planes of l, alpha and beta.
+    strength : ndarray of shape (n_patches, n_pixels)
+        Length of the optical density of the pixels. Glass is as it was [3]_, and tissue
+        is recoloured, with a smooth transition.
+    estimates : tuple of ndarray
+        Means and standard deviations of the patches.
+    reference : tuple of ndarray
+        The same two of the reference, of shape (3,) each.
+    white : ndarray of shape (n_patches, 3)
+        Intensity of light that passed no stain. It is kept.
 
     Returns
     -------
-    means, stds : ndarray of shape (3,), float64
-        Medians over patches, in decadic logarithms.
-
-    Raises
-    ------
-    ValueError
-        If each patch has too little tissue, or it is grey or of a single colour.
+    rgb : ndarray of shape (n_patches, 3, n_pixels), uint8
+        Planes of the recoloured pixels.
     """
-    return median_reference(parts, measure_reinhard, "grey or a single colour")
+    own_means, own_stds = estimates
+    means, stds = reference
+    scale = np.minimum(stds / own_stds, MAX_SCALE)
+    change = lab * as_columns(scale - 1) + as_columns(means - scale * own_means)
+    change *= tissue_share(strength, *TRANSITION)[:, None]
+    return rgb_from_lab(lab + change, white)
 
 
-def measure_reinhard(patches: Patches) -> Measurement:
-    """Measure means and standard deviations of l, alpha and beta."""
-    rows, _, tissue = find_tissue(patches)
-    n_bare = len(patches) - len(rows)
-    lab = lab_from_rgb(as_planes(patches[rows]))
-    means, stds = moments(lab, tissue)
-    varied = np.all(stds >= MIN_STD, axis=1)
-    rows, lab, tissue = rows[varied], lab[varied], tissue[varied]
-    return Measurement(rows, lab, tissue, (means[varied], stds[varied]), n_bare)
-
-
-def lab_from_rgb(rgb: NDArray[np.uint8]) -> Floats:
+def lab_from_rgb(rgb: NDArray[np.uint8], white: Floats) -> Floats:
     """From planes of RGB to planes of l, alpha and beta, float32.
 
-    Intensities of 0 count as 1, since they have no logarithm.
+    Intensities of 0 count as 1, since they have no logarithm. They are scaled such that
+    `white`, of shape (n, 3), becomes 255.
     """
-    lms = LMS_FROM_RGB @ np.maximum(rgb, 1).astype(np.float32)
+    lms_from_rgb = LMS_FROM_RGB * (255 / white).astype(np.float32)[:, None]
+    lms = lms_from_rgb @ np.maximum(rgb, 1).astype(np.float32)
     return LAB_FROM_LMS @ np.log10(lms)
 
 
-def rgb_from_lab(lab: Floats) -> NDArray[np.uint8]:
+def rgb_from_lab(lab: Floats, white: Floats) -> NDArray[np.uint8]:
     """Invert `lab_from_rgb`, rounded and clipped to 0 to 255."""
     logarithms = (np.float32(np.log(10)) * LMS_FROM_LAB) @ lab
-    rgb = RGB_FROM_LMS @ np.exp(np.minimum(logarithms, MAX_LOGARITHM))
+    rgb_from_lms = RGB_FROM_LMS * as_columns(white / 255)
+    rgb = rgb_from_lms @ np.exp(np.minimum(logarithms, MAX_LOGARITHM))
     return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
 
 
@@ -143,6 +161,15 @@ def moments(lab: Floats, tissue: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     return means[:, :, 0], np.sqrt(variances)[:, :, 0]
 
 
-def as_columns(numbers: Floats) -> NDArray[np.float32]:
-    """Numbers of shape (n, 3), ready to be combined with planes."""
-    return numbers.astype(np.float32)[:, :, None]
+def _as_they_are(estimates: Estimates) -> Estimates:
+    """Return medians of means and standard deviations, which are valid themselves."""
+    return estimates
+
+
+REINHARD = Method(
+    measure_reinhard,
+    recolour_reinhard,
+    ("means", "stds"),
+    "grey or a single colour",
+    _as_they_are,
+)

@@ -1,10 +1,9 @@
-"""Measuring the stain of tissue: of each patch by itself, and of a reference.
+"""Tissue: where it is, and how much light it absorbs.
 
 Patches are planes of pixels in here, of shape (n_patches, 3, n_pixels).
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,96 +17,63 @@ MIN_DENSITY = 0.15
 """Length of the optical density from which on a pixel is tissue."""
 
 MIN_PIXELS = 100
-"""Fewest pixels of tissue. A hundredth of fewer, the 1st percentile, is no pixel."""
+"""Fewest pixels of tissue. The 1st percentile of fewer pixels is less than a pixel."""
 
 
-class Measurement(NamedTuple):
-    """What was measured in those of some patches that can be measured."""
-
-    rows: NDArray[np.intp]
-    """Which patches these are, of shape (n_rows,)."""
-
-    planes: Floats
-    """Their pixels in the colours that were measured, (n_rows, 3, n_pixels)."""
-
-    tissue: NDArray[np.bool_]
-    """Which of their pixels are tissue, (n_rows, n_pixels)."""
-
-    estimates: tuple[Floats, Floats]
-    """The two things that were measured, (n_rows, ...) each, float64."""
-
-    n_bare: int
-    """How many of all patches show too little tissue."""
+def is_tissue(strength: Floats) -> NDArray[np.bool_]:
+    """Which pixels are tissue, from the length of their optical density."""
+    return strength >= MIN_DENSITY
 
 
-def median_reference(
-    parts: Iterable[Patches],
-    measure: Callable[[Patches], Measurement],
-    unclear: str,
-) -> tuple[Floats, Floats]:
-    """Medians over patches of what is measured in each by itself.
+def has_tissue(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which patches have enough tissue, from pixels of shape (n, n_pixels)."""
+    return tissue.sum(axis=1) >= MIN_PIXELS
+
+
+def strength_of(density: Floats) -> Floats:
+    """Length of the optical density of each pixel, of shape (n, n_pixels).
+
+    The length decides what is tissue, and not one channel: eosin hardly absorbs red.
+    A channel that is brighter than glass counts as 0. Halos are not tissue.
+    """
+    absorbed = np.maximum(density, 0)
+    absorbed *= absorbed
+    return np.sqrt(absorbed[:, 0] + absorbed[:, 1] + absorbed[:, 2])
+
+
+def tissue_share(strength: Floats, start: float, stop: float) -> Floats:
+    """How much of a pixel is tissue: 0 below `start`, 1 above `stop`, smooth between.
 
     Parameters
     ----------
-    parts : iterable of ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches, a few at a time.
-    measure : callable
-        Measures patches, and leaves out those that it cannot.
-    unclear : str
-        What is wrong with patches that show tissue and yet cannot be measured.
+    strength : ndarray
+        Length of the optical density of each pixel.
+    start, stop : float
+        Where the transition starts and where it stops.
+    """
+    share = np.clip((strength - start) / (stop - start), 0, 1)
+    return share * share * (3 - 2 * share)
+
+
+def density_planes(patches: Patches, white: Floats) -> NDArray[np.float32]:
+    """Optical density as planes, looked up: there are only 256 intensities.
+
+    Parameters
+    ----------
+    patches : ndarray of shape (n, height, width, 3), uint8
+        RGB patches.
+    white : ndarray of shape (n, 3)
+        Intensity of light that passed no stain, for each patch.
 
     Returns
     -------
-    first, second : ndarray
-        The median of each estimate, number by number.
-
-    Raises
-    ------
-    ValueError
-        If no patch can be measured.
+    density : ndarray of shape (n, 3, height * width), float32
+        Decadic optical densities. They are negative where a pixel is brighter than
+        white.
     """
-    n_patches = n_bare = n_measured = 0
-    found = []
-    for patches in parts:
-        measured = measure(patches)
-        n_patches += len(patches)
-        n_bare += measured.n_bare
-        n_measured += len(measured.rows)
-        found.append(measured.estimates)
-    if not n_measured:
-        raise ValueError(
-            f"None of the {n_patches} reference patches can be measured: too little "
-            f"tissue (fewer than {MIN_PIXELS} pixels darker than background) in "
-            f"{n_bare}, {unclear} in {n_patches - n_bare}. Fit on patches of stained "
-            "tissue, with nuclei and stroma."
-        )
-    first, second = (
-        np.median(np.concatenate(each), axis=0) for each in zip(*found, strict=True)
-    )
-    return first, second
-
-
-def find_tissue(
-    patches: Patches,
-) -> tuple[NDArray[np.intp], Floats, NDArray[np.bool_]]:
-    """Patches with enough tissue: which, their optical density and where it is."""
-    density = density_planes(patches)
-    tissue = is_tissue(density)
-    rows = np.flatnonzero(tissue.sum(axis=1) >= MIN_PIXELS)
-    return rows, density[rows], tissue[rows]
-
-
-def is_tissue(density: Floats) -> NDArray[np.bool_]:
-    """Which pixels, of shape (n, n_pixels), are dense enough to be tissue.
-
-    The length of the density decides, and not one channel: eosin hardly absorbs red.
-    """
-    return np.einsum("ncp,ncp->np", density, density) >= MIN_DENSITY**2
-
-
-def density_planes(patches: Patches) -> NDArray[np.float32]:
-    """Optical density as planes, looked up: there are only 256 intensities."""
-    return DENSITY_OF_UINT8.take(as_planes(patches))
+    density = DENSITY_OF_UINT8.take(as_planes(patches))
+    density += as_columns(np.log10(white / 255))
+    return density
 
 
 def as_planes(patches: NDArray[Any]) -> NDArray[Any]:
@@ -119,3 +85,8 @@ def as_planes(patches: NDArray[Any]) -> NDArray[Any]:
 def from_planes(planes: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """Reshape (n, 3, height * width) to (n, height, width, 3)."""
     return planes.transpose(0, 2, 1).reshape(len(planes), *shape)
+
+
+def as_columns(numbers: Floats) -> NDArray[np.float32]:
+    """Numbers of shape (n, 3), ready to be combined with planes."""
+    return numbers.astype(np.float32)[:, :, None]

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from sklearn.utils._param_validation import Options
 
-from skhisto.architectures import _efficientnet_lite_weights as imagenet
 from skhisto.architectures._base import Architecture
+from skhisto.architectures._efficientnet_lite_weights import (
+    read_weights,
+    set_weights,
+)
 from skhisto.architectures._pretrained import (
     PRETRAINED_CONSTRAINTS,
     add_head,
@@ -212,8 +215,8 @@ class EfficientNetLite(Architecture):
         network = keras.Model(inputs, outputs, name=f"efficientnet_lite{number}")
         names = [block.name for block in blocks]
         if self.weights is not None:
-            tensors = imagenet.read_weights(number, self.weights)
-            imagenet.set_weights(network, tensors, names)
+            tensors = read_weights(number, self.weights)
+            set_weights(network, tensors, names)
         freeze(_layers_by_block(network, names), self.trainable)
         return network
 

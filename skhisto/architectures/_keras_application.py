@@ -193,7 +193,7 @@ class KerasApplication(Architecture):
         if family == "efficientnet":
             backbone, scaling = _split_efficientnet(backbone)
         else:
-            scaling = _SCALINGS_BY_NAME.get(self.name, _SCALINGS[family])
+            scaling = _scaling_of(self.name, family)
         freeze(_blocks(backbone, shape[0]), self.trainable)
         inputs = keras.Input(patch_shape, name="patches")
         x = _scale(resize(inputs, patch_shape, self.input_size), scaling)
@@ -221,6 +221,10 @@ def _application(name: str) -> Callable[..., "keras.Model"]:
 def _family(application: Callable[..., "keras.Model"]) -> str:
     """Return the name of the module that an application is defined in."""
     return application.__module__.rpartition(".")[2]
+
+
+def _scaling_of(name: str, family: str) -> _Scaling:
+    return _SCALINGS_BY_NAME.get(name, _SCALINGS[family])
 
 
 def _without_top(

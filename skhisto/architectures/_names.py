@@ -2,17 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from skhisto._types import Builder
 from skhisto.architectures._base import Architecture
 from skhisto.architectures._compact import CompactCNN
 from skhisto.architectures._efficientnet_lite import EfficientNetLite
 from skhisto.architectures._reference import ReferenceCNN
-
-if TYPE_CHECKING:
-    import keras
-
-Builder = Callable[[tuple[int, int, int], int], "keras.Model"]
 
 ARCHITECTURES: dict[str, Callable[[], Architecture]] = {
     "reference": ReferenceCNN,

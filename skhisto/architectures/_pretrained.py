@@ -66,19 +66,19 @@ def resize(
     input_size: int | None,
 ) -> "keras.KerasTensor":
     """Resize patches, by bilinear interpolation, to `input_shape`."""
-    from keras import layers
+    from keras import ops
 
     height, width, _ = input_shape(patch_shape, input_size)
     if (height, width) == patch_shape[:2]:
         return patches
-    return layers.Resizing(
-        height,
-        width,
+    # Not a layer Resizing: it switches a network that is called without the argument
+    # `training` to training (Keras 3.15).
+    return ops.image.resize(
+        patches,
+        (height, width),
         interpolation="bilinear",
         antialias=height < patch_shape[0],
-        dtype="float32",
-        name="resizing",
-    )(patches)
+    )
 
 
 def freeze(

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from skhisto._types import AugmentFunction
 from skhisto.augmentation._base import Augmentation
 from skhisto.augmentation._brightness_jitter import BrightnessJitter
 from skhisto.augmentation._d4 import D4
 from skhisto.augmentation._stain_jitter import StainJitter
 
-AugmentFunction = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 AugmentParameter = str | AugmentFunction | Sequence[str | AugmentFunction] | None
 
 AUGMENTATIONS: dict[str, Callable[[], Augmentation]] = {

@@ -117,11 +117,11 @@ class HDF5Rows:
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Open the dataset for reading."""
-        h5py = _import_h5py()
+        h5py = import_h5py()
         try:
             file = h5py.File(self.path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES)
         except OSError as error:
-            raise _unreadable(self.path, error) from error
+            raise unreadable(self.path, error) from error
         with file:
             data = file.get(self.dataset)
             if not isinstance(data, h5py.Dataset):
@@ -132,18 +132,19 @@ class HDF5Rows:
             yield data
 
 
-def _import_h5py() -> ModuleType:
+def import_h5py() -> ModuleType:
+    """Import h5py, or say how to install it."""
     try:
         import h5py
     except ImportError:
         raise ImportError(
             "Reading HDF5 files needs h5py, which is not installed. Install it with: "
-            "pip install h5py"
+            'pip install "skhisto[hdf5]"'
         ) from None
     return h5py
 
 
-def _unreadable(path: str, error: OSError) -> OSError | ValueError:
+def unreadable(path: str, error: OSError) -> OSError | ValueError:
     """Say why h5py could not open a file."""
     if isinstance(error, PermissionError):
         return error

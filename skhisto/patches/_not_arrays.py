@@ -1,6 +1,6 @@
 """Errors for objects that are often passed in the place of arrays of patches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -61,6 +61,8 @@ def refuse_what_is_not_an_array(X: Any) -> None:
             f"Pass the entry that holds the patches, such as X[{example!r}]. The keys "
             f"are {keys}{' and more' if len(X) > len(keys) else ''}.",
         )
+    if X is None or isinstance(X, Set):
+        raise _error(type(X).__name__, "Pass the patches in their order.")
     if isinstance(X, Iterator):
         raise _error(type(X).__name__, "Collect its patches: X = np.stack(list(X)).")
 

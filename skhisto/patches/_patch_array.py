@@ -244,7 +244,7 @@ class PatchArray:
     def __getitem__(self, key: Any) -> Any:
         rows = self._rows[_row_key(key)]
         if rows.ndim == 0:
-            return self._source.read(rows.reshape(1), self._window)[0]
+            return self._read(rows.reshape(1))[0]
         if rows.ndim > 1:
             raise IndexError(
                 "A PatchArray takes one integer, or a slice, mask or array of integers "
@@ -263,8 +263,20 @@ class PatchArray:
                 "A PatchArray cannot be converted to an array without a copy, because "
                 "its patches are decoded on access."
             )
-        patches = self._source.read(self._rows, self._window)
+        patches = self._read(self._rows)
         return patches if dtype is None else patches.astype(dtype, copy=False)
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        patches = self._source.read(rows, self._window)
+        expected = (len(rows), *self.shape[1:])
+        if patches.shape != expected or patches.dtype != self.dtype:
+            raise ValueError(
+                f"The source {self._source!r} returned patches of shape "
+                f"{patches.shape} and dtype {patches.dtype}, but shape {expected} and "
+                f"dtype {self.dtype} were requested. Its method read must return the "
+                "requested rows and window, with the dtype of the source."
+            )
+        return patches
 
     def center_crop(self, size: int | tuple[int, int]) -> "PatchArray":
         """Crop the centre of each patch, without decoding any.

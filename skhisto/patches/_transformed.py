@@ -6,7 +6,7 @@ import numpy as np
 
 from skhisto.patches._patch_array import PatchArray, Window
 
-PatchFunction = Callable[[np.ndarray], np.ndarray]
+PatchFunction = Callable[..., np.ndarray]
 
 # About 50 patches of 96x96 pixels. Their planes of floats need a few dozen MB at most.
 _PIXELS_PER_CHUNK = 2**19
@@ -27,6 +27,9 @@ class TransformedPatches:
         new array of the same dtype and number of channels. Each patch of the output
         must depend on the same patch of the input only. To be picklable, it must be a
         function of a module or a `functools.partial` of one.
+    arguments : ndarray of shape (n_patches, ...), optional
+        A further argument of the function for each patch. The function gets the rows of
+        the patches that it gets.
     size : tuple of int (height, width), default=None
         Size in pixels of what the function returns. None means the size of its input.
     """
@@ -35,10 +38,12 @@ class TransformedPatches:
         self,
         patches: PatchArray,
         function: PatchFunction,
+        arguments: np.ndarray | None = None,
         size: tuple[int, int] | None = None,
     ) -> None:
         self.patches = patches
         self.function = function
+        self.arguments = arguments
         self.size = patches.shape[1:3] if size is None else size
 
     def __repr__(self) -> str:
@@ -79,13 +84,17 @@ class TransformedPatches:
         patches : ndarray of shape (n_rows, height, width, n_channels)
             The pixels of the window.
         """
-        return map_in_chunks(self.function, self.patches[rows], window, self.size)
+        arguments = None if self.arguments is None else self.arguments[rows]
+        return map_in_chunks(
+            self.function, self.patches[rows], window, arguments, self.size
+        )
 
 
 def map_in_chunks(
     function: PatchFunction,
     patches: np.ndarray | PatchArray,
     window: Window = (slice(None), slice(None)),
+    arguments: np.ndarray | None = None,
     size: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Apply a function to a few patches at a time to limit memory.
@@ -98,6 +107,8 @@ def map_in_chunks(
         The patches. They are not changed.
     window : tuple of slice (rows, columns), default=everything
         The part of each output patch to keep.
+    arguments : ndarray of shape (n_patches, ...), optional
+        See :class:`TransformedPatches`.
     size : tuple of int (height, width), default=None
         Size in pixels of what the function returns. None means the size of its input.
 
@@ -112,7 +123,8 @@ def map_in_chunks(
     shape = (n_patches, len(rows), len(columns), n_channels)
     mapped = np.empty(shape, patches.dtype)
     for part in chunks(patches):
-        changed = function(np.asarray(patches[part]))
+        further = () if arguments is None else (arguments[part],)
+        changed = function(np.asarray(patches[part]), *further)
         mapped[part] = changed[:, window[0], window[1]]
     return mapped
 

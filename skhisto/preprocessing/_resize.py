@@ -134,7 +134,7 @@ class Resize(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             return X
         resize = partial(resize_patches, size=size, interpolation=self.interpolation)
         if isinstance(X, PatchArray):
-            return PatchArray(TransformedPatches(X, resize, size))
+            return PatchArray(TransformedPatches(X, resize, size=size))
         resized = map_in_chunks(resize, with_channel_axis(X), size=size)
         return resized.reshape(resized.shape[: X.ndim])
 

@@ -1,34 +1,35 @@
 """Give patches the stain of reference patches."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skhisto._stain.macenko import macenko_reference, normalise_macenko
-from skhisto._stain.reinhard import normalise_reinhard, reinhard_reference
+from skhisto._stain.glass import find_glass
+from skhisto._stain.macenko import MACENKO
+from skhisto._stain.method import (
+    Method,
+    White,
+    measure_all,
+    medians_of_groups,
+    normalise,
+    typical,
+)
+from skhisto._stain.reinhard import REINHARD
 from skhisto.patches._definition import SINGLE_PATCH_HINT, Patches, as_patches
 from skhisto.patches._patch_array import PatchArray
 from skhisto.patches._transformed import TransformedPatches, chunks, map_in_chunks
 
-
-class _Method(NamedTuple):
-    reference: Callable[..., tuple[np.ndarray, np.ndarray]]
-    normalise: Callable[..., np.ndarray]
-    attributes: tuple[str, str]
-
-
-_METHODS = {
-    "macenko": _Method(
-        macenko_reference, normalise_macenko, ("stains_", "concentrations_")
-    ),
-    "reinhard": _Method(reinhard_reference, normalise_reinhard, ("means_", "stds_")),
-}
+_METHODS: dict[str, Method] = {"macenko": MACENKO, "reinhard": REINHARD}
+_WHITE = 255.0
 
 
 class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -40,7 +41,7 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     the reference.
 
     A patch cannot be measured in these cases. It is left out of the reference, and
-    `transform` returns it unchanged:
+    `transform` returns it unchanged, unless its group is known:
 
     - it has too little tissue (fewer than 100 pixels darker than the background), like
       a white patch;
@@ -52,10 +53,19 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         How stain is measured.
 
         - "macenko" finds the colours of haematoxylin and eosin, and the 99th percentile
-          of the concentration of each [1]_. It recolours every pixel.
+          of the concentration of each [1]_. Pixels change from glass to tissue between
+          optical densities of 0.05 and 0.15, smoothly. Glass is not changed.
         - "reinhard" takes the mean and the standard deviation over tissue in the colour
-          space l, alpha, beta [2]_. Background is not changed. It consists of the
-          pixels whose optical density has a length below 0.15.
+          space l, alpha, beta [2]_. Pixels change from glass to tissue between optical
+          densities of 0.05 and 0.45, smoothly. Glass is not changed.
+    white : "auto", float or array-like of shape (3,), default="auto"
+        The colour of glass, where light passes no stain, from 1 to 255. Stain is
+        measured relative to it, and glass keeps its colour.
+
+        - "auto" takes the first of these that exists: the median of flat, bright,
+          neutral pixels in the patch, if they are at least 1 % of it; the median over
+          the patches of its group in `fit`; 255.
+        - A number, or one each for red, green and blue, is the colour in all patches.
 
     Attributes
     ----------
@@ -68,6 +78,16 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     means_, stds_ : ndarray of shape (3,), float64
         Only with "reinhard". Means and standard deviations of l, alpha and beta in the
         tissue of a patch, in decadic logarithms of intensities: medians over patches.
+        Intensities are relative to `white`, which counts as 255.
+    groups_ : ndarray of shape (n_groups,)
+        The groups of the patches in `fit`, sorted. Empty if there were none.
+    group_estimates_ : tuple of ndarray of shape (n_groups + 1, ...), float64
+        Stains and concentrations, or means and standard deviations, of each group:
+        medians over its patches. NaN where no patch of a group could be measured. The
+        last row is for patches of other groups: NaN.
+    group_white_ : ndarray of shape (n_groups + 1, 3), float64
+        Red, green and blue of the glass of each group. 255 where no patch of a group
+        shows glass, and in the last row.
 
     See Also
     --------
@@ -82,16 +102,37 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     stain and is robust to a few unusual patches. A single well-stained patch with
     nuclei and stroma can be a reference, too.
 
-    Both methods assume that patches show similar tissue. Fat holds less of both stains
-    than crowded nuclei, but both are given the amounts of the reference. Inspect some
-    normalised patches, in particular with "macenko".
+    **Groups.** If the groups (slides) of patches are known, `transform` replaces the
+    stain of the whole group instead of the stain of each patch. Patches keep their
+    differences within a group, and patches with little tissue or a single stain are not
+    distorted. The estimates come from these patches:
+
+    - For a group that `fit` has seen: from the patches of that group in `fit`.
+    - For another group, for a group without measurable patches, and without groups:
+      from the patch itself.
+
+    Patches in `transform` never influence each other. The groups are those of the
+    argument `groups`, or else those of a :class:`PatchArray` that carries groups.
+    In a cross-validation by groups, all test groups are unknown. Training patches are
+    then measured by group and test patches one by one, which makes them differ. To
+    treat all patches equally, either use groups that `fit` has seen (such as scanners
+    or laboratories), or normalise patches of all slides before the split (no labels are
+    used), or leave out the groups.
+
+    **Limits.** Both methods assume that patches show similar tissue. Fat holds less of
+    both stains than crowded nuclei, but both are given the amounts of the reference.
+    Therefore standard deviations ("reinhard") grow by a factor of at most 2, and
+    concentrations ("macenko") grow or shrink by a factor of at most 2. Stains that are
+    found less than 20 degrees apart are moved apart to 20 degrees, because mixtures
+    would otherwise count as pure stains. Inspect some normalised patches.
 
     "macenko" measures the pixels whose optical density has a length of at least 0.15,
     called beta in [1]_. A threshold on each channel would exclude pale eosin, which
-    hardly absorbs red.
+    hardly absorbs red. "reinhard" measures the same pixels.
 
     A :class:`PatchArray` stays lazy: each patch is normalised as a whole when it is
-    decoded, and cropped afterwards. `fit` decodes a few patches at a time.
+    decoded, and cropped afterwards. `fit` decodes a few patches at a time. With groups
+    and ``white="auto"``, it decodes them twice.
 
     References
     ----------
@@ -119,14 +160,20 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     __module__ = "skhisto"  # where users import it from, and pickles look for it
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
-        "method": [StrOptions(set(_METHODS))]
+        "method": [StrOptions(set(_METHODS))],
+        "white": [StrOptions({"auto"}), Real, "array-like"],
     }
 
-    def __init__(self, method: str = "reinhard") -> None:
+    def __init__(
+        self, method: str = "reinhard", *, white: str | float | ArrayLike = "auto"
+    ) -> None:
         self.method = method
+        self.white = white
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> "StainNormalizer":
+    def fit(
+        self, X: Any, y: Any = None, groups: ArrayLike | None = None
+    ) -> "StainNormalizer":
         """Measure the stain of reference patches.
 
         Parameters
@@ -135,6 +182,9 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             The reference: RGB patches from one slide or from several.
         y : Ignored
             Not used, present for API consistency by convention.
+        groups : array-like of shape (n_patches,), default=None
+            The slide, or another group of equal stain, of each patch. None takes the
+            groups that a PatchArray carries, if any.
 
         Returns
         -------
@@ -149,28 +199,74 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             If X does not hold RGB patches of dtype uint8, or if none of them can be
             measured. A patch cannot be measured if it has too little tissue, if
             "macenko" does not find two stains in it, or if "reinhard" finds no range of
-            colours in it.
+            colours in it. Also if `groups` has another length than X, or if `white` is
+            not a colour.
         """
         callback_context = self._init_callback_context()
         callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         method = _METHODS[self.method]
+        fixed = _fixed_white(self.white)
         X = _check_rgb(X)
-        reference = method.reference(np.asarray(X[part]) for part in chunks(X))
-        of_methods = {name for each in _METHODS.values() for name in each.attributes}
-        for name in of_methods & set(vars(self)):  # left by a fit with another method
-            delattr(self, name)
+        groups = _groups_of(X, groups)
+        names, codes = _numbered(groups, len(X))
+        group_white = np.full((len(names) + 1, 3), _WHITE)
+        if len(names) and fixed is None:
+            glass = [find_glass(patches) for patches, _ in _parts(X, codes)]
+            group_white = medians_of_groups(
+                np.concatenate(glass), codes, len(names), otherwise=_WHITE
+            )
+        white = White(fixed, group_white)
+        estimates = measure_all(_parts(X, codes), method, white)
+        reference = typical(estimates, method)
+        of_groups = method.valid(
+            (
+                medians_of_groups(estimates[0], codes, len(names)),
+                medians_of_groups(estimates[1], codes, len(names)),
+            )
+        )
+        self._forget_reference()
         for name, value in zip(method.attributes, reference, strict=True):
-            setattr(self, name, value)
+            setattr(self, name + "_", value)
+        self.groups_ = names
+        self.group_estimates_ = of_groups
+        self.group_white_ = group_white
         callback_context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def transform(self, X: Any) -> np.ndarray | PatchArray:
+    def fit_transform(
+        self, X: Any, y: Any = None, groups: ArrayLike | None = None
+    ) -> np.ndarray | PatchArray:
+        """Measure the stain of patches and give it to each of them.
+
+        Parameters
+        ----------
+        X : array-like or PatchArray of shape (n_patches, height, width, 3), uint8
+            RGB patches from one slide or from several.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        groups : array-like of shape (n_patches,), default=None
+            The group of each patch, see `fit`.
+
+        Returns
+        -------
+        X_normalized : ndarray or PatchArray of shape (n_patches, height, width, 3)
+            The normalised patches, see `transform`.
+        """
+        return self.fit(X, y, groups=groups).transform(X, groups=groups)
+
+    def transform(
+        self, X: Any, groups: ArrayLike | None = None
+    ) -> np.ndarray | PatchArray:
         """Give each patch the stain of the reference.
 
         Parameters
         ----------
         X : array-like or PatchArray of shape (n_patches, height, width, 3), uint8
             RGB patches of any size. They are not changed.
+        groups : array-like of shape (n_patches,), default=None
+            The group of each patch. Patches of the groups in `groups_` are normalised
+            by the estimates of their group, other patches by their own. None takes the
+            groups that a PatchArray carries, if any.
 
         Returns
         -------
@@ -182,25 +278,39 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         TypeError
             If X is a data set, a loader, an iterator or a mapping.
         ValueError
-            If X does not hold RGB patches of dtype uint8.
+            If X does not hold RGB patches of dtype uint8, if `groups` has another
+            length than X, or if `white` is not a colour.
         NotFittedError
             If `fit` was not called with this `method`.
         """
         self._validate_params()
         method = _METHODS[self.method]
+        names = [name + "_" for name in method.attributes]
         check_is_fitted(
             self,
-            method.attributes,
+            names,
             msg=f"This %(name)s is not fitted with method={self.method!r}: call fit.",
         )
         X = _check_rgb(X)
+        codes = _numbers_of_known(_groups_of(X, groups), self.groups_, len(X))
         # A lazy array keeps these values and not the estimator, which may be fitted
         # again.
-        reference = {name[:-1]: getattr(self, name) for name in method.attributes}
-        normalise = partial(method.normalise, **reference)
+        function = partial(
+            normalise,
+            method=method,
+            reference=tuple(getattr(self, name) for name in names),
+            white=White(_fixed_white(self.white), self.group_white_),
+            of_groups=self.group_estimates_,
+        )
         if isinstance(X, PatchArray):
-            return PatchArray(TransformedPatches(X, normalise))
-        return map_in_chunks(normalise, X)
+            return PatchArray(TransformedPatches(X, function, codes))
+        return map_in_chunks(function, X, arguments=codes)
+
+    def _forget_reference(self) -> None:
+        """Remove the estimates of a fit with another method."""
+        for method in _METHODS.values():
+            for name in method.attributes:
+                self.__dict__.pop(name + "_", None)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -230,3 +340,57 @@ def _hint(X: Patches) -> str:
     if X.ndim == 4 and X.shape[3] == 3:
         return "Normalise before other steps scale the patches or change their dtype."
     return "Grey patches have no stain to normalise."
+
+
+def _fixed_white(white: Any) -> np.ndarray | None:
+    """Return the colour of white in all patches, or None to find it in each."""
+    if isinstance(white, str):
+        return None
+    colour = np.asarray(white)
+    if (
+        colour.shape not in ((), (3,))
+        or colour.dtype.kind not in "iuf"
+        or not np.all((colour >= 1) & (colour <= 255))
+    ):
+        raise ValueError(
+            "white must be 'auto', a number, or three numbers for red, green and blue, "
+            f"from 1 to 255; got {white!r}."
+        )
+    return np.broadcast_to(colour.astype(np.float64), 3).copy()
+
+
+def _parts(X: Patches, codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Decode a few patches at a time, with the numbers of their groups."""
+    return ((np.asarray(X[part]), codes[part]) for part in chunks(X))
+
+
+def _groups_of(X: Patches, groups: ArrayLike | None) -> np.ndarray | None:
+    """Return the groups that were given, or that the patches carry."""
+    if groups is None:
+        groups = getattr(X, "groups", None)
+    if groups is None:
+        return None
+    groups = np.asarray(column_or_1d(groups))
+    if len(groups) != len(X):
+        raise ValueError(
+            f"groups must have one entry for each of the {len(X)} patches; got "
+            f"{len(groups)}."
+        )
+    return groups
+
+
+def _numbered(groups: np.ndarray | None, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the names of groups, and the number of the group of each patch."""
+    if groups is None:
+        return np.empty(0), np.full(n, -1)
+    return np.unique(groups, return_inverse=True)
+
+
+def _numbers_of_known(
+    groups: np.ndarray | None, known: np.ndarray, n: int
+) -> np.ndarray:
+    """Return the number of the group of each patch, -1 for unknown groups."""
+    if groups is None:
+        return np.full(n, -1)
+    numbers = {name: number for number, name in enumerate(known.tolist())}
+    return np.array([numbers.get(name, -1) for name in groups.tolist()], dtype=np.intp)

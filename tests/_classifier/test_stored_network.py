@@ -210,6 +210,16 @@ class MoreDecay(keras.callbacks.Callback):
         self.model.optimizer.weight_decay = 0.5
 
 
+class OwnStep(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.train_step = lambda data: {}
+
+
+class Eager(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.run_eagerly = True
+
+
 class Failing(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.model.layers[-1].trainable = False
@@ -232,6 +242,8 @@ CHANGES = {
     "trainable": ({"callbacks": [Unfreezing()]}, ValueError, "what is trainable"),
     "a layer": ({"callbacks": [LessDropout()]}, ValueError, "its layers"),
     "the optimizer": ({"callbacks": [MoreDecay()]}, ValueError, "optimizer's settings"),
+    "a train step": ({"callbacks": [OwnStep()]}, ValueError, "its training step"),
+    "eager steps": ({"callbacks": [Eager()]}, ValueError, "its training step"),
     "exception": ({"callbacks": [Failing()]}, KeyError, "callback"),
     "exception in data": ({"augment": failing_augmentation}, KeyError, "data"),
     "exception in builder": ({"architecture": failing_builder}, KeyError, "builder"),
@@ -274,6 +286,40 @@ def test_a_change_during_a_fit_is_an_error_and_does_not_reach_the_next_fit(
     weights = classifier(**UNRELATED).fit(X, y).weights_
     for value, fresh in zip(weights.values(), fresh_weights, strict=True):
         np.testing.assert_array_equal(value, fresh)
+
+
+def two_equal_layers(trained):
+    def build(patch_shape, n_outputs):
+        a, b = (layers.Dense(8, name=name) for name in "ab")
+        a.trainable, b.trainable = trained == "a", trained == "b"
+        stack = [layers.Flatten(), layers.Dense(8, trainable=False), a, b]
+        return keras.Sequential([*stack, layers.Dense(n_outputs)])
+
+    return build
+
+
+def test_the_optimizer_starts_again_if_other_weights_of_equal_shape_are_trained(
+    bright_or_dark,
+):
+    X, y, _ = bright_or_dark
+    clf = classifier(two_equal_layers("a"), warm_start=True).fit(X, y)
+    n_steps = clf.optimizer_state_["adam/iteration"]
+    clf.fit(X, y)
+    assert clf.optimizer_state_["adam/iteration"] == 2 * n_steps
+    clf.set_params(architecture=two_equal_layers("b")).fit(X, y)
+    assert clf.optimizer_state_["adam/iteration"] == n_steps
+
+
+def clears_session(patch_shape, n_outputs):
+    keras.backend.clear_session()
+    return reads_globals(patch_shape, n_outputs)
+
+
+def test_a_precision_without_effect_gets_a_warning(bright_or_dark):
+    X, y, _ = bright_or_dark
+    with pytest.warns(UserWarning, match=r"precision='bfloat16' has no effect"):
+        clf = classifier(clears_session, precision="bfloat16").fit(X, y)
+    assert clf.precision_ == "float32"
 
 
 class RateByNumber(keras.callbacks.Callback):
@@ -339,9 +385,6 @@ def test_the_builder_is_called_once_for_each_fit(bright_or_dark):
 def test_a_network_from_a_file_predicts_without_the_file(bright_or_dark, tmp_path):
     X, y, _ = bright_or_dark
     path = tmp_path / "network.keras"
-    ReferenceCNN(filters=(2,), dense_units=2).build((12, 12, 3), 1).build(
-        (None, 12, 12, 3)
-    )
     network = ReferenceCNN(filters=(2,), dense_units=2).build((12, 12, 3), 1)
     network.build((None, 12, 12, 3))
     network.save(path)
@@ -349,7 +392,8 @@ def test_a_network_from_a_file_predicts_without_the_file(bright_or_dark, tmp_pat
     def loaded(patch_shape, n_outputs):
         return keras.models.load_model(path)
 
-    clf = classifier(loaded, precision="bfloat16").fit(X, y)
+    with pytest.warns(UserWarning, match="has no effect"):
+        clf = classifier(loaded, precision="bfloat16").fit(X, y)
     assert clf.precision_ == "float32"
     expected = logits_of(clf, X)
     path.unlink()

@@ -46,7 +46,7 @@ def test_an_unknown_optimizer_is_named():
 
 def test_parameters_that_an_optimizer_does_not_take_are_named():
     with pytest.raises(
-        ValueError, match=r"optimizer_params=\{'momentun': 1\} do not suit"
+        ValueError, match=r"optimizer_params=\{'momentun': 1\} are invalid for"
     ):
         compile_network(network(), "sgd", {"momentun": 1})
 

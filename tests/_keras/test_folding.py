@@ -207,7 +207,7 @@ def test_folding_new_weights_leaves_nothing_of_the_previous_ones():
     for network in (used, new):
         network.load(random_weights(initial))
     rows = np.arange(len(X))
-    logits, new_logits = (n.logits(X, rows, [0])[0] for n in (used, new))
+    logits, new_logits = (n.outputs(X, rows, [0])[0] for n in (used, new))
     np.testing.assert_array_equal(logits, new_logits)
 
 

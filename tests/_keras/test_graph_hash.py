@@ -55,8 +55,42 @@ def hash_of(builder, seed=0):
     return initial.spec.graph_hash
 
 
+class Bounded(keras.constraints.Constraint):
+    def __call__(self, weights):
+        return weights * RATE
+
+
+class Constrained(layers.Dense):
+    def __init__(self):
+        super().__init__(2, kernel_constraint=Bounded())
+
+
+class OwnGradient(layers.Layer):
+    def build(self, input_shape):
+        self.dense = layers.Dense(2)
+        self.dense.build(input_shape)
+
+    def call(self, inputs):
+        @tf.custom_gradient
+        def scaled_backwards(x):
+            return x, lambda gradient: gradient * RATE
+
+        # Without weights before it, no gradient flows through the layer.
+        return scaled_backwards(self.dense(inputs))
+
+
+class Swish(layers.Layer):
+    """Keras gives swish a gradient of its own, which TensorFlow numbers."""
+
+    def call(self, inputs):
+        return keras.ops.silu(inputs) * RATE
+
+
 KINDS = [
     Scaled,
+    Constrained,
+    OwnGradient,
+    Swish,
     Noisy,
     Branching,
     Captured,

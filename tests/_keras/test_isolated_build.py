@@ -67,7 +67,7 @@ def weights_of(builder, seed):
     return initial_network(builder, ENDS, "float32", seed).weights
 
 
-@pytest.mark.filterwarnings("ignore:The network contains code")
+@pytest.mark.filterwarnings("ignore:The network cannot be stored")
 @pytest.mark.parametrize("builder", [plain, unseeded, application])
 def test_weights_depend_on_the_seed_alone_beside_a_thread_that_draws(builder, request):
     expected = weights_of(builder, seed=3)

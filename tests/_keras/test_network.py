@@ -158,21 +158,66 @@ def test_users_may_name_and_scale_layers_as_they_like():
     assert with_probabilities(network)(np.zeros((1, 2, 2, 1), np.uint8)).shape == (1, 1)
 
 
-class OwnStep(keras.Model):
-    def __init__(self, n_outputs):
-        super().__init__()
-        self.flatten, self.dense = layers.Flatten(), layers.Dense(n_outputs)
+def own_step(patch_shape, n_outputs):
+    class OwnStep(keras.Sequential):
+        def train_step(self, data):
+            return {}
 
-    def call(self, inputs):
-        return self.dense(self.flatten(inputs))
-
-    def train_step(self, data):
-        return {}
+    return OwnStep([layers.Flatten(), layers.Dense(n_outputs)])
 
 
-def test_a_train_step_of_a_users_own_is_an_error():
-    with pytest.raises(ValueError, match="defines its own train_step, which"):
-        built(lambda shape, n: OwnStep(n), (2, 2, 1), 1, "uint8")
+def replaced_step(patch_shape, n_outputs):
+    network = dense_model(patch_shape, n_outputs)
+    network.train_step = lambda data: {}
+    return network
+
+
+def compiled(patch_shape, n_outputs):
+    network = dense_model(patch_shape, n_outputs)
+    network.compile("sgd", "hinge")
+    return network
+
+
+def integer_input(patch_shape, n_outputs):
+    inputs = keras.Input(patch_shape, dtype="uint8")
+    x = layers.Flatten()(layers.Rescaling(1 / 255)(inputs))
+    return keras.Model(inputs, layers.Dense(n_outputs)(x))
+
+
+def reserved_name(patch_shape, n_outputs):
+    dense = layers.Dense(n_outputs, name="skhisto_patches")
+    return keras.Sequential([layers.Flatten(), dense])
+
+
+@pytest.mark.parametrize(
+    ("builder", "message"),
+    [
+        (own_step, "defines its own train_step, which PatchCNNClassifier does not use"),
+        (replaced_step, "defines its own train_step"),
+        (compiled, r"is compiled.*compile=False.*optimizer, learning_rate"),
+        (integer_input, r"input of dtype uint8.*Remove the dtype"),
+        (
+            reserved_name,
+            r"'skhisto_patches'\. Names that begin with 'skhisto_' are res",
+        ),
+    ],
+)
+def test_parts_of_a_network_that_would_be_ignored_are_an_error(builder, message):
+    with pytest.raises(ValueError, match=message):
+        built(builder, (2, 2, 1), 1, "uint8")
+
+
+def test_other_errors_of_a_builder_are_raised_and_not_taken_for_a_precision():
+    calls = []
+
+    def fails_once(patch_shape, n_outputs):
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError("download failed")
+        return dense_model(patch_shape, n_outputs)
+
+    with pytest.raises(OSError, match="download failed"):
+        built(fails_once, (2, 2, 1), 1, "uint8")
 
 
 class Unused(keras.Model):
@@ -185,7 +230,7 @@ class Unused(keras.Model):
         return self.dense(self.flatten(inputs))
 
 
-@pytest.mark.filterwarnings("ignore:The network contains code")
+@pytest.mark.filterwarnings("ignore:The network cannot be stored")
 def test_a_layer_that_is_never_called_counts_no_parameters():
     ends = Ends((2, 2, 1), 1, "uint8")
     initial = initial_network(lambda shape, n: Unused(n), ends, "float32", 0)
@@ -215,7 +260,7 @@ def test_code_of_users_that_fails_in_16_bits_works_in_float32():
             [Float32Only(), layers.Flatten(), layers.Dense(n_outputs)]
         )
 
-    with pytest.warns(UserWarning, match="cannot be stored"):
+    with pytest.warns(UserWarning, match=r"cannot be stored.*in mixed precision"):
         built(builder, (2, 2, 1), 1, "uint8")
 
 

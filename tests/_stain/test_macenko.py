@@ -13,13 +13,8 @@ from skhisto._stain.density import (
     optical_density,
     unit_length,
 )
-from skhisto._stain.macenko import (
-    are_distinct,
-    macenko_reference,
-    measure_macenko,
-    normalise_macenko,
-    percentiles,
-)
+from skhisto._stain.macenko import MACENKO, are_distinct, move_apart, percentiles
+from skhisto._stain.method import White, measure_all, normalise, typical
 
 seeded = settings(derandomize=True, deadline=None)
 
@@ -35,8 +30,22 @@ def mixtures(n=3, size=24, *, stains=HE_STAINS, strength=1.0, seed=0):
     )
 
 
-def reference(patches):
-    return macenko_reference([patches])
+WHITE = White(np.full(3, 255.0), np.full((1, 3), 255.0))
+NO_GROUP = np.array([[[np.nan] * 3] * 2]), np.array([[np.nan] * 2])
+
+
+def measure(*parts):
+    """Estimates of each patch."""
+    return measure_all(((p, np.full(len(p), -1)) for p in parts), MACENKO, WHITE)
+
+
+def reference(*parts):
+    return typical(measure(*parts), MACENKO)
+
+
+def normalise_macenko(patches, *target):
+    groups = np.full(len(patches), -1)
+    return normalise(patches, groups, MACENKO, target, WHITE, NO_GROUP)
 
 
 def angles(vectors, others):
@@ -85,15 +94,15 @@ def test_background_does_not_matter():
 def test_a_reference_is_the_median_of_its_patches():
     strengths = [0.6, 1.0, 0.9, 1.3, 0.8]
     patches = np.concatenate([mixtures(1, strength=s) for s in strengths])
-    stains, concentrations = macenko_reference([patches[:3], patches[3:]])
-    vectors, maxima = measure_macenko(patches).estimates
+    stains, concentrations = reference(patches[:3], patches[3:])
+    vectors, maxima = measure(patches)
     np.testing.assert_array_equal(concentrations, np.median(maxima, axis=0))
     np.testing.assert_array_equal(stains, unit_length(np.median(vectors, axis=0)))
 
 
 def test_one_patch_is_its_own_reference():
     patch = mixtures(1)
-    vectors, maxima = measure_macenko(patch).estimates
+    vectors, maxima = measure(patch)
     stains, concentrations = reference(patch)
     np.testing.assert_allclose(stains, vectors[0], rtol=1e-12)
     np.testing.assert_array_equal(concentrations, maxima[0])
@@ -127,7 +136,7 @@ def test_patches_of_one_stain_are_left_out_of_a_reference():
     blank = mix_stains(amount, EOSIN[None])
     expected = reference(patches)
     for parts in ([blank, patches], [np.concatenate([patches, blank])]):
-        for found, value in zip(macenko_reference(parts), expected, strict=True):
+        for found, value in zip(reference(*parts), expected, strict=True):
             np.testing.assert_array_equal(found, value)
 
 
@@ -224,12 +233,73 @@ def test_colours_far_from_both_stains_do_not_overflow():
 
 
 def test_stains_five_degrees_apart_are_two():
-    def turned(degrees):
-        turn = np.radians(degrees)
-        return np.array([[[1, 0, 0], [np.cos(turn), np.sin(turn), 0]]])
+    assert not are_distinct(with_angle(4.9))
+    assert are_distinct(with_angle(5.1))
 
-    assert not are_distinct(turned(4.9))
-    assert are_distinct(turned(5.1))
+
+def with_angle(degrees):
+    turn = np.radians(degrees)
+    return np.array([[[1, 0, 0], [np.cos(turn), np.sin(turn), 0]]])
+
+
+@seeded
+@given(st.floats(5, 19.9))
+def test_close_stains_are_moved_apart_within_their_plane(degrees):
+    close = with_angle(degrees)
+    apart = move_apart(close)
+    np.testing.assert_allclose(angles(apart[:, 0], apart[:, 1]), 20)
+    np.testing.assert_allclose(unit_length(apart.sum(1)), unit_length(close.sum(1)))
+    assert (angles(apart, close) < 7.6).all()  # first stays first
+
+
+def test_a_patch_of_mixtures_only_has_stains_twenty_degrees_apart():
+    share = np.random.default_rng(0).uniform(0.4, 0.6, (1, 24, 24))
+    amount = np.random.default_rng(1).uniform(0.6, 1, (1, 24, 24))
+    patch = mix_stains(np.stack([share * amount, (1 - share) * amount], -1))
+    vectors, _ = measure(patch)
+    np.testing.assert_allclose(angles(vectors[:, 0], vectors[:, 1]), 20)
+
+
+def test_stains_that_are_far_apart_are_not_moved():
+    far = with_angle(20.1)
+    np.testing.assert_array_equal(move_apart(far), far)
+
+
+def test_glass_and_what_is_brighter_keep_their_colour():
+    glass = np.array([204.0, 211.0, 198.0])
+    patch = np.rint(mixtures(1) * glass / 255)
+    patch[0, :4, :, :] = glass + np.random.default_rng(0).integers(-6, 7, (4, 24, 3))
+    patch[0, 5, 5] = [255, 240, 230]
+    patch = patch.astype(np.uint8)
+    white = WHITE._replace(fixed=glass)
+    normalised = normalise(
+        patch, np.array([-1]), MACENKO, reference(mixtures(strength=2)), white, NO_GROUP
+    )
+    np.testing.assert_array_equal(normalised[0, :4], patch[0, :4])
+    np.testing.assert_array_equal(normalised[0, 5, 5], patch[0, 5, 5])
+    assert distance(normalised[0, 6:], patch[0, 6:]) > 20
+
+
+def test_grey_light_is_as_if_it_were_white():
+    patches = mixtures(seed=1)
+    target = reference(mixtures(stains=OTHER_STAINS))
+    expected = normalise_macenko(patches, *target)
+    grey = np.rint(patches * 0.8).astype(np.uint8)
+    white = WHITE._replace(fixed=np.full(3, 204.0))
+    groups = np.full(len(grey), -1)
+    normalised = normalise(grey, groups, MACENKO, target, white, NO_GROUP)
+    assert distance(normalised, 0.8 * expected) < 1
+
+
+@pytest.mark.parametrize(("strength", "factor"), [(4.0, 2.0), (0.2, 0.5)])
+def test_concentrations_change_by_at_most_a_factor_of_two(strength, factor):
+    patches = mixtures(1, strength=0.5 if strength > 1 else 1.4)
+    stains, concentrations = reference(patches)
+    target = stains, strength * concentrations
+    normalised = normalise_macenko(patches, *target)
+    dense = optical_density(patches).sum(-1) > 0.6
+    found = optical_density(normalised)[dense] / optical_density(patches)[dense]
+    np.testing.assert_allclose(np.median(found), factor, rtol=0.05)
 
 
 # Percentiles

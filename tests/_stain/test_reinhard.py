@@ -7,18 +7,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from skhisto._stain.density import mix_stains
+from skhisto._stain.method import White, measure_all, normalise, typical
 from skhisto._stain.reinhard import (
     LAB_FROM_LMS,
     LMS_FROM_RGB,
-    lab_from_rgb,
-    measure_reinhard,
+    REINHARD,
     moments,
-    normalise_reinhard,
-    reinhard_reference,
-    rgb_from_lab,
 )
-from skhisto._stain.tissue_mask import as_planes, density_planes, is_tissue
+from skhisto._stain.reinhard import lab_from_rgb as lab_from_rgb_and_white
+from skhisto._stain.reinhard import rgb_from_lab as rgb_from_lab_and_white
+from skhisto._stain.tissue_mask import as_planes, density_planes, strength_of
 
+WHITE = White(np.full(3, 255.0), np.full((1, 3), 255.0))
+NO_GROUP = np.full((1, 3), np.nan), np.full((1, 3), np.nan)
 seeded = settings(derandomize=True, deadline=None)
 
 
@@ -27,8 +28,28 @@ def tissue_patches(n=3, size=16, *, strength=1.0, seed=0):
     return mix_stains(strength * concentrations)
 
 
-def reference(patches):
-    return reinhard_reference([patches])
+def lab_from_rgb(rgb):
+    return lab_from_rgb_and_white(rgb, np.full((len(rgb), 3), 255.0))
+
+
+def measure(*parts):
+    """Estimates of each patch."""
+    return measure_all(((p, np.full(len(p), -1)) for p in parts), REINHARD, WHITE)
+
+
+def reference(*parts):
+    return typical(measure(*parts), REINHARD)
+
+
+def normalise_reinhard(patches, *target, white=WHITE):
+    groups = np.full(len(patches), -1)
+    return normalise(patches, groups, REINHARD, target, white, NO_GROUP)
+
+
+def strength(patches):
+    """Length of the optical density of each pixel."""
+    white = np.full((len(patches), 3), 255.0)
+    return strength_of(density_planes(patches, white)).reshape(patches.shape[:3])
 
 
 def test_the_colour_space_is_that_of_ruderman_and_reinhard():
@@ -48,9 +69,13 @@ def test_the_colour_space_is_that_of_ruderman_and_reinhard():
 
 
 @seeded
-@given(hnp.arrays(np.uint8, (2, 3, 5), elements=st.integers(1, 255)))
-def test_pixels_survive_the_way_to_lab_and_back(rgb):
-    np.testing.assert_array_equal(rgb_from_lab(lab_from_rgb(rgb)), rgb)
+@given(
+    hnp.arrays(np.uint8, (2, 3, 5), elements=st.integers(1, 255)),
+    hnp.arrays(np.float64, (2, 3), elements=st.floats(150, 255)),
+)
+def test_pixels_survive_the_way_to_lab_and_back(rgb, white):
+    lab = lab_from_rgb_and_white(rgb, white)
+    np.testing.assert_array_equal(rgb_from_lab_and_white(lab, white), rgb)
 
 
 def test_a_reference_is_measured_over_its_tissue():
@@ -64,8 +89,8 @@ def test_a_reference_is_measured_over_its_tissue():
 
 def test_a_reference_is_the_median_of_its_patches():
     patches = np.concatenate([tissue_patches(2, strength=s) for s in (0.7, 1, 1.5)])
-    found = reinhard_reference([patches[:5], patches[5:]])
-    estimates = measure_reinhard(patches).estimates
+    found = reference(patches[:5], patches[5:])
+    estimates = measure(patches)
     for value, each in zip(found, estimates, strict=True):
         np.testing.assert_array_equal(value, np.median(each, axis=0))
 
@@ -75,7 +100,7 @@ def test_patches_without_colours_are_left_out_of_a_reference():
     blank = np.full_like(patches, [180, 90, 150])
     expected = reference(patches)
     for parts in ([blank, patches], [np.concatenate([patches, blank])]):
-        for found, value in zip(reinhard_reference(parts), expected, strict=True):
+        for found, value in zip(reference(*parts), expected, strict=True):
             np.testing.assert_array_equal(found, value)
 
 
@@ -110,17 +135,48 @@ def test_tissue_gets_the_mean_and_spread_of_the_reference():
     np.testing.assert_allclose(found[1], np.tile(stds, (3, 1)), rtol=0.05)
 
 
-def test_background_is_left_as_it_is_and_out_of_the_statistics():
+def test_glass_is_left_as_it_is_and_out_of_the_statistics():
     patches = tissue_patches()
-    patches[:, 8:] = np.random.default_rng(0).integers(230, 256, patches[:, 8:].shape)
+    patches[:, 8:] = np.random.default_rng(0).integers(248, 256, patches[:, 8:].shape)
     target = reference(tissue_patches(strength=0.7, seed=1))
     normalised = normalise_reinhard(patches, *target)
-    background = ~is_tissue(density_planes(patches)).reshape(patches.shape[:3])
-    assert background[:, 8:].all()
-    np.testing.assert_array_equal(normalised[background], patches[background])
+    np.testing.assert_array_equal(normalised[:, 8:], patches[:, 8:])
     np.testing.assert_array_equal(
         normalised[:, :8], normalise_reinhard(patches[:, :8], *target)
     )
+
+
+def test_glass_that_is_not_white_is_left_as_it_is():
+    glass = np.array([204.0, 211.0, 198.0])
+    patches = np.rint(tissue_patches() * glass / 255).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(-6, 7, patches[:, 8:].shape)
+    patches[:, 8:] = glass + noise
+    target = reference(tissue_patches(strength=0.7, seed=1))
+    white = WHITE._replace(fixed=glass)
+    normalised = normalise_reinhard(patches, *target, white=white)
+    np.testing.assert_array_equal(normalised[:, 8:], patches[:, 8:])
+    assert np.abs(normalised[:, :8].astype(int) - patches[:, :8]).mean() > 10
+
+
+def test_pale_tissue_changes_smoothly_with_its_density():
+    ramp = np.linspace(0, 0.8, 64 * 64).reshape(1, 64, 64)
+    shares = np.random.default_rng(0).uniform(0.4, 0.6, ramp.shape)
+    patch = mix_stains(np.stack([shares * ramp, (1 - shares) * ramp], -1))
+    target = reference(tissue_patches(strength=2))
+    change = np.abs(normalise_reinhard(patch, *target).astype(int) - patch).max(-1)
+    density = strength(patch)
+    assert change[density < 0.05].max() == 0
+    means = [change[abs(density - d) < 0.02].mean() for d in np.arange(0.05, 0.5, 0.04)]
+    assert max(means) > 50
+    assert np.diff(means).max() < 30  # a threshold changes by all at once
+
+
+def test_contrast_grows_by_at_most_a_factor_of_two():
+    patches = tissue_patches(1)
+    means, stds = reference(patches)
+    same = normalise_reinhard(patches, means, 2 * stds)
+    np.testing.assert_array_equal(normalise_reinhard(patches, means, 5 * stds), same)
+    assert (normalise_reinhard(patches, means, 1.5 * stds) != same).any()
 
 
 def blank_patches():

@@ -149,7 +149,7 @@ def test_a_dataset_of_another_rank_is_an_error(tmp_path):
 
 def test_without_h5py_the_error_says_how_to_install_it(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ImportError, match="pip install h5py"):
+    with pytest.raises(ImportError, match=r"pip install \"skhisto\[hdf5\]\""):
         HDF5Rows(path)
 
 

@@ -122,3 +122,26 @@ def test_the_protocol_is_public():
 def test_an_incomplete_source_is_an_error(source, error, message):
     with pytest.raises(error, match=message):
         PatchArray(source)
+
+
+class Disobedient(Gradients):
+    """A source that returns other patches than it announces."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    def read(self, rows, window):
+        return self.change(super().read(rows, window))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda X: X / 255, lambda X: X[:, :-1], lambda X: X[:1], lambda X: X[..., 0]],
+)
+def test_a_source_that_returns_other_patches_than_it_announces_is_an_error(change):
+    patches = PatchArray(Disobedient(change))
+    with pytest.raises(
+        ValueError, match=r"returned patches of shape .* were requested"
+    ):
+        np.asarray(patches)

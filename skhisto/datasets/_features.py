@@ -1,0 +1,255 @@
+"""Tables of features that other programs have computed."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import validate_params
+
+from skhisto.datasets._id_table import FilePath
+from skhisto.patches._hdf5 import import_h5py, unreadable
+
+_SUFFIXES = (".h5", ".hdf5")
+_FEATURES = ("features", "feats")
+_DESCR = """\
+Features of patches
+-------------------
+
+{n_features} features of {n_patches} patches from {n_slides} slides, read from '{path}'.
+"""
+
+
+class _Table(NamedTuple):
+    """What one file contains."""
+
+    features: np.ndarray
+    coords: np.ndarray | None
+    names: np.ndarray | None
+
+
+@validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+def load_features(path: FilePath) -> Bunch:
+    """Load features that other programs have computed, one HDF5 file for each slide.
+
+    Each file has a dataset "features" or "feats" of shape (n, n_features) or
+    (1, n, n_features). Two further datasets are optional: "coords", of shape (n, 2) or
+    (1, n, 2), and "metadata", the names of n tiles. TRIDENT [1]_ and CLAM [2]_ write
+    such files.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file, or a folder, which is searched for files that end with ".h5" or ".hdf5"
+        at any depth. Files and folders whose names begin with a dot are skipped.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object with the following attributes. The rows are sorted by
+        the path of the file, and within a file they keep their order.
+
+        data : ndarray of shape (n, n_features), float32
+            One row for each patch.
+        groups : ndarray of shape (n,), str
+            The slide of each patch, for evaluation by slide: the name of the file
+            without its ending. Files that are called "features" or "feats" have the
+            name of their folder instead.
+        names : ndarray of shape (n,), str, or None
+            Names of the tiles, "" where a file has none. None if no file has names.
+        coords : ndarray of shape (n, 2), or None
+            Coordinates as they are in the files. int64; or, if they are not integers
+            or some files have none, float64 with NaN where they are unknown. None if
+            no file has coordinates.
+        DESCR : str
+            Description of the data.
+
+    Raises
+    ------
+    ImportError
+        If h5py is not installed.
+    FileNotFoundError
+        If the path does not exist, or if the folder contains no HDF5 files.
+    ValueError
+        If a file is not HDF5 (a Git LFS pointer, truncated), if it has no dataset of
+        features, if datasets have other shapes or contain no numbers, if features are
+        NaN or infinite, if files have different numbers of features, or if two files
+        belong to slides of the same name. The message names the file.
+
+    See Also
+    --------
+    PatchEmbedder : Computes features of patches.
+
+    References
+    ----------
+    .. [1] A. Zhang, G. Jaume, A. Vaidya, T. Ding, F. Mahmood. "Accelerating Data
+       Processing and Benchmarking of AI Models for Pathology". arXiv:2502.06750, 2025.
+    .. [2] M. Y. Lu, D. F. K. Williamson, T. Y. Chen, R. J. Chen, M. Barbieri,
+       F. Mahmood. "Data-efficient and weakly supervised computational pathology on
+       whole-slide images". Nature Biomedical Engineering 5, 2021.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import h5py
+    >>> import numpy as np
+    >>> from skhisto import load_features
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> for slide in ["slide_1", "slide_2"]:
+    ...     with h5py.File(Path(folder.name, f"{slide}.h5"), "w") as file:
+    ...         file["features"] = np.zeros((3, 512), dtype=np.float32)
+    ...         file["coords"] = np.zeros((3, 2), dtype=np.int64)
+    >>> slides = load_features(folder.name)
+    >>> slides.data.shape, slides.coords.shape
+    ((6, 512), (6, 2))
+    >>> slides.groups
+    array(['slide_1', 'slide_1', 'slide_1', 'slide_2', 'slide_2', 'slide_2'],
+          dtype='<U7')
+    >>> folder.cleanup()
+    """
+    files = _files(Path(path))
+    slides = _slides(files)
+    tables = [_read(file) for file in files]
+    _check_equal_widths(files, tables)
+    n_rows = [len(table.features) for table in tables]
+    data = np.concatenate([table.features for table in tables])
+    if len(data) == 0:
+        raise ValueError(f"The files in '{path}' contain no features: 0 rows.")
+    return Bunch(
+        data=data,
+        groups=np.repeat(np.array(slides), n_rows),
+        names=_joined([t.names for t in tables], n_rows, np.array("")),
+        coords=_joined([t.coords for t in tables], n_rows, np.full(2, np.nan)),
+        DESCR=_DESCR.format(
+            n_features=data.shape[1],
+            n_patches=len(data),
+            n_slides=len(slides),
+            path=os.fspath(path),
+        ),
+    )
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.suffix in _SUFFIXES
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]
+    if not found:
+        raise FileNotFoundError(
+            f"The folder '{path}' contains no files that end with "
+            f"{' or '.join(_SUFFIXES)}."
+        )
+    return found
+
+
+def _slides(files: list[Path]) -> list[str]:
+    """Return the name of the slide of each file."""
+    names: dict[str, Path] = {}
+    for file in files:
+        is_generic = file.stem in _FEATURES
+        name = file.resolve().parent.name if is_generic else file.stem
+        if name in names:
+            raise ValueError(
+                f"'{names[name]}' and '{file}' both belong to a slide {name!r}. Rename "
+                "one of the files, or load the folders one by one."
+            )
+        names[name] = file
+    return list(names)
+
+
+def _read(file: Path) -> _Table:
+    h5py = import_h5py()
+    try:
+        opened = h5py.File(file, "r")
+    except OSError as error:
+        raise unreadable(str(file), error) from error
+    with opened as datasets:
+        found = {
+            name: data
+            for name, data in datasets.items()
+            if isinstance(data, h5py.Dataset)
+        }
+        name = next((name for name in _FEATURES if name in found), None)
+        if name is None:
+            raise ValueError(
+                f"'{file}' has no dataset named {' or '.join(map(repr, _FEATURES))}. "
+                f"It contains {sorted(datasets)}."
+            )
+        features = _two_dimensional(file, name, found[name])
+        n = len(features)
+        coords, names = found.get("coords"), found.get("metadata")
+        if coords is not None:
+            coords = _two_dimensional(file, "coords", coords)
+            if coords.shape != (n, 2):
+                raise ValueError(
+                    f"The dataset 'coords' of '{file}' has the shape {coords.shape}, "
+                    f"but there are {n} rows of features: ({n}, 2) is expected."
+                )
+        if names is not None:
+            names = names.asstr()[:] if h5py.check_string_dtype(names.dtype) else None
+            if names is not None and names.shape != (n,):
+                raise ValueError(
+                    f"The dataset 'metadata' of '{file}' has the shape {names.shape}, "
+                    f"but there are {n} rows of features: ({n},) is expected."
+                )
+    return _Table(_as_finite_float32(file, features), coords, names)
+
+
+def _two_dimensional(file: Path, name: str, dataset: Any) -> np.ndarray:
+    """Read a table, without an axis of length one in front."""
+    values = dataset[()]
+    if np.ndim(values) == 3 and len(values) == 1:
+        values = values[0]
+    if np.ndim(values) != 2 or values.dtype.kind not in "fiu":
+        raise ValueError(
+            f"The dataset {name!r} of '{file}' has the shape {dataset.shape} and the "
+            f"dtype {dataset.dtype}, but numbers of shape (n, m) or (1, n, m) are "
+            "expected."
+        )
+    return values
+
+
+def _as_finite_float32(file: Path, features: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        features = features.astype(np.float32, copy=False)
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"'{file}' contains NaN or infinite features in {len(bad)} of "
+            f"{len(features)} rows, first in row {bad[0]}."
+        )
+    return features
+
+
+def _check_equal_widths(files: list[Path], tables: list[_Table]) -> None:
+    first = tables[0].features.shape[1]
+    for file, table in zip(files, tables, strict=True):
+        if table.features.shape[1] != first:
+            raise ValueError(
+                f"'{file}' has {table.features.shape[1]} features, but '{files[0]}' "
+                f"has {first}. Load features of different networks separately."
+            )
+
+
+def _joined(
+    parts: list[np.ndarray | None], n_rows: list[int], unknown: np.ndarray
+) -> np.ndarray | None:
+    """Concatenate what files contain; `unknown` is the row of a file without it."""
+    if all(part is None for part in parts):
+        return None
+    joined = np.concatenate(
+        [
+            np.broadcast_to(unknown, (n, *unknown.shape)) if part is None else part
+            for part, n in zip(parts, n_rows, strict=True)
+        ]
+    )
+    if joined.ndim == 1:
+        return joined.astype(str)
+    return joined.astype(np.int64 if joined.dtype.kind in "iu" else np.float64)

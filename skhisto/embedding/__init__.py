@@ -1,0 +1,5 @@
+"""Patches to tables of features. Keras and ONNX Runtime are imported when used."""
+
+from skhisto.embedding._patch_embedder import PatchEmbedder
+
+__all__ = ["PatchEmbedder"]

@@ -1,0 +1,344 @@
+"""Patches to features, as a transformer of scikit-learn. No Keras in here."""
+
+import os
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skhisto._data.checks import Patches, check_patches, pixel_dtype_of
+from skhisto._data.decoding import as_pixels
+from skhisto.embedding._backbones import Backbone
+from skhisto.embedding._embed import Embedding
+from skhisto.embedding._resize import resize
+from skhisto.embedding._resolve import classifier_of, resolve
+from skhisto.embedding._store import FeatureStore
+from skhisto.patches._patch_array import PatchArray, as_height_width
+from skhisto.patches._views import SYMMETRIES, check_square
+
+
+class PatchEmbedder(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
+    """Turn patches into tables of features with a frozen network.
+
+    The estimators of scikit-learn work on the features: a linear classifier, nearest
+    neighbours, clustering, or semi-supervised learning. The weights of the network do
+    not change. `fit` only determines the shape of the patches and loads the network.
+
+    Patches have the same forms as in `PatchCNNClassifier`: an array of shape
+    (n, height, width, channels) or (n, height, width), a `PatchArray`, a list of equal
+    images, or flat rows of square patches. Pixels of dtype uint8 and uint16 are divided
+    by the maximum of their dtype. Other numbers must be in [0, 1], except where the
+    backbone is a classifier or a function, which receive them as they are.
+
+    Parameters
+    ----------
+    backbone : str, Architecture, PatchCNNClassifier, path or callable, \
+            default="efficientnet_lite0"
+        What computes the features, in one of these forms:
+
+        - the name of an architecture with pretrained weights;
+        - an architecture object with pretrained weights;
+        - a fitted `PatchCNNClassifier`. `sklearn.base.clone` of the embedder keeps it
+          fitted. If the embedder is itself cloned as a part of another object, use
+          ``FrozenEstimator(classifier)``;
+        - the path of an ONNX file, which ONNX Runtime runs. Needs the extra ``onnx``;
+        - the path of a ``.keras`` file that consists of Keras' own layers. It is loaded
+          in Keras' safe mode. Load only files from sources that you trust;
+        - a function from patches of shape (n, height, width, channels), with the dtype
+          `pixel_dtype_`, to an array of shape (n, n_features).
+
+        The features of an architecture or a classifier are the values that its last
+        layer with weights receives, which computes the logits. The features of a file
+        are its output.
+    size : int or tuple of int (height, width), default=None
+        Size in pixels to which patches are resized by bilinear interpolation; an int
+        stands for a square. Integers are rounded after it. None keeps the size.
+    views : {"d4", "c4"}, default=None
+        Average the features over the eight views of the square ("d4") or over its four
+        rotations ("c4"). Embedding takes eight or four times as long.
+    pooling : {"avg", "max", "cls"}, default="avg"
+        How a network that gives a vector for each of several positions makes one vector
+        of them: their mean, their maximum, or the vector of the first token, which is
+        the class token of most vision transformers. It has no effect on networks that
+        give one vector, such as EfficientNet-Lite, and on functions.
+    mean, std : float or array-like of shape (channels,), default=None
+        The network in a file receives ``(x - mean) / std`` for pixels x in [0, 1]. None
+        stands for a mean of 0 and a standard deviation of 1. Only for files. A network
+        whose input has the dtype uint8 receives the pixels as they are.
+    layout : {"NHWC", "NCHW"}, default=None
+        Whether the network in an ONNX file takes the channels last or first. None takes
+        it from the shape of the input in the file.
+    precision : {"float32", "bfloat16", "float16", "auto"}, default="float32"
+        Number format of the computation, as in `PatchCNNClassifier`. Features are
+        float32. Files and functions determine their own format.
+    memory : str or path-like, default=None
+        Folder in which features are stored, so that every patch is embedded once. See
+        the notes. None stores nothing.
+    verbose : bool, default=False
+        Whether to print the number of patches that are done.
+
+    Attributes
+    ----------
+    patch_shape_ : tuple of int (height, width, channels)
+        Shape of the patches seen in `fit`, in pixels.
+    input_shape_ : tuple of int (height, width, channels)
+        Shape of the patches after resizing.
+    pixel_dtype_ : {"uint8", "uint16", "float32"}
+        How the numbers seen in `fit` are used: as pixels of 8 or 16 bits, or as they
+        are.
+    fingerprint_ : str or None
+        SHA-256 of the weights. None for functions.
+    n_features_in_ : int
+        Number of values of a patch: height * width * channels.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns. Defined only if X was a data frame with string names.
+
+    See Also
+    --------
+    PatchCNNClassifier : Trains all layers of a network.
+    load_features : Features that other programs have computed.
+
+    Notes
+    -----
+    *Memory.* Patches are decoded ahead and embedded in batches. Apart from the result,
+    the memory that this needs does not grow with the number of patches.
+
+    *Stored features.* With `memory`, features are stored under the hash of the decoded
+    patch, in one SQLite file for each backbone with its weights, `size`, `views`,
+    `pooling`, `mean`, `std` and precision. The folds and candidates of a search
+    therefore embed every patch once. Several processes can use the same folder. Delete
+    the folder to free the space. Functions have no fingerprint, so that `memory` cannot
+    be used with them.
+
+    *Reproducibility.* With Keras and ONNX Runtime, batches have a constant size: the
+    features of a patch do not depend on the other patches. With `views`, a rotated or
+    flipped patch has the same features, bitwise.
+
+    *Pickles.* If the backbone is a name, pickles contain the name and the fingerprint
+    of the weights. Embedding raises an error if other weights are installed. If the
+    backbone is an architecture object or a ``.keras`` file, pickles contain the network
+    with its weights. ONNX files are contained too, unless they store their weights in
+    other files: such files must stay where they are, unchanged.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skhisto import PatchCNNClassifier, PatchEmbedder, make_patches
+    >>> X, y = make_patches(40, size=24, random_state=0)
+    >>> trained = PatchCNNClassifier(
+    ...     architecture="compact", epochs=1, random_state=0
+    ... ).fit(X[:20], y[:20])
+    >>> embedder = PatchEmbedder(trained, views="d4")
+    >>> embedder.fit_transform(X).shape
+    (40, 256)
+    >>> head = make_pipeline(embedder, StandardScaler(), LogisticRegression())
+    >>> head.fit(X[20:], y[20:]).predict(X).shape
+    (40,)
+    """
+
+    __module__ = "skhisto"  # the name that pickles store
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "backbone": [object],  # checked by resolve
+        "size": [Interval(Integral, 1, None, closed="left"), tuple, None],
+        "views": [StrOptions(set(SYMMETRIES)), None],
+        "pooling": [StrOptions({"avg", "max", "cls"})],
+        "mean": [Real, "array-like", None],
+        "std": [Real, "array-like", None],
+        "layout": [StrOptions({"NHWC", "NCHW"}), None],
+        "precision": [StrOptions({"float32", "bfloat16", "float16", "auto"})],
+        "memory": [str, os.PathLike, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        backbone: Any = "efficientnet_lite0",
+        *,
+        size: int | tuple[int, int] | None = None,
+        views: str | None = None,
+        pooling: str = "avg",
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        layout: str | None = None,
+        precision: str = "float32",
+        memory: str | os.PathLike[str] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.backbone = backbone
+        self.size = size
+        self.views = views
+        self.pooling = pooling
+        self.mean = mean
+        self.std = std
+        self.layout = layout
+        self.precision = precision
+        self.memory = memory
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike | PatchArray, y: Any = None) -> Self:
+        """Determine the shape of the patches and load the network.
+
+        No patch is decoded, except for one if the backbone is a function.
+
+        Parameters
+        ----------
+        X : array-like or PatchArray of shape (n, height, width, channels)
+            Patches, in one of the forms that the class describes.
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : PatchEmbedder
+            The fitted embedder.
+
+        Raises
+        ------
+        ValueError
+            - If a parameter is invalid, or has no effect on this backbone.
+            - If X is not a valid stack of patches.
+            - If the backbone is unknown, has random weights, cannot be applied to
+              patches of this shape, or has several inputs or outputs.
+            - If `memory` is given and the backbone is a function.
+        TypeError
+            If the backbone is an object of another type.
+        NotFittedError
+            If the backbone is a classifier that is not fitted.
+        ImportError
+            If the backbone needs a package that is not installed.
+        FileNotFoundError
+            If the backbone is a file that does not exist.
+        """
+        callback_context = self._init_callback_context()
+        callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        patches = check_patches(self, X, patch_shape=None, pixel_dtype=None, reset=True)
+        patch_shape = tuple(patches.shape[1:])
+        size = patch_shape[:2] if self.size is None else as_height_width(self.size)
+        input_shape = (*size, patch_shape[2])
+        pixel_dtype = pixel_dtype_of(patches)
+        backbone = resolve(
+            self, input_shape, pixel_dtype, _example(patches, size, pixel_dtype)
+        )
+        if self.memory is not None:
+            _check_can_be_stored(backbone)
+        self.patch_shape_ = patch_shape
+        self.input_shape_ = input_shape
+        self.pixel_dtype_ = pixel_dtype
+        self.fingerprint_ = backbone.fingerprint
+        self._fitted_backbone = backbone
+        callback_context.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def transform(self, X: ArrayLike | PatchArray) -> np.ndarray:
+        """Return the features of patches.
+
+        Parameters
+        ----------
+        X : array-like or PatchArray of shape (n, height, width, channels)
+            Patches of the shape and the kind of numbers seen in `fit`.
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_features), float32
+            One row for each patch. A data frame after
+            ``set_output(transform="pandas")``.
+
+        Raises
+        ------
+        NotFittedError
+            If the embedder is not fitted.
+        ValueError
+            - If X is not a valid stack of patches, or if its shape or kind of numbers
+              differs from those in `fit`.
+            - If numbers are not in [0, 1] although the backbone expects pixels.
+            - If features are NaN or infinite.
+            - If stored features are corrupt.
+            - If the weights differ from those in `fit`.
+        OSError
+            If the folder `memory` cannot be used.
+        """
+        check_is_fitted(self, "_fitted_backbone")
+        self._validate_params()  # some may have been set after fit
+        patches = check_patches(
+            self,
+            X,
+            patch_shape=self.patch_shape_,
+            pixel_dtype=self.pixel_dtype_,
+            reset=False,
+        )
+        views: Sequence[int] = (0,)
+        if self.views is not None:
+            check_square(self.input_shape_, f"views={self.views!r}")
+            views = SYMMETRIES[self.views]
+        embed = Embedding(
+            self._fitted_backbone,
+            size=self.input_shape_[:2],
+            views=views,
+            store=self._store(views),
+            verbose=bool(self.verbose),
+        )
+        return embed(patches)
+
+    def _store(self, views: Sequence[int]) -> FeatureStore | None:
+        if self.memory is None:
+            return None
+        backbone = self._fitted_backbone
+        settings = {"views": list(views), "size": list(self.input_shape_[:2])}
+        identity = _check_can_be_stored(backbone) | settings
+        return FeatureStore(self.memory, identity, backbone.n_features)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._fitted_backbone.n_features
+
+    def __sklearn_clone__(self) -> Self:
+        cloned = super().__sklearn_clone__()
+        if classifier_of(self.backbone) is not None:
+            # A clone of the classifier would not be fitted.
+            cloned.backbone = self.backbone
+        return cloned
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _example(
+    patches: Patches, size: tuple[int, int], pixel_dtype: str
+) -> Callable[[], np.ndarray]:
+    """Return a function that decodes and resizes the first patch."""
+    return lambda: resize(as_pixels(patches[:1], pixel_dtype), size)
+
+
+def _check_can_be_stored(backbone: Backbone) -> dict[str, Any]:
+    """Return all that the features depend on, apart from the patches."""
+    if backbone.identity is None:
+        raise ValueError(
+            "memory cannot be used if the backbone is a function: changes of a "
+            "function cannot be detected, so that stored features might be outdated. "
+            "Set memory=None, or store the output of transform."
+        )
+    return backbone.identity
