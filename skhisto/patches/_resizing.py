@@ -25,8 +25,7 @@ def resize_patches(
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, n_channels)
-        Patches of any real dtype. Values of dtype uint8 are computed in integers, as
-        Pillow does it, and all others in float32.
+        Patches of any real dtype. They are computed in float32.
     size : tuple of int (height, width)
         The new size, in pixels.
     interpolation : {"bilinear", "bicubic", "lanczos"}, default="bilinear"
@@ -35,11 +34,11 @@ def resize_patches(
     Returns
     -------
     resized : ndarray of shape (n_patches, *size, n_channels)
-        A new array of the same dtype. Integers are rounded and kept in the range of
-        their dtype.
+        Of the same dtype. Integers are rounded once, at the end, and kept in the range
+        of their dtype. The same array if it has this size.
     """
     if patches.shape[1:3] == size:
-        return patches.copy()
+        return patches
     n_patches, n_channels = patches.shape[0], patches.shape[3]
     resized = np.empty((n_patches, *size, n_channels), patches.dtype)
     filter_ = INTERPOLATIONS[interpolation]
@@ -53,13 +52,12 @@ def resize_patches(
 def _resize_plane(
     plane: np.ndarray, size: tuple[int, int], filter_: Image.Resampling
 ) -> np.ndarray:
-    dtype = np.uint8 if plane.dtype == np.uint8 else np.float32
-    image = Image.fromarray(np.ascontiguousarray(plane, dtype=dtype))
+    image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
     return np.asarray(image.resize(size[::-1], filter_))
 
 
 def _as_dtype(plane: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    if plane.dtype == dtype or dtype.kind == "f":
+    if dtype.kind == "f":
         return plane
     if dtype.kind == "b":
         return plane >= 0.5

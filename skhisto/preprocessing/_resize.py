@@ -44,9 +44,9 @@ class Resize(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     after resizing. If height and width change by different factors, shapes are
     distorted.
 
-    Values of dtype uint8 are computed in integers, which gives the same result as
-    ``PIL.Image.Image.resize``. All other dtypes are computed in float32. Integers are
-    rounded.
+    Values are computed in float32, and integers are rounded once, at the end. Pillow
+    rounds values of dtype uint8 after each of two steps, so that its results may differ
+    by one.
 
     A :class:`PatchArray` stays lazy: each patch is resized when it is decoded.
 
