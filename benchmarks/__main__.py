@@ -6,6 +6,7 @@ Run from the root of the repository::
     python -m benchmarks training prediction    # only these
     python -m benchmarks --quick                # next to nothing, to see that all works
     python -m benchmarks --full                 # also reads 220,025 files
+    python -m benchmarks folders --full         # loads a folder of 220,025 files
     python -m benchmarks --write                # also writes docs/benchmarks.md
 
 The peers are installed by ``pip install -e '.[benchmarks]'``; the rows of those that
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from benchmarks import (
     depthwise,
+    folders,
     importing,
     parallel,
     precision,
@@ -45,6 +47,7 @@ SECTIONS = {
     "parallel": parallel.run,
     "reading": reading.run,
     "report": report.run,
+    "folders": folders.run,
     "importing": importing.run,
 }
 RESULTS = Path(__file__).parents[1] / "docs" / "benchmarks.md"

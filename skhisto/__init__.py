@@ -26,7 +26,13 @@ from skhisto.inspection import (
     occlusion_map,
 )
 from skhisto.patches._patch_array import PatchArray
-from skhisto.preprocessing import CenterCrop, PatchLoader, StainNormalizer, center_crop
+from skhisto.preprocessing import (
+    CenterCrop,
+    PatchLoader,
+    Resize,
+    StainNormalizer,
+    center_crop,
+)
 from skhisto.report import PatchReport, patch_report
 
 __all__ = [
@@ -45,6 +51,7 @@ __all__ = [
     "PatchLoader",
     "PatchReport",
     "ReferenceCNN",
+    "Resize",
     "StainJitter",
     "StainNormalizer",
     "TrainingCurveDisplay",

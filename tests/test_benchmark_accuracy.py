@@ -276,7 +276,9 @@ def test_fits_of_a_recipe_that_has_changed_do_not_count(
 def test_the_readme_recommends_the_recipe_that_is_measured(module):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (block,) = re.findall(
-        r"clf = PatchCNNClassifier\(\n    architecture=\"compact.*?\n\)", readme, re.DOTALL
+        r"clf = PatchCNNClassifier\(\n    architecture=\"compact.*?\n\)",
+        readme,
+        re.DOTALL,
     )
     namespace = {}
     exec(f"from skhisto import PatchCNNClassifier\n{block}", namespace)

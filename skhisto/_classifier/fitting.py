@@ -8,6 +8,7 @@ from sklearn.callback import CallbackContext
 
 from skhisto._classifier.early_stopping import EarlyStopping
 from skhisto._classifier.epoch_tasks import EpochTasks
+from skhisto._classifier.network_size import warn_if_large
 from skhisto._data.training_data import TrainingData
 from skhisto.architectures._names import as_builder
 from skhisto.augmentation._augment import as_augmentation
@@ -53,6 +54,8 @@ def fit_network(
 
     check_runtime()
     initial = _initial_network(classifier, data, seed)
+    if not is_continued:
+        warn_if_large(initial.weights, data.patch_shape)
     plan = _plan(classifier, data, seed, is_partial)
     fixed = _fixed_attributes(initial.spec, data, plan)
 

@@ -123,8 +123,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     early_stopping : bool, default=False
         Whether to stop when the loss on validation patches no longer improves, and to
         keep the weights of the best epoch. The validation patches are `X_val` of `fit`,
-        or a part of the training patches: whole groups if `fit` receives `groups`,
-        otherwise a random part that is stratified by class.
+        or a part of the training patches: whole groups if `fit` receives `groups` or X
+        is a :class:`PatchArray` with groups, otherwise a random part that is stratified
+        by class.
     validation_fraction : float, default=0.1
         Fraction of the training patches that early stopping sets aside, in (0, 1). Used
         only with `early_stopping` and without `X_val`.
@@ -219,7 +220,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     *Groups.* `fit` requests `groups` from metadata routing by default. Inside
     `cross_validate` or `GridSearchCV`, groups reach `fit`, and therefore early
     stopping, only with ``sklearn.set_config(enable_metadata_routing=True)``. Otherwise
-    they reach only the splitter, and early stopping sets aside random patches.
+    they reach only the splitter, and early stopping sets aside random patches. The
+    groups of a :class:`PatchArray` need no routing: they are selected with its patches.
 
     *Compiled networks.* A network is compiled once and used for all fits with the same
     network, precision and optimizer. Networks are compared by their content.
@@ -395,6 +397,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             weight zero are ignored.
         groups : array-like of shape (n,), default=None
             The slide or patient of each patch. Early stopping sets whole groups aside.
+            None takes ``X.groups`` if X is a :class:`PatchArray`.
         X_val : array-like or PatchArray of shape (n_val, height, width, channels), \
                 default=None
             Patches to validate with after each epoch, instead of a part of X. For a
@@ -427,8 +430,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If the network cannot be stored, or if values that are used as they are
-            exceed the range of scaled images.
+            If the network cannot be stored; if it has more than 10 million parameters,
+            most of them in one layer that grows with the area of the patches; or if
+            values that are used as they are exceed the range of scaled images.
         """
         is_continued = self.warm_start and hasattr(self, "weights_")
         context = self._init_callback_context(max_subtasks=self.epochs)

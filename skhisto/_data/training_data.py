@@ -18,6 +18,7 @@ from skhisto._data.checks import (
 from skhisto._data.samples import Samples
 from skhisto._data.validation_split import validation_split
 from skhisto._types import PatchShape
+from skhisto.patches._patch_array import PatchArray
 from skhisto.patches._views import check_square
 
 
@@ -83,6 +84,8 @@ def check_fit_data(
         Determines the validation split.
     """
     patches, features = _check_patches_of(classifier, X, is_continued)
+    if groups is None and isinstance(patches, PatchArray):
+        groups = patches.groups
     all_samples = Samples.from_arrays(
         patches,
         y,

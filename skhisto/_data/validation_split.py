@@ -84,7 +84,8 @@ def _by_groups(
         raise ValueError(
             f"early_stopping found no way to set aside whole groups with every class "
             f"on both sides, with {len(names)} groups. Give more groups, or X_val and "
-            "y_val."
+            "y_val. groups=np.arange(len(X)) sets aside single patches, also where X "
+            "is a PatchArray with groups of its own."
         )
     in_validation = np.isin(group, chosen)
     return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)

@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 FilePath = str | os.PathLike[str]
 
@@ -97,39 +96,6 @@ def read_text_csv(path: FilePath, columns: Collection[str]) -> pd.DataFrame:
             f"{len(header)} of its header."
         )
     return pd.DataFrame(rows, columns=header, dtype=str)
-
-
-def integer_labels(path: FilePath, labels: pd.Series) -> NDArray[np.int64]:
-    """Turn the labels that were read from a CSV file into integers.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The CSV file, for the error message.
-    labels : Series of str
-        Labels, indexed by id. ``1`` and ``1.0`` are the same.
-
-    Returns
-    -------
-    target : ndarray of shape (n_labels,), int64
-        The labels.
-
-    Raises
-    ------
-    ValueError
-        If some labels are empty or not integers.
-    """
-    numbers = pd.to_numeric(labels.to_numpy(dtype=object), errors="coerce")
-    numbers = np.asarray(numbers, dtype=np.float64)
-    # Above 2**53, floats are no longer all integers. NaN compares as False.
-    valid = (np.abs(numbers) < 2**53) & (numbers == np.rint(numbers))
-    if not valid.all():
-        raise ValueError(
-            f"'{path}' has labels that are empty or not integers, for "
-            f"{listed(labels.index[~valid], 'id')}; the first is "
-            f"{labels[~valid].iloc[0]!r}."
-        )
-    return numbers.astype(np.int64)
 
 
 def listed(names: Collection, noun: str) -> str:

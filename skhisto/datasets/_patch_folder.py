@@ -1,45 +1,44 @@
-"""Folders of patch files with a CSV file of labels."""
+"""Folders of patch files, with labels from folders, names or tables."""
 
 import os
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skhisto.datasets._id_table import (
-    FilePath,
-    integer_labels,
-    listed,
-    read_id_table,
-)
-from skhisto.patches._image_files import FILE_FORMATS, PIXEL_FORMATS, ImageFiles
-from skhisto.patches._patch_array import PatchArray
+from skhisto.datasets._annotations import Annotations, annotate
+from skhisto.datasets._id_table import FilePath
+from skhisto.datasets._layouts import as_ids, find_files_of
+from skhisto.datasets._published_sets import description, recognise
+from skhisto.datasets._verify import check_sha1_ids
+from skhisto.patches._image_files import ImageFiles
+from skhisto.patches._patch_array import PatchArray, as_height_width
+from skhisto.patches._pixel_formats import PIXEL_FORMATS
+from skhisto.patches._sizes import MISMATCH_RULES
 
-_DESCR = """\
-Patches from a folder of image files
-------------------------------------
-
-{n_patches} patches of {height}x{width} pixels with {n_channels} channels ({dtype}).
-
-- files: {files}
-- labels: {labels}
-- groups: {groups}
-
-This is the layout of the Kaggle competition "Histopathologic Cancer Detection", where
-label 1 says that the central 32x32 of 96x96 pixels hold at least one pixel of tumour.
-"""
+_N_CLASSES = 20
 
 
 @validate_params(
     {
         "folder": [str, os.PathLike],
-        "subset": [str],
+        "subset": [str, None],
+        "label": [str, None],
+        "group": [str, None],
+        "pattern": [str, None],
+        "table": [str, os.PathLike, pd.DataFrame, None],
+        "path": [str, None],
         "groups": [str, os.PathLike, None],
+        "on_missing": [StrOptions({"raise", "skip"})],
         "mode": [StrOptions(set(PIXEL_FORMATS))],
+        "convert": ["boolean"],
+        "size": [Interval(Integral, 1, None, closed="left"), tuple, None],
+        "on_mismatch": [StrOptions(set(MISMATCH_RULES))],
+        "verify": ["boolean"],
         "n_jobs": [Integral, None],
         "return_X_y": ["boolean"],
     },
@@ -48,31 +47,93 @@ label 1 says that the central 32x32 of 96x96 pixels hold at least one pixel of t
 def load_patch_folder(
     folder: FilePath,
     *,
-    subset: str = "train",
+    subset: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    pattern: str | None = None,
+    table: FilePath | pd.DataFrame | None = None,
+    path: str | None = None,
     groups: FilePath | None = None,
+    on_missing: str = "raise",
     mode: str = "RGB",
+    convert: bool = False,
+    size: int | tuple[int, int] | None = None,
+    on_mismatch: str = "raise",
+    verify: bool = False,
     n_jobs: int | None = None,
     return_X_y: bool = False,
-) -> Bunch | tuple[PatchArray, NDArray[np.int64]]:
-    r"""Load patches from a folder of image files and a CSV file of labels.
+) -> Bunch | tuple[PatchArray, NDArray[Any]]:
+    r"""Load patches from a folder of image files, one file per patch.
 
-    The layout is that of the Kaggle competition "Histopathologic Cancer Detection"
-    [1]_: one file a patch, named after its id, in ``<folder>/<subset>/``, and labels
-    in ``<folder>/<subset>_labels.csv``. No pixel is decoded until it is asked for.
+    These layouts are recognised:
+
+    - **Kaggle's layout** [1]_: files in ``<folder>/<subset>/``, and their labels in
+      ``<folder>/<subset>_labels.csv``, with the columns `id` and `label`. Without the
+      CSV file there are no labels.
+    - **One folder per class**, with ``label="folder"``, or **one folder per slide**,
+      with ``group="folder"``. The folders are in ``<folder>`` or in
+      ``<folder>/<subset>``.
+    - **A table** of files: a CSV file or data frame `table` with a column `path` of
+      file names, and columns of labels and groups.
+    - **File names** that contain the label, the group or the coordinates: `pattern`.
+    - **One folder of files** without labels.
+
+    They can be combined: for example, classes from folders and slides from file names.
+    What folders stand for is never guessed: if files are in subfolders and no parameter
+    explains them, an error shows the calls to choose from. No pixel is decoded until it
+    is accessed.
 
     Parameters
     ----------
     folder : str or path-like
-        The folder that holds the folder of patches.
-    subset : str, default="train"
-        Name of the folder of patches, and first part of the name of the CSV file.
+        The folder that contains the folder of patches, or the patches themselves.
+    subset : str, default=None
+        Name of the folder of patches below `folder`, such as "test". None takes
+        "train" if it exists, otherwise `folder` itself. With `table`, None always takes
+        `folder` itself.
+    label : str, default=None
+        "folder" if the folder of a file is its class. With `table`, the name of the
+        column of labels.
+    group : str, default=None
+        "folder" if the folder of a file is its group, such as the slide or the patient.
+        With `table`, the name of the column of groups.
+    pattern : str, default=None
+        A regular expression with named groups, which is searched for in each file name,
+        or in the path below the folder of patches if it contains a slash. The names
+        have these meanings:
+
+        - label: the label;
+        - group: the slide or patient;
+        - x, y: coordinates on the slide;
+        - others become columns of `meta`.
+    table : str, path-like or DataFrame, default=None
+        A CSV file, in UTF-8 with a header, or a data frame. It has one row per patch
+        and determines which files are read, in which order.
+    path : str, default=None
+        With `table`, the name of the column of file names. A name may have a suffix or
+        not, and may contain folders. None means "id".
     groups : str or path-like, default=None
-        CSV file with a column `id` and one other, which says what patches belong
-        together, such as the slide that they are from. None takes
-        ``<folder>/slide_folds.csv`` where it exists and knows patches of this subset.
+        A CSV file with the column `id` and one other column, the group of each patch.
+        None takes ``<folder>/slide_folds.csv`` if it exists, knows patches of this
+        subset and no other parameter tells the groups.
+    on_missing : {"raise", "skip"}, default="raise"
+        What to do with rows of `table` or of the file of labels that have no file.
+        "skip" leaves them out and counts them in `DESCR`.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
-        What each file must hold: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
+        Required content of the files: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
         unsigned 16-bit grey.
+    convert : bool, default=False
+        Whether to convert files with other content to `mode`, see :class:`PatchLoader`.
+    size : int or tuple of int (height, width), default=None
+        Size of the patches in pixels. None takes the most frequent size of the files.
+        If several sizes are equally frequent, the one that is met first is taken.
+    on_mismatch : {"raise", "crop", "pad", "resize"}, default="raise"
+        What to do with files of another size: raise one error that lists all of them,
+        keep their centre, add white around them, or resize them. See
+        :class:`PatchLoader`.
+    verify : bool, default=False
+        Whether to decode all files and compare the SHA-1 of their pixels with their
+        ids. Only the files of the Kaggle competition [1]_ have such ids.
     n_jobs : int, default=None
         Number of threads that read files. None means 1, -1 all processors.
     return_X_y : bool, default=False
@@ -84,18 +145,29 @@ def load_patch_folder(
         Dictionary-like object with the following attributes.
 
         data : PatchArray of shape (n_patches, height, width, n_channels)
-            The patches, in the order of the label file, or of the sorted file names if
-            there is none. uint8, or uint16 for mode "I;16".
-        target : ndarray of shape (n_patches,), int64, or None
-            The labels. None if there is no label file, as for the subset "test".
+            The patches, in the order of the table or the file of labels, or of the
+            sorted file names without one. uint8, or uint16 for mode "I;16". Its
+            attributes `groups` and `coords` are those below.
+        target : ndarray of shape (n_patches,), or None
+            The labels: int64 or float64 if all are written as such, otherwise str.
+            Labels of a data frame keep their type. None if there are no labels.
         ids : ndarray of shape (n_patches,), str
-            The ids: file names without folder and suffix.
+            Paths below the folder of patches without suffix. If two of them are equal,
+            all have their suffix.
         filenames : ndarray of shape (n_patches,), str
             The paths of the files.
-        groups : ndarray of shape (n_patches,), int64 or str, or None
-            What each patch belongs to. Integers if all are written as such.
+        groups : ndarray of shape (n_patches,), or None
+            The group of each patch, int64 or str.
+        coords : ndarray of shape (n_patches, 2), or None
+            x and y of each patch, from `pattern`.
+        meta : DataFrame or None
+            All columns of the table and all named groups of `pattern`, one row per
+            patch.
+        skipped : dict of str to int
+            The number of skipped entries of each kind, such as hidden files.
         DESCR : str
-            Description of the data.
+            Description of the data: the layout that was found, where labels and groups
+            come from, and what was skipped.
 
     (data, target) : tuple if `return_X_y` is True
         The patches and their labels, see above.
@@ -103,23 +175,55 @@ def load_patch_folder(
     Raises
     ------
     FileNotFoundError
-        If the folder, the file `groups`, or a patch that has a label does not exist, or
-        if there is no label file and `return_X_y` is True.
+        If a folder, a CSV file, or the file of a row does not exist, or if there is no
+        file of labels and `return_X_y` is True. If images are in other folders, the
+        message names them.
     ValueError
-        If the folder holds no images, or two of the same name; if a CSV file lacks a
-        column, or has rows without id, ids that occur twice, or labels that are not
-        integers; or if a patch has no label or no group. All messages name the file,
-        count the ids and name the first ten.
+        In these cases:
+
+        - the folder holds no images, or holds them in subfolders that no parameter
+          explains;
+        - parameters contradict each other;
+        - a table lacks a column, or has rows without file name, labels or groups, or
+          several rows for a file;
+        - `pattern` is not found in all file names;
+        - a file has no label in the file of labels, or no group in the file of groups;
+        - files cannot be read, or have another mode or size;
+        - the content is not the published one (with `verify`).
+
+        Messages count the files and name the first ones.
 
     See Also
     --------
-    load_pcam : The same kind of data in HDF5 files.
+    load_pcam : PatchCamelyon in HDF5 files.
     make_patches : Synthetic patches.
+    PatchLoader : Reads image files as a step of a Pipeline.
+
+    Notes
+    -----
+    Some published data sets, and the parameters that read them:
+
+    - Histopathologic Cancer Detection [1]_: no parameters. 220,025 patches of 96x96
+      pixels in the subset "train", 57,458 in "test".
+    - Kather 2016, https://doi.org/10.5281/zenodo.53169, 5,000 tiles of 150x150 pixels:
+      ``label="folder", pattern=r"CRC-Prim-HE-(?P<group>\d+)"``.
+    - NCT-CRC-HE, https://doi.org/10.5281/zenodo.1214456, 100,000 and 7,180 tiles of
+      224x224 pixels: ``label="folder"``.
+    - LC25000, https://arxiv.org/abs/1912.12142: ``label="folder"``, for each of its two
+      folders.
+    - MHIST, https://bmirds.github.io/MHIST: ``table="annotations.csv", path="Image
+      Name", label="Majority Vote Label"``.
+
+    `DESCR` compares size and number of the patches with those published if the names of
+    the files or classes are those of a data set above.
+
+    Loading reads the header of each file, which takes about 0.1 ms. Headers are
+    remembered, see :class:`PatchLoader`.
 
     References
     ----------
     .. [1] W. Cukierski, "Histopathologic Cancer Detection", Kaggle, 2018,
-       https://kaggle.com/competitions/histopathologic-cancer-detection
+       https://www.kaggle.com/c/histopathologic-cancer-detection
 
     Examples
     --------
@@ -128,131 +232,115 @@ def load_patch_folder(
     >>> from PIL import Image
     >>> from skhisto.datasets import load_patch_folder
     >>> folder = tempfile.TemporaryDirectory()
-    >>> train = Path(folder.name, "train")
-    >>> train.mkdir()
-    >>> for name in ["a", "b"]:
-    ...     Image.new("RGB", (96, 96)).save(train / f"{name}.tif")
-    >>> labels = "id,label\nb,1\na,0\n"
-    >>> _ = Path(folder.name, "train_labels.csv").write_text(labels)
-    >>> patches = load_patch_folder(folder.name)
+    >>> for name in ["tumour/slide1_0.png", "tumour/slide2_0.png", "fat/slide1_1.png"]:
+    ...     path = Path(folder.name, name)
+    ...     path.parent.mkdir(exist_ok=True)
+    ...     Image.new("RGB", (96, 96)).save(path)
+    >>> patches = load_patch_folder(
+    ...     folder.name, label="folder", pattern=r"(?P<group>slide\d+)_"
+    ... )
     >>> patches.data.shape
-    (2, 96, 96, 3)
-    >>> patches.ids.tolist(), patches.target.tolist()
-    (['b', 'a'], [1, 0])
+    (3, 96, 96, 3)
+    >>> patches.target.tolist()
+    ['fat', 'tumour', 'tumour']
+    >>> patches.groups.tolist()
+    ['slide1', 'slide1', 'slide2']
     >>> folder.cleanup()
     """
-    patch_folder = os.path.join(folder, subset)
-    paths = _list_images(patch_folder)
-    label_file = os.path.join(folder, f"{subset}_labels.csv")
-    if os.path.exists(label_file):
-        ids, target = _read_labels(label_file, paths, patch_folder)
-    elif return_X_y:
-        raise FileNotFoundError(
-            f"There are no labels to return: '{label_file}' does not exist. Use "
-            "return_X_y=False to load the patches alone."
-        )
-    else:
-        ids, target, label_file = sorted(paths, key=paths.__getitem__), None, "none"
-
-    filenames = [paths[name] for name in ids]
-    data = PatchArray(ImageFiles(filenames, mode, n_jobs=n_jobs))
+    size = None if size is None else as_height_width(size)
+    files = find_files_of(folder, subset, is_table=table is not None)
+    notes = annotate(
+        folder,
+        files,
+        label=label,
+        group=group,
+        pattern=pattern,
+        table=table,
+        path=path,
+        group_file=groups,
+        on_missing=on_missing,
+    )
+    if return_X_y and notes.target is None:
+        raise notes.no_labels
+    filenames = [os.path.join(files.folder, *name.split("/")) for name in notes.names]
+    source = ImageFiles(
+        filenames,
+        mode,
+        size=size,
+        on_mismatch=on_mismatch,
+        convert=convert,
+        n_jobs=n_jobs,
+    )
+    data = PatchArray(source, groups=notes.groups, coords=notes.coords)
+    ids = as_ids(notes.names)
+    if verify:
+        check_sha1_ids(data, ids, filenames)
     if return_X_y:
-        return data, target
-    group_file, group_of_row = _find_groups(folder, groups, ids)
-    n_patches, height, width, n_channels = data.shape
+        return data, notes.target
     return Bunch(
         data=data,
-        target=target,
+        target=notes.target,
         ids=np.array(ids),
         filenames=np.array(filenames),
-        groups=group_of_row,
-        DESCR=_DESCR.format(
-            n_patches=n_patches,
-            height=height,
-            width=width,
-            n_channels=n_channels,
-            dtype=data.dtype,
-            files=patch_folder,
-            labels=label_file,
-            groups=group_file,
-        ),
+        groups=notes.groups,
+        coords=notes.coords,
+        meta=notes.meta,
+        skipped=files.skipped,
+        DESCR=_describe(data, ids, notes, files.folder, files.skipped, source),
     )
 
 
-def _list_images(folder: str) -> dict[str, str]:
-    """Paths of the image files in a folder, by their names without suffix."""
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"The folder of patches '{folder}' does not exist.")
-    formats = Image.registered_extensions().items()
-    suffixes = {suffix for suffix, name in formats if name in FILE_FORMATS}
-    paths: dict[str, str] = {}
-    repeated = []
-    for name in os.listdir(folder):
-        stem, suffix = os.path.splitext(name)
-        # Hidden files include the AppleDouble files (._*) that macOS leaves.
-        if name.startswith(".") or suffix.lower() not in suffixes:
-            continue
-        if stem in paths:
-            repeated.append(stem)
-        paths[stem] = os.path.join(folder, name)
-    if repeated:
-        raise ValueError(
-            f"'{folder}' holds more than one file for {listed(repeated, 'id')}."
+def _describe(
+    data: PatchArray,
+    ids: list[str],
+    notes: Annotations,
+    folder: str,
+    skipped: dict[str, int],
+    source: ImageFiles,
+) -> str:
+    n_patches, height, width, n_channels = data.shape
+    title = "Patches from a folder of image files"
+    lines = [
+        title,
+        "-" * len(title),
+        "",
+        f"{n_patches} patches of {height}x{width} pixels with {n_channels} channels "
+        f"({data.dtype}).",
+        "",
+        f"- layout: {notes.layout}",
+        f"- files: {folder}",
+        f"- labels: {notes.label_source}{_counted(notes.target)}",
+        f"- groups: {notes.group_source}{_number_of(notes.groups)}",
+        f"- coordinates: {'none' if notes.coords is None else 'x and y from pattern'}",
+    ]
+    if source.n_odd:
+        lines.append(
+            f"- files of another size: {source.n_odd} "
+            f"(on_mismatch={source.on_mismatch!r})"
         )
-    if not paths:
-        raise ValueError(
-            f"'{folder}' holds no image files: none of its names ends in one of "
-            f"{', '.join(sorted(suffixes))}."
-        )
-    return paths
+    if notes.n_without_file:
+        lines.append(f"- rows without a file, left out: {notes.n_without_file}")
+    if notes.n_without_row:
+        lines.append(f"- files without a row, left out: {notes.n_without_row}")
+    if skipped:
+        seen = ", ".join(f"{count} {kind}" for kind, count in skipped.items())
+        lines.append(f"- skipped entries: {seen}")
+    found = recognise(ids, None if notes.target is None else notes.target.tolist())
+    if notes.target is not None or found is not None:
+        lines += ["", description(found, n_patches, (height, width))]
+    return "\n".join([*lines, ""])
 
 
-def _read_labels(
-    label_file: str, paths: dict[str, str], folder: str
-) -> tuple[list[str], NDArray[np.int64]]:
-    """Read ids and labels; there must be as many as files."""
-    table = read_id_table(label_file, ["label"])
-    absent = [name for name in table.index if name not in paths]
-    if absent:
-        raise FileNotFoundError(
-            f"'{folder}' holds no image for {listed(absent, 'id')} in '{label_file}'."
-        )
-    unlabelled = sorted(set(paths) - set(table.index))
-    if unlabelled:
-        raise ValueError(
-            f"'{label_file}' has no label for {listed(unlabelled, 'id')} in '{folder}'."
-        )
-    return list(table.index), integer_labels(label_file, table["label"])
+def _counted(target: NDArray[Any] | None) -> str:
+    """Count the patches of each class: " (0: 10, 1: 20)"."""
+    if target is None:
+        return ""
+    classes, counts = np.unique(target, return_counts=True)
+    if len(classes) > _N_CLASSES:
+        return f" (number of different labels: {len(classes)})"
+    pairs = zip(classes, counts, strict=True)
+    return f" ({', '.join(f'{name}: {count}' for name, count in pairs)})"
 
 
-def _find_groups(
-    folder: FilePath, group_file: FilePath | None, ids: list[str]
-) -> tuple[str, NDArray[Any] | None]:
-    """Return the CSV file of groups, and the group of each id."""
-    chosen = group_file is not None
-    if group_file is None:
-        group_file = os.path.join(folder, "slide_folds.csv")
-        if not os.path.exists(group_file):
-            return "none", None
-    table = read_id_table(group_file)
-    if len(table.columns) != 1:
-        raise ValueError(
-            f"'{group_file}' must have the column 'id' and one other, which tells the "
-            f"groups. Its other columns are {list(table.columns)}."
-        )
-    unknown = [name for name in ids if name not in table.index]
-    if len(unknown) == len(ids) and not chosen:
-        return "none", None  # it is about another subset
-    if unknown:
-        raise ValueError(f"'{group_file}' has no group for {listed(unknown, 'id')}.")
-    groups = table.iloc[:, 0][ids].to_numpy(dtype=str)
-    return str(group_file), _as_integers_if_written_so(groups)
-
-
-def _as_integers_if_written_so(groups: NDArray[np.str_]) -> NDArray[Any]:
-    """Turn names such as 3 into integers, unless some are others, such as 03."""
-    try:
-        numbers = groups.astype(np.int64)
-    except (ValueError, OverflowError):
-        return groups
-    return numbers if np.array_equal(numbers.astype(str), groups) else groups
+def _number_of(groups: NDArray[Any] | None) -> str:
+    return "" if groups is None else f" (number of groups: {len(np.unique(groups))})"

@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skhisto.datasets._id_table import FilePath, listed
+from skhisto.datasets._pcam_files import N_PUBLISHED, compare_number, verify_file
 from skhisto.patches._hdf5 import HDF5Rows
 from skhisto.patches._patch_array import PatchArray
 
@@ -23,6 +24,9 @@ Patches of lymph node sections from the Camelyon16 challenge, stained with haema
 and eosin, at 10x (about one micron a pixel). Label 1 says that the central 32x32 pixels
 hold at least one pixel of tumour; the ring around them is context only.
 
+Published at https://github.com/basveeling/pcam with {n_published:,} patches in this
+subset. {comparison}
+
 B. S. Veeling, J. Linmans, J. Winkens, T. Cohen and M. Welling, "Rotation Equivariant
 CNNs for Digital Pathology", MICCAI 2018, arXiv:1806.03962. Licence: CC0.
 """
@@ -31,19 +35,25 @@ CNNs for Digital Pathology", MICCAI 2018, arXiv:1806.03962. Licence: CC0.
 @validate_params(
     {
         "folder": [str, os.PathLike],
-        "subset": [StrOptions({"train", "valid", "test"})],
+        "subset": [StrOptions(set(N_PUBLISHED))],
+        "verify": ["boolean"],
         "return_X_y": ["boolean"],
     },
     prefer_skip_nested_validation=True,
 )
 def load_pcam(
-    folder: FilePath, *, subset: str = "train", return_X_y: bool = False
+    folder: FilePath,
+    *,
+    subset: str = "train",
+    verify: bool = False,
+    return_X_y: bool = False,
 ) -> Bunch | tuple[PatchArray, NDArray[np.int64]]:
     """Load PatchCamelyon from its HDF5 files.
 
     The files are ``camelyonpatch_level_2_split_<subset>_x.h5`` and ``_y.h5``, as
     published [1]_ (decompressed with gunzip), and ``_meta.csv``, which may be missing.
-    Pixels are read only when they are asked for.
+    262,144 patches were published for training, 32,768 for validation and 32,768 for
+    testing. Pixels are read only when they are accessed.
 
     Parameters
     ----------
@@ -51,6 +61,13 @@ def load_pcam(
         The folder of the files.
     subset : {"train", "valid", "test"}, default="train"
         Which part to load.
+    verify : bool, default=False
+        Whether to compare the files with the published ones, and to raise an error
+        instead of a warning if the number of patches differs. If a compressed file
+        ``.h5.gz`` is still in the folder, its MD5 sum is compared with the published
+        sum, and its content with the ``.h5`` file. Otherwise all pixels are read, which
+        finds files that are truncated or damaged, but not other values. It reads
+        several gigabytes.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
@@ -86,8 +103,14 @@ def load_pcam(
     ValueError
         If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated),
         lacks the dataset, or has another number of rows than the others; if there are
-        no patches, or none of 1 to 4 channels; if labels are not the integers 0 and 1;
-        or if the meta file lacks the column `wsi`. The message names the file.
+        no patches, or if they do not have 96x96 pixels, 3 channels and dtype uint8; if
+        labels are not the integers 0 and 1; if the meta file lacks the column `wsi`; or
+        if a file is not the published one (with `verify`). The message names the file.
+
+    Warns
+    -----
+    UserWarning
+        If the number of patches is not the published one.
 
     See Also
     --------
@@ -110,18 +133,22 @@ def load_pcam(
     >>> folder = tempfile.TemporaryDirectory()
     >>> name = "camelyonpatch_level_2_split_valid"
     >>> with h5py.File(Path(folder.name, f"{name}_x.h5"), "w") as file:
-    ...     file["x"] = np.zeros((4, 96, 96, 3), dtype=np.uint8)
+    ...     _ = file.create_dataset("x", (32768, 96, 96, 3), np.uint8)  # all black
     >>> with h5py.File(Path(folder.name, f"{name}_y.h5"), "w") as file:
-    ...     file["y"] = np.array([0, 1, 1, 0], dtype=np.uint8).reshape(4, 1, 1, 1)
+    ...     _ = file.create_dataset("y", (32768, 1, 1, 1), np.uint8)
     >>> pcam = load_pcam(folder.name, subset="valid")
-    >>> pcam.data.shape, pcam.target
-    ((4, 96, 96, 3), array([0, 1, 1, 0]))
+    >>> pcam.data.shape, pcam.target.shape
+    ((32768, 96, 96, 3), (32768,))
     >>> folder.cleanup()
     """
     stem = os.path.join(folder, f"camelyonpatch_level_2_split_{subset}")
     data = _open_patches(f"{stem}_x.h5")
     n_patches, height, width, n_channels = data.shape
     target = _read_target(f"{stem}_y.h5", n_patches)
+    comparison = compare_number(f"{stem}_x.h5", n_patches, subset, must_equal=verify)
+    if verify:
+        verify_file(f"{stem}_x.h5", data)
+        verify_file(f"{stem}_y.h5", None)
     if return_X_y:
         return data, target
     meta = _read_meta(f"{stem}_meta.csv", n_patches)
@@ -140,16 +167,19 @@ def load_pcam(
             n_channels=n_channels,
             dtype=data.dtype,
             folder=os.fspath(folder),
+            n_published=N_PUBLISHED[subset],
+            comparison=comparison,
         ),
     )
 
 
 def _open_patches(path: str) -> PatchArray:
     data = PatchArray(HDF5Rows(path, dataset="x"))
-    if 0 in data.shape or data.shape[3] > 4:
+    if data.shape[1:] != (96, 96, 3) or data.dtype != np.uint8 or len(data) == 0:
         raise ValueError(
-            f"The patches in '{path}' have shape {data.shape}, but (n_patches, height, "
-            "width, n_channels) with at least one patch and 1 to 4 channels is needed."
+            f"The patches in '{path}' have shape {data.shape} and dtype {data.dtype}, "
+            "but PatchCamelyon has the shape (n_patches, 96, 96, 3), with at least one "
+            "patch, and the dtype uint8."
         )
     return data
 

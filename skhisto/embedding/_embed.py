@@ -8,8 +8,8 @@ import numpy as np
 from skhisto._data.checks import Patches, pixel_dtype_of
 from skhisto._data.decoding import as_pixels, prefetch, range_of
 from skhisto.embedding._backbones import Backbone
-from skhisto.embedding._resize import resize
 from skhisto.embedding._store import FeatureStore, keys_of
+from skhisto.patches._resizing import resize_patches
 
 # A chunk has this number of bytes, if its patches are float32, or a few more. It is a
 # multiple of the batch sizes of all backbones, so that few batches are filled up.
@@ -101,7 +101,7 @@ class Embedding:
 
     def _embed(self, patches: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self._size is not None:
-            patches = resize(patches, self._size)
+            patches = resize_patches(patches, self._size)
         views = self._backbone.features(patches, self._views)
         # Sorted, so that a rotated patch has the same features bitwise.
         features = np.sort(views, axis=0).mean(axis=0)

@@ -22,10 +22,10 @@ from skhisto._data.checks import Patches, check_patches, pixel_dtype_of
 from skhisto._data.decoding import as_pixels
 from skhisto.embedding._backbones import Backbone
 from skhisto.embedding._embed import Embedding
-from skhisto.embedding._resize import resize
 from skhisto.embedding._resolve import classifier_of, resolve
 from skhisto.embedding._store import FeatureStore
 from skhisto.patches._patch_array import PatchArray, as_height_width
+from skhisto.patches._resizing import resize_patches
 from skhisto.patches._views import SYMMETRIES, check_square
 
 
@@ -330,7 +330,7 @@ def _example(
     patches: Patches, size: tuple[int, int], pixel_dtype: str
 ) -> Callable[[], np.ndarray]:
     """Return a function that decodes and resizes the first patch."""
-    return lambda: resize(as_pixels(patches[:1], pixel_dtype), size)
+    return lambda: resize_patches(as_pixels(patches[:1], pixel_dtype), size)
 
 
 def _check_can_be_stored(backbone: Backbone) -> dict[str, Any]:

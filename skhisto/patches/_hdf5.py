@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skhisto.patches._image_files import probable_cause
+from skhisto.patches._opening import probable_cause
 
 # The cache must hold a compressed chunk of many patches. With HDF5's default of 1 MiB,
 # such a chunk would be decompressed again for each row.

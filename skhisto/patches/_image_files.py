@@ -1,40 +1,32 @@
 """Strict reading of image files, with errors that say what is wrong with a file."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from joblib import Parallel, delayed
-from PIL import Image
 
+from skhisto.patches._headers import Header, check_contents, read_headers
 from skhisto.patches._missing_files import check_all_exist
+from skhisto.patches._opening import explained, opened_image
+from skhisto.patches._pixel_formats import (
+    PIXEL_FORMATS,
+    content_of,
+    content_problem,
+    pixels_of,
+)
+from skhisto.patches._sizes import (
+    OddSizeError,
+    Size,
+    check_sizes,
+    fit_to_size,
+    is_solved,
+)
 from skhisto.patches._tiff import (
     as_stored,
     orientation_applied_by_pillow,
     stored_size,
-    unreadable_content,
 )
-
-
-class _PixelFormat(NamedTuple):
-    dtype: np.dtype
-    channels: int
-    name: str
-
-
-PIXEL_FORMATS = {
-    "RGB": _PixelFormat(np.dtype(np.uint8), 3, "8-bit RGB"),
-    "RGBA": _PixelFormat(np.dtype(np.uint8), 4, "8-bit RGB with an alpha channel"),
-    "L": _PixelFormat(np.dtype(np.uint8), 1, "8-bit grey"),
-    "I;16": _PixelFormat(np.dtype(np.uint16), 1, "unsigned 16-bit grey"),
-}
-"""Pixels that a file may hold, by the name of Pillow's mode."""
-
-# Lossless and photographic formats. Pillow reads forty more. Some of them start other
-# programs (EPS) or silently reduce 16 bits to 8 (JPEG 2000).
-FILE_FORMATS = ("TIFF", "PNG", "JPEG", "WEBP", "BMP")
 
 _FILES_PER_TASK = 64
 
@@ -43,7 +35,9 @@ def read_image(
     path: str | os.PathLike[str],
     mode: str = "RGB",
     *,
-    size: tuple[int, int] | None = None,
+    size: Size | None = None,
+    on_mismatch: str = "raise",
+    convert: bool = False,
     window: tuple[slice, slice] | None = None,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -51,8 +45,9 @@ def read_image(
 
     Palette images without transparency are read as RGB, and 1-bit images as grey (0 and
     255), because these formats only store the same pixels in another way. Nothing else
-    is converted. Pixels are returned as they are stored in the file: the orientation
-    tag of TIFF files and the EXIF orientation of other formats are ignored.
+    is converted, unless `convert` is True. Pixels are returned as they are stored in
+    the file: the orientation tag of TIFF files and the EXIF orientation of other
+    formats are ignored.
 
     Parameters
     ----------
@@ -63,6 +58,10 @@ def read_image(
         unsigned 16-bit grey.
     size : tuple of int (height, width), default=None
         Required size in pixels. None accepts all sizes.
+    on_mismatch : {"raise", "crop", "pad", "resize"}, default="raise"
+        What to do if the size differs from `size`, see `fit_to_size`.
+    convert : bool, default=False
+        Whether to convert other pixels to `mode`, see `pixels_of`.
     window : tuple of slice (rows, columns), default=None
         The part of the image to return. None returns the whole image.
     out : ndarray of shape (height, width, n_channels), default=None
@@ -82,22 +81,21 @@ def read_image(
         If the path is a folder.
     ValueError
         If the file does not hold exactly one complete image of this mode and size. The
-        message names the file and the probable cause.
+        message names the file and the probable cause. The error is an `OddSizeError`
+        if only the size is wrong.
     """
-    with _opened(path, mode) as (image, file):
-        height, width = stored_size(image)
-        if size is not None and (height, width) != size:
-            raise ValueError(
-                f"'{path}' is {height}x{width} pixels (height x width), but "
-                f"{size[0]}x{size[1]} was expected. All patches must have the same "
-                "size."
-            )
-        with _explained(path, file):
+    with opened_image(path) as (image, file):
+        problem = content_problem(content_of(image), mode, convert)
+        if problem is not None:
+            raise ValueError(f"'{path}' {problem}")
+        found = stored_size(image)
+        if size is not None and not is_solved(found, size, on_mismatch):
+            raise OddSizeError(path, found, size)
+        with explained(path, file):
             orientation = orientation_applied_by_pillow(image)
-            expand = image.mode in ("P", "1")
-            pixels = np.asarray(image.convert(mode) if expand else image)
-            pixels = as_stored(pixels, orientation)
-    pixels = pixels.reshape(*pixels.shape[:2], PIXEL_FORMATS[mode].channels)
+            pixels = as_stored(pixels_of(image, mode), orientation)
+    if size is not None and found != size:
+        pixels = fit_to_size(pixels, size, on_mismatch)
     if window is not None:
         pixels = pixels[window]
     if out is None:
@@ -107,10 +105,7 @@ def read_image(
 
 
 class ImageFiles:
-    """Image files of one size and mode as a source of patches.
-
-    The first file determines the size. The size of the others is checked when they are
-    read.
+    """Image files as a source of patches of one size and mode.
 
     Parameters
     ----------
@@ -118,8 +113,23 @@ class ImageFiles:
         The files, one patch each.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
         Required content of the files, see :func:`read_image`.
+    size : tuple of int (height, width), default=None
+        Size of the patches in pixels. None takes the most frequent size of the files;
+        of several, the one that is met first.
+    on_mismatch : {"raise", "crop", "pad", "resize"}, default="raise"
+        What to do with files of another size, see `fit_to_size`.
+    convert : bool, default=False
+        Whether to convert other pixels to `mode`, see `pixels_of`.
     n_jobs : int, default=None
         Number of threads that read files. None means 1, -1 all processors.
+    check_headers : bool, default=True
+        Whether to check all files now. If False, the first file determines the size,
+        and all others are checked when they are read.
+
+    Attributes
+    ----------
+    n_odd : int
+        The number of files of another size. Only with `check_headers`.
 
     Raises
     ------
@@ -127,20 +137,43 @@ class ImageFiles:
         If some of the files do not exist. The message counts all of them and names the
         first ten.
     ValueError
-        If there are no paths, or if the first file cannot be read.
+        If there are no paths, if some of the files cannot be read or have other pixels,
+        or if some have a size that `on_mismatch` does not allow. The message lists
+        these files.
     """
 
     def __init__(
-        self, paths: Sequence[str], mode: str = "RGB", *, n_jobs: int | None = None
+        self,
+        paths: Sequence[str],
+        mode: str = "RGB",
+        *,
+        size: Size | None = None,
+        on_mismatch: str = "raise",
+        convert: bool = False,
+        n_jobs: int | None = None,
+        check_headers: bool = True,
     ) -> None:
         if len(paths) == 0:
             raise ValueError("No image files were given.")
-        check_all_exist(paths)
         self.paths = list(paths)
         self.mode = mode
+        self.on_mismatch = on_mismatch
+        self.convert = convert
         self.n_jobs = n_jobs
-        with _opened(self.paths[0], mode) as (image, _):
-            self._size = stored_size(image)
+        if check_headers:
+            headers = self._check(self.paths)
+            sizes = [header.size for header in headers]
+            self._size = check_sizes(self.paths, sizes, size, on_mismatch)
+            self.n_odd = sum(found != self._size for found in sizes)
+        else:
+            check_all_exist(self.paths)
+            self._size = size or self._check(self.paths[:1])[0].size
+        self._is_certain = check_headers or size is not None
+
+    def _check(self, paths: Sequence[str]) -> list[Header]:
+        headers = read_headers(paths)
+        check_contents(paths, headers, self.mode, self.convert)
+        return headers
 
     def __repr__(self) -> str:
         return f"ImageFiles({len(self.paths)} {self.mode} files from {self.paths[0]!r})"
@@ -176,156 +209,54 @@ class ImageFiles:
         )
         patches = np.empty((len(rows), height, width, self.shape[3]), dtype=self.dtype)
         if self.n_jobs in (None, 1):
-            self._read_into(patches, rows, window)
-            return patches
+            odd_sizes = self._read_into(patches, rows, slice(None), window)
+        else:
+            odd_sizes = self._read_in_threads(patches, rows, window)
+        if odd_sizes:
+            self._raise_odd_sizes(rows, odd_sizes)
+        return patches
+
+    def _read_in_threads(
+        self, patches: np.ndarray, rows: np.ndarray, window: tuple[slice, slice]
+    ) -> dict[int, Size]:
         starts = range(0, len(rows), _FILES_PER_TASK)
         parts = [slice(start, start + _FILES_PER_TASK) for start in starts]
         # sharedmem, not only prefer="threads": under a user's process-based
         # parallel_config the workers would fill copies of the array.
-        Parallel(n_jobs=self.n_jobs, require="sharedmem")(
-            delayed(self._read_into)(patches[part], rows[part], window)
-            for part in parts
+        found = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
+            delayed(self._read_into)(patches, rows, part, window) for part in parts
         )
-        return patches
+        return {position: size for odd in found for position, size in odd.items()}
 
     def _read_into(
-        self, patches: np.ndarray, rows: np.ndarray, window: tuple[slice, slice]
-    ) -> None:
-        for patch, row in zip(patches, rows, strict=True):
-            path = self.paths[row]
-            read_image(path, self.mode, size=self._size, window=window, out=patch)
+        self,
+        patches: np.ndarray,
+        rows: np.ndarray,
+        part: slice,
+        window: tuple[slice, slice],
+    ) -> dict[int, Size]:
+        """Decode the files of a part of the rows, and return the odd sizes."""
+        odd_sizes = {}
+        for position in range(*part.indices(len(rows))):
+            try:
+                read_image(
+                    self.paths[rows[position]],
+                    self.mode,
+                    size=self._size,
+                    on_mismatch=self.on_mismatch,
+                    convert=self.convert,
+                    window=window,
+                    out=patches[position],
+                )
+            except OddSizeError as error:
+                odd_sizes[position] = error.size
+        return odd_sizes
 
-
-@contextmanager
-def _opened(
-    path: str | os.PathLike[str], mode: str
-) -> Iterator[tuple[Image.Image, BinaryIO]]:
-    """Open an image and check its header. No pixel is decoded yet."""
-    with _opened_bytes(path) as file:
-        with _explained(path, file):
-            image = Image.open(file, formats=FILE_FORMATS)
-            # Check before counting frames, for which WebP allocates whole canvases.
-            _check_pixel_count(image)
-            n_frames = getattr(image, "n_frames", 1)
-        if n_frames > 1:
-            raise ValueError(
-                f"'{path}' holds {n_frames} images (frames, pages or pyramid levels), "
-                "but one patch per file was expected. Save each patch in a file of its "
-                "own."
-            )
-        _check_mode(path, image, mode)
-        yield image, file
-
-
-@contextmanager
-def _opened_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    # A file that Pillow opens itself may stay open after an error, or be memory-mapped.
-    try:
-        file = open(path, "rb")  # noqa: SIM115
-    except FileNotFoundError:
-        raise FileNotFoundError(f"The image file '{path}' does not exist.") from None
-    except OSError:
-        # IsADirectoryError, or PermissionError on Windows.
-        if os.path.isdir(path):
-            raise IsADirectoryError(
-                f"'{path}' is a folder, but an image file was expected."
-            ) from None
-        raise
-    with file:
-        yield file
-
-
-def _check_pixel_count(image: Image.Image) -> None:
-    # Pillow itself only warns between once and twice its limit.
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
-        raise Image.DecompressionBombError(
-            f"{image.height}x{image.width} pixels, the limit is {limit} in all"
+    def _raise_odd_sizes(self, rows: np.ndarray, odd_sizes: dict[int, Size]) -> None:
+        sizes = [odd_sizes.get(position, self._size) for position in range(len(rows))]
+        # The first file may be odd itself, unless the headers of all were compared.
+        is_certain = self._is_certain or len(rows) < len(self.paths)
+        expected = self._size if is_certain else None
+        check_sizes(
+            [self.paths[row] for row in rows], sizes, expected, self.on_mismatch
         )
-
-
-@contextmanager
-def _explained(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[None]:
-    """Turn all errors that Pillow raises on bad contents into a ValueError."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    # Pillow's warning is raised where warnings are errors.
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(
-            f"'{path}' is far too large for a patch ({error}). It may be a whole slide "
-            "or a decompression bomb. Cut patches from it first."
-        ) from None
-    except Exception as error:  # Pillow's decoders raise a dozen unrelated types
-        cause = (
-            probable_cause(file)
-            or unreadable_content(file, error)
-            or f"it is truncated, corrupt, or none of {', '.join(FILE_FORMATS)} "
-            f"(Pillow says: {error})"
-        )
-        raise ValueError(f"'{path}' cannot be read as an image: {cause}.") from error
-
-
-def probable_cause(file: BinaryIO) -> str | None:
-    """Recognise other content by the first bytes of a file, such as a web page."""
-    file.seek(0)
-    head = file.read(512)
-    if not head:
-        return "the file is empty (0 bytes), probably an interrupted copy or download"
-    if head.startswith(b"\x00\x05\x16\x07"):
-        return (
-            "it is an AppleDouble file, made by macOS when it copied the real file; "
-            "delete it"
-        )
-    if head.startswith(b"version https://git-lfs"):
-        return "it is a Git LFS pointer, not the file itself; run 'git lfs pull'"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith((b"<!doctype html", b"<html")):
-        return "it is a web page (HTML), probably a failed download"
-    return None
-
-
-def _check_mode(
-    path: str | os.PathLike[str], image: Image.Image, expected: str
-) -> None:
-    found = _mode_when_expanded(image)
-    if found == expected:
-        return
-    holds = PIXEL_FORMATS[found].name if found in PIXEL_FORMATS else found
-    advice = f"Convert it to {PIXEL_FORMATS[expected].name}"
-    if found in PIXEL_FORMATS:
-        advice += f", or pass mode={found!r} if all files are like this one"
-    raise ValueError(
-        f"'{path}' holds {holds}, but {PIXEL_FORMATS[expected].name} was expected "
-        f"(mode={expected!r}). {advice}."
-    )
-
-
-def _mode_when_expanded(image: Image.Image) -> str:
-    """Return a key of PIXEL_FORMATS, or a description of other pixels."""
-    if image.mode == "P" and not image.has_transparency_data:
-        return "RGB"
-    if image.mode == "1":
-        return "L"
-    if image.mode == "I;16B":  # the other byte order
-        return "I;16"
-    if image.mode in ("RGB", "RGBA") and _is_narrowed(image):
-        return f"{image.mode} with 16 bits per channel, of which Pillow drops 8"
-    if image.mode in PIXEL_FORMATS:
-        return image.mode
-    return {
-        "P": "a palette with transparency",
-        "I": "signed or 32-bit integers",
-        "F": "floating-point numbers",
-    }.get(image.mode, f"pixels of Pillow's mode {image.mode!r}")
-
-
-def _is_narrowed(image: Image.Image) -> bool:
-    # The raw mode ("RGB;16B") describes the pixels in the file. It is the only argument
-    # of the decoder, or the first of several.
-    for tile in getattr(image, "tile", ()):
-        raw_mode = tile[3][0] if isinstance(tile[3], tuple) else tile[3]
-        if str(raw_mode).startswith("RGB") and ";16" in str(raw_mode):
-            return True
-    return False

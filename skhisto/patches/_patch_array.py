@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 Window = tuple[slice, slice]
 
@@ -110,6 +111,10 @@ class PatchArray:
     - ``X[2:5]``, ``X[mask]`` and ``X[[4, 0]]`` are PatchArrays.
     - ``numpy.asarray(X)`` decodes all patches.
 
+    A PatchArray may contain the group of each patch, such as its slide, and its
+    position on the slide. Both are selected together with the patches, and transformers
+    keep them. Early stopping of a classifier sets aside whole groups.
+
     A PatchArray is immutable. Decoded pixels are not cached: patches are decoded again
     each time they are accessed.
 
@@ -119,6 +124,19 @@ class PatchArray:
         An object with the attributes `shape` and `dtype` and the method
         ``read(rows, window)``, as :class:`skhisto.patches.PatchSource` describes.
         ``PatchLoader(lazy=True)`` makes one from image files.
+    groups : array-like of shape (n_patches,), default=None
+        What each patch belongs to, such as a slide or a patient. None takes
+        ``source.groups`` if the source has this attribute.
+    coords : array-like of shape (n_patches, 2), default=None
+        x and y of each patch on its slide, as numbers. The unit is up to the caller.
+        None takes ``source.coords`` if the source has this attribute.
+
+    Attributes
+    ----------
+    groups : ndarray of shape (n_patches,), or None
+        The group of each patch.
+    coords : ndarray of shape (n_patches, 2), or None
+        x and y of each patch. Cropping does not change them.
 
     Raises
     ------
@@ -126,7 +144,9 @@ class PatchArray:
         If `source` lacks an attribute or the method, or if its dtype is not a NumPy
         dtype.
     ValueError
-        If the shape of `source` does not consist of four integers of at least 0.
+        If the shape of `source` does not consist of four integers of at least 0, if
+        `groups` or `coords` have another shape, if a group is missing, or if `coords`
+        are not finite numbers.
 
     See Also
     --------
@@ -159,12 +179,20 @@ class PatchArray:
 
     __module__ = "skhisto"  # where users import it from, and pickles look for it
 
-    def __init__(self, source: PatchSource) -> None:
+    def __init__(
+        self, source: PatchSource, *, groups: Any = None, coords: Any = None
+    ) -> None:
         _check_source(source)
+        if groups is None:
+            groups = getattr(source, "groups", None)
+        if coords is None:
+            coords = getattr(source, "coords", None)
         n_patches, height, width, _ = source.shape
         self._source = source
         self._rows = np.arange(n_patches)
         self._window = (slice(0, height), slice(0, width))
+        self._groups = _check_groups(groups, n_patches)
+        self._coords = _check_coords(coords, n_patches)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -176,6 +204,16 @@ class PatchArray:
     def dtype(self) -> np.dtype:
         """Type of the pixels."""
         return self._source.dtype
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """The group of each patch, or None."""
+        return None if self._groups is None else self._groups[self._rows]
+
+    @property
+    def coords(self) -> np.ndarray | None:
+        """X and y of each patch on its slide, or None."""
+        return None if self._coords is None else self._coords[self._rows]
 
     @property
     def ndim(self) -> int:
@@ -293,6 +331,40 @@ def _check_source(source: Any) -> None:
             "source.shape must be a tuple of four integers of at least 0, "
             f"(n_patches, height, width, n_channels); got {shape!r}."
         )
+
+
+def _check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
+    if groups is None:
+        return None
+    groups = np.array(groups)
+    if groups.shape != (n_patches,):
+        raise ValueError(
+            f"groups must have shape (n_patches,), that is ({n_patches},); got "
+            f"{groups.shape}."
+        )
+    missing = np.flatnonzero(pd.isna(groups))
+    if len(missing):
+        raise ValueError(
+            f"Each patch needs a group, but {len(missing)} of {n_patches} groups are "
+            f"None or NaN, the first in row {missing[0]}."
+        )
+    return groups
+
+
+def _check_coords(coords: Any, n_patches: int) -> np.ndarray | None:
+    if coords is None:
+        return None
+    coords = np.array(coords)
+    if coords.shape != (n_patches, 2):
+        raise ValueError(
+            f"coords must have shape (n_patches, 2), that is ({n_patches}, 2), with x "
+            f"and y in its columns; got {coords.shape}."
+        )
+    if coords.dtype.kind not in "iuf" or not np.isfinite(coords).all():
+        raise ValueError(
+            f"coords must be finite numbers; got an array of dtype {coords.dtype}."
+        )
+    return coords
 
 
 def center_window(height: int, width: int, size: int | tuple[int, int]) -> Window:

@@ -24,12 +24,14 @@ class TransformedPatches:
         The patches to change.
     function : callable
         Takes an array of patches of shape (n, height, width, n_channels) and returns a
-        new array of the same shape and dtype. Each patch of the output must depend on
-        the same patch of the input only. To be picklable, it must be a function of a
-        module or a `functools.partial` of one.
+        new array of the same dtype and number of channels. Each patch of the output
+        must depend on the same patch of the input only. To be picklable, it must be a
+        function of a module or a `functools.partial` of one.
     arguments : ndarray of shape (n_patches, ...), optional
         A further argument of the function for each patch. The function gets the rows of
         the patches that it gets.
+    size : tuple of int (height, width), default=None
+        Size in pixels of what the function returns. None means the size of its input.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class TransformedPatches:
         patches: PatchArray,
         function: PatchFunction,
         arguments: np.ndarray | None = None,
+        size: tuple[int, int] | None = None,
     ) -> None:
         self.patches = patches
         self.function = function
         self.arguments = arguments
+        self.size = patches.shape[1:3] if size is None else size
 
     def __repr__(self) -> str:
         return f"TransformedPatches({self.patches}, {self.function})"
@@ -48,12 +52,22 @@ class TransformedPatches:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Number of patches, height and width in pixels, number of channels."""
-        return self.patches.shape
+        return (len(self.patches), *self.size, self.patches.shape[3])
 
     @property
     def dtype(self) -> np.dtype:
         """Type of the pixels."""
         return self.patches.dtype
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """The group of each patch, or None."""
+        return self.patches.groups
+
+    @property
+    def coords(self) -> np.ndarray | None:
+        """X and y of each patch on its slide, or None."""
+        return self.patches.coords
 
     def read(self, rows: np.ndarray, window: Window) -> np.ndarray:
         """Decode some of the patches, apply the function and cut the window.
@@ -71,7 +85,9 @@ class TransformedPatches:
             The pixels of the window.
         """
         arguments = None if self.arguments is None else self.arguments[rows]
-        return map_in_chunks(self.function, self.patches[rows], window, arguments)
+        return map_in_chunks(
+            self.function, self.patches[rows], window, arguments, self.size
+        )
 
 
 def map_in_chunks(
@@ -79,6 +95,7 @@ def map_in_chunks(
     patches: np.ndarray | PatchArray,
     window: Window = (slice(None), slice(None)),
     arguments: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Apply a function to a few patches at a time to limit memory.
 
@@ -92,6 +109,8 @@ def map_in_chunks(
         The part of each output patch to keep.
     arguments : ndarray of shape (n_patches, ...), optional
         See :class:`TransformedPatches`.
+    size : tuple of int (height, width), default=None
+        Size in pixels of what the function returns. None means the size of its input.
 
     Returns
     -------
@@ -99,7 +118,8 @@ def map_in_chunks(
         A new array with the size of the window and the dtype of the patches.
     """
     n_patches, height, width, n_channels = patches.shape
-    rows, columns = (range(n)[w] for n, w in zip((height, width), window, strict=True))
+    sides = (height, width) if size is None else size
+    rows, columns = (range(n)[w] for n, w in zip(sides, window, strict=True))
     shape = (n_patches, len(rows), len(columns), n_channels)
     mapped = np.empty(shape, patches.dtype)
     for part in chunks(patches):

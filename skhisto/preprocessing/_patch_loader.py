@@ -8,20 +8,22 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from skhisto.patches._image_files import PIXEL_FORMATS, ImageFiles
-from skhisto.patches._patch_array import PatchArray
+from skhisto.patches._image_files import ImageFiles
+from skhisto.patches._patch_array import PatchArray, as_height_width
+from skhisto.patches._pixel_formats import PIXEL_FORMATS
+from skhisto.patches._sizes import MISMATCH_RULES
 
 
 class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Turn file names into patches.
 
     The name of a patch refers to the file ``root / (name + suffix)``. Each file holds
-    one patch. The formats TIFF, PNG, JPEG, WebP and BMP are supported. All files must
-    have the same size and the same mode. Nothing is resized or converted, and pixels
-    are returned as they are stored: the orientation tag of TIFF files and the EXIF
-    orientation of other formats are ignored.
+    one patch. The formats TIFF, PNG, JPEG, WebP and BMP are supported. By default, all
+    files must have the same size and the same mode, and nothing is resized or
+    converted. Pixels are returned as they are stored: the orientation tag of TIFF files
+    and the EXIF orientation of other formats are ignored.
 
     As the first step of a Pipeline, PatchLoader lets scikit-learn split, search and
     cross-validate over file names, which take little memory.
@@ -36,6 +38,29 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Required content of the files: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
         unsigned 16-bit grey. Palette images without transparency are read as RGB, and
         1-bit images as 8-bit grey with the values 0 and 255.
+    convert : bool, default=False
+        Whether to convert files with other content to `mode`. If False, such files are
+        an error. If True,
+
+        - transparent pixels are blended with white (RGBA to RGB, or to grey if the file
+          is grey);
+        - grey is repeated in the three channels of RGB;
+        - of 16 bits, the 8 high bits are kept.
+
+        Nothing else is converted: RGB files are an error with ``mode="L"``.
+    size : int or tuple of int (height, width), default=None
+        Size of the patches in pixels. An int means a square. None takes the most
+        frequent size of the files in each call of `transform`. If several sizes are
+        equally frequent, the one that is met first is taken.
+    on_mismatch : {"raise", "crop", "pad", "resize"}, default="raise"
+        What to do with files of another size.
+
+        - "raise" raises one error that lists all of them.
+        - "crop" keeps their centre. Smaller files are an error.
+        - "pad" adds white around them. Larger files are an error.
+        - "resize" interpolates bilinearly, see :class:`Resize`. It changes the number
+          of microns per pixel of these files, and their aspect ratio if the ratios
+          differ.
     lazy : bool, default=False
         If True, `transform` returns a :class:`PatchArray`, which decodes files on
         access. If False, it returns an array that holds all pixels in memory.
@@ -47,9 +72,17 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     --------
     PatchArray : The output with ``lazy=True``.
     CenterCrop : Crops the patches.
+    Resize : Resizes the patches.
 
     Notes
     -----
+    In a Pipeline, each call of `transform` gets other files. If their sizes differ, set
+    `size`, so that the size does not depend on the files.
+
+    With ``lazy=True``, `transform` reads the headers of all files, which takes about
+    0.1 ms per file. The process remembers up to 400,000 headers. It reads a header
+    again if the size or the modification time of the file has changed.
+
     This estimator is stateless and does not need to be fitted. Both `fit` and
     `transform` validate the parameters and the names. The output is an array of images
     for every setting of `sklearn.set_config(transform_output=...)`.
@@ -76,6 +109,9 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         "root": [str, os.PathLike, None],
         "suffix": [str],
         "mode": [StrOptions(set(PIXEL_FORMATS))],
+        "convert": ["boolean"],
+        "size": [Interval(Integral, 1, None, closed="left"), tuple, None],
+        "on_mismatch": [StrOptions(set(MISMATCH_RULES))],
         "lazy": ["boolean"],
         "n_jobs": [Integral, None],
     }
@@ -86,12 +122,18 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         root: str | os.PathLike[str] | None = None,
         suffix: str = "",
         mode: str = "RGB",
+        convert: bool = False,
+        size: int | tuple[int, int] | None = None,
+        on_mismatch: str = "raise",
         lazy: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.root = root
         self.suffix = suffix
         self.mode = mode
+        self.convert = convert
+        self.size = size
+        self.on_mismatch = on_mismatch
         self.lazy = lazy
         self.n_jobs = n_jobs
 
@@ -116,7 +158,8 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         TypeError
             If X is a single name, or if a name is neither a string nor path-like.
         ValueError
-            If X has no rows, missing values or several columns.
+            If X has no rows, missing values or several columns, or if `size` is not one
+            or two positive integers.
         FileNotFoundError
             If `root` does not exist.
         NotADirectoryError
@@ -124,6 +167,7 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         """
         callback_context = self._init_callback_context()
         callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._size()
         self._paths(X)
         callback_context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -148,10 +192,11 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         TypeError
             If X is a single name, or if a name is neither a string nor path-like.
         ValueError
-            If X has no rows, missing values or several columns, or if a file does not
-            hold exactly one image of the right mode and of the size of the first one.
-            With ``lazy=True``, only the first file is checked now. The others are
-            checked on access.
+            If X has no rows, missing values or several columns, if `size` is not one or
+            two positive integers, if a file does not hold exactly one image of the
+            right mode, or if some files have another size that `on_mismatch` does not
+            allow. With ``lazy=True``, the headers of all files are checked now, and the
+            pixels on access.
         FileNotFoundError
             If `root` or some of the files do not exist. The message counts the missing
             files and names the first ten.
@@ -159,9 +204,23 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             If `root` is a file.
         """
         self._validate_params()
-        files = ImageFiles(self._paths(X), self.mode, n_jobs=self.n_jobs)
+        size = self._size()
+        # Decoding finds files of another size, too. But the target must be known.
+        is_target_known = size is not None or self.on_mismatch == "raise"
+        files = ImageFiles(
+            self._paths(X),
+            self.mode,
+            size=size,
+            on_mismatch=self.on_mismatch,
+            convert=self.convert,
+            n_jobs=self.n_jobs,
+            check_headers=self.lazy or not is_target_known,
+        )
         patches = PatchArray(files)
         return patches if self.lazy else np.asarray(patches)
+
+    def _size(self) -> tuple[int, int] | None:
+        return None if self.size is None else as_height_width(self.size)
 
     def _paths(self, X: Any) -> list[str]:
         names = _check_names(X)

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
-from skhisto import PatchCNNClassifier, ReferenceCNN
+from skhisto import PatchArray, PatchCNNClassifier, ReferenceCNN
 
 
 def assert_same_weights(one, other):
@@ -18,6 +18,16 @@ def assert_same_weights(one, other):
         one.weights_.values(), other.weights_.values(), strict=True
     ):
         np.testing.assert_array_equal(weight, same)
+
+
+class ArraySource:
+    """Patches of an array in memory."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def read(self, rows, window):
+        return self.array[rows][:, window[0], window[1]]
 
 
 def fitted_attributes(classifier):
@@ -306,6 +316,11 @@ def test_early_stopping_sets_whole_groups_aside(tiny_cnn, bright_or_dark):
     of_random_patches = patches_of_each_group_trained_on(None)
     assert sum(of_random_patches) == 42
     assert of_random_patches[0] > 0
+
+    single_patches = np.arange(len(X))
+    X = PatchArray(ArraySource(X), groups=groups)
+    assert patches_of_each_group_trained_on(None) == [0, 0, 10, 10, 10, 10]
+    assert patches_of_each_group_trained_on(single_patches)[0] > 0
 
 
 def test_validation_patches_can_be_given(tiny_cnn, bright_or_dark):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from skhisto.datasets import load_patch_folder
-from skhisto.datasets._id_table import integer_labels, listed, read_id_table
+from skhisto.datasets._id_table import listed, read_id_table
+from skhisto.datasets._label_table import column_values
 from skhisto.patches._patch_array import PatchArray
 
 # Any text on one line. Lone surrogates cannot be written in UTF-8.
@@ -196,10 +197,15 @@ def test_files_without_label_are_counted_and_named(folder):
         ("id,label\na,1\n,0\n", r"1 row: 2 without an id"),
         ("id,label\na,1\nb\n", "1 row: 2 with more or fewer cells"),
         ("id,label\na,1,0\nb,1,0\n", "2 rows: 1, 2 with more or fewer cells"),
-        ("id,label\nNA,\n00123,0\n1e5,1\n", r"not integers, for 1 id: NA; .*''"),
-        ("id,label\nNA,NaN\n00123,0\n1e5,1\n", r"not integers, for 1 id: NA; .*'NaN'"),
-        ("id,label\nNA,0.5\n00123,inf\n1e5,1\n", "for 2 ids: NA, 00123"),
-        ("id,label\nNA,tumour\n00123,0\n1e5,1\n", "'tumour'"),
+        (
+            "id,label\nNA,\n00123,0\n1e5,1\n",
+            r"missing or not finite, for 1 id: NA; .*''",
+        ),
+        (
+            "id,label\nNA,NaN\n00123,0\n1e5,1\n",
+            r"missing or not finite, for 1 id: NA; .*'NaN'",
+        ),
+        ("id,label\nNA,0.5\n00123,inf\n1e5,1\n", r"for 1 id: 00123; .*'inf'"),
         ("id,label\nNA,1" + "0" * 30 + "\n00123,0\n1e5,1\n", "for 1 id: NA"),
     ],
 )
@@ -219,6 +225,22 @@ def test_labels_of_any_integers_are_taken(folder):
     text = "id,label\r\nNA,-1\r\n00123,2.0\r\n\r\n1e5,10\r\n"
     (folder / "train_labels.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert load_patch_folder(folder).target.tolist() == [-1, 2, 10]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["tumour", "0", "1"], ["tumour", "0", "1"]),
+        (["0.5", "2", "1e3"], [0.5, 2.0, 1000.0]),
+        (["True", "False", "True"], ["True", "False", "True"]),
+        (["Grade II", "ä, ö", "癌"], ["Grade II", "ä, ö", "癌"]),
+    ],
+)
+def test_labels_may_be_text_or_numbers(folder, labels, expected):
+    rows = zip(["NA", "00123", "1e5"], labels, strict=True)
+    with open(folder / "train_labels.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("id", "label"), *rows])
+    assert load_patch_folder(folder).target.tolist() == expected
 
 
 @pytest.mark.parametrize("name", ["subset", "groups", "mode", "n_jobs", "return_X_y"])
@@ -246,7 +268,7 @@ def test_ids_and_labels_survive_csv(tmp_path_factory, rows):
         csv.writer(file).writerows([("id", "label"), *rows])
     table = read_id_table(path, ["label"])
     assert list(table.index) == [name for name, _ in rows]
-    labels = integer_labels(path, table["label"])
+    labels = column_values(path, table["label"], table.index, are_names=False)
     assert labels.tolist() == [label for _, label in rows]
 
 
@@ -268,10 +290,9 @@ def test_real_patches_have_labels_and_slide_folds(real_data):
     assert patches.data[5].std() > 0
 
 
-def test_a_git_lfs_pointer_among_the_patches_is_named_when_read(real_data, tmp_path):
+def test_a_git_lfs_pointer_among_the_patches_is_named(real_data, tmp_path):
     write_patches(tmp_path, ["a.tif"])
     (pointer,) = (real_data / "badfiles").glob("*.h5")
     (tmp_path / "train" / "b.tif").write_bytes(pointer.read_bytes())
-    patches = load_patch_folder(tmp_path)
     with pytest.raises(ValueError, match=r"b\.tif' cannot be read.*git lfs pull"):
-        np.asarray(patches.data)
+        load_patch_folder(tmp_path)

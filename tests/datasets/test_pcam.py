@@ -1,12 +1,15 @@
 """PatchCamelyon in its HDF5 files."""
 
+import gzip
+import hashlib
 import re
 import shutil
+import warnings
 
 import numpy as np
 import pytest
 
-from skhisto.datasets import load_pcam
+from skhisto.datasets import _pcam_files, load_pcam
 from skhisto.patches._patch_array import PatchArray
 
 h5py = pytest.importorskip("h5py")
@@ -18,6 +21,12 @@ coord_y,coord_x,tumor_patch,center_tumor_patch,wsi
 3,4,False,False,0010
 5,6,True,False,NA
 """
+
+
+@pytest.fixture(autouse=True)
+def published(monkeypatch):
+    """Three patches were published, not thousands."""
+    monkeypatch.setitem(_pcam_files.N_PUBLISHED, "valid", 3)
 
 
 @pytest.fixture
@@ -116,13 +125,114 @@ def test_labels_other_than_0_and_1_are_an_error(folder, labels, message):
         load_pcam(folder, subset="valid")
 
 
-@pytest.mark.parametrize("shape", [(0, 96, 96, 3), (3, 96, 96, 0), (3, 96, 96, 5)])
-def test_files_without_patches_or_with_other_channels_are_an_error(folder, shape):
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((0, 96, 96, 3), "u1"),
+        ((3, 96, 96, 1), "u1"),
+        ((3, 32, 32, 3), "u1"),
+        ((3, 96, 96, 3), "f4"),
+    ],
+)
+def test_patches_of_another_shape_or_dtype_are_an_error(folder, shape, dtype):
     with h5py.File(folder / f"{STEM}_x.h5", "w") as file:
-        file["x"] = np.zeros(shape, dtype=np.uint8)
-    message = rf"{STEM}_x\.h5' have shape {re.escape(str(shape))}, but .* 1 to 4 chan"
+        file["x"] = np.zeros(shape, dtype=dtype)
+    message = (
+        rf"{STEM}_x\.h5' have shape {re.escape(str(shape))} and dtype .*, 96, 96, 3"
+    )
     with pytest.raises(ValueError, match=message):
         load_pcam(folder, subset="valid")
+
+
+# Comparison with the published files
+
+
+@pytest.mark.parametrize("return_X_y", [False, True])
+def test_another_number_of_patches_is_a_warning_that_names_the_file(
+    folder, monkeypatch, return_X_y
+):
+    monkeypatch.setitem(_pcam_files.N_PUBLISHED, "valid", 4)
+    message = rf"{STEM}_x\.h5' holds 3 patches, but the published file holds 4"
+    with pytest.warns(UserWarning, match=message) as caught:
+        load_pcam(folder, subset="valid", return_X_y=return_X_y)
+    assert len(caught) == 1
+    with pytest.raises(ValueError, match=message):
+        load_pcam(folder, subset="valid", verify=True)
+
+
+def test_the_published_number_of_patches_is_no_warning(folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pcam = load_pcam(folder, subset="valid", verify=True)
+    assert "https://github.com/basveeling/pcam with 3 patches" in pcam.DESCR
+    assert "The number of patches here is the same" in pcam.DESCR
+
+
+@pytest.fixture
+def archives(folder, monkeypatch):
+    """Compressed files beside the others, and their sums as those published."""
+    for part in "xy":
+        name = f"{STEM}_{part}.h5"
+        packed = gzip.compress((folder / name).read_bytes())
+        (folder / f"{name}.gz").write_bytes(packed)
+        monkeypatch.setitem(
+            _pcam_files.PUBLISHED_MD5, f"{name}.gz", hashlib.md5(packed).hexdigest()
+        )
+    return folder
+
+
+def test_files_with_the_published_sums_are_fine(archives):
+    assert len(load_pcam(archives, subset="valid", verify=True).data) == 3
+
+
+@pytest.mark.parametrize("part", ["x", "y"])
+def test_an_archive_with_another_sum_is_named(archives, part):
+    archive = archives / f"{STEM}_{part}.h5.gz"
+    archive.write_bytes(archive.read_bytes() + b"more")
+    with pytest.raises(ValueError, match=rf"_{part}\.h5\.gz' is not the published"):
+        load_pcam(archives, subset="valid", verify=True)
+    load_pcam(archives, subset="valid")
+
+
+def test_pixels_that_differ_from_the_archive_are_found(archives, pixels):
+    with h5py.File(archives / f"{STEM}_x.h5", "r+") as file:
+        file["x"][2, 95, 95, 2] ^= 1
+    with pytest.raises(
+        ValueError, match=rf"{STEM}_x\.h5' does not have the content of"
+    ):
+        load_pcam(archives, subset="valid", verify=True)
+
+
+def test_a_file_that_is_longer_than_the_content_of_the_archive_is_found(archives):
+    with open(archives / f"{STEM}_y.h5", "ab") as file:
+        file.write(b"more")
+    with pytest.raises(
+        ValueError, match=rf"{STEM}_y\.h5' does not have the content of"
+    ):
+        load_pcam(archives, subset="valid", verify=True)
+
+
+def test_damaged_pixels_are_found_without_an_archive(folder, pixels):
+    path = folder / f"{STEM}_x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=pixels, chunks=(1, 96, 96, 3), compression="gzip")
+        offset = file["x"].id.get_chunk_info(2).byte_offset
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(bytes(100))
+    load_pcam(folder, subset="valid")
+    with pytest.raises(ValueError, match=rf"{STEM}_x\.h5' is truncated or damaged"):
+        load_pcam(folder, subset="valid", verify=True)
+
+
+def test_the_published_sums_are_those_of_all_six_files():
+    assert len(set(_pcam_files.PUBLISHED_MD5.values())) == 6
+    for name, md5 in _pcam_files.PUBLISHED_MD5.items():
+        assert re.fullmatch(r"camelyonpatch_level_2_split_\w+_[xy]\.h5\.gz", name)
+        assert re.fullmatch("[0-9a-f]{32}", md5)
+
+
+# The meta file
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,6 @@ def test_at_least_one_patch_is_required(use, X):
             r"reshape\(-1, height, width, channels\)\. A single patch .* X\[np\.newaxis\]",
         ),
         (3, r"got int of shape \(\)\.$"),
-        (None, r"got NoneType of shape \(\)"),
         ([], r"At least 1 patch is required; got shape \(0,\)"),
         ([1, 2], r"got list of shape \(2,\)"),
         ([[1], [2, 3]], "must form one array; got list whose items have different"),

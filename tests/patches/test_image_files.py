@@ -555,16 +555,6 @@ def test_no_rows_give_an_empty_array(folder, n_jobs):
     assert patches.shape == (0, 6, 5, 3)
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_the_file_of_another_size_is_named(folder, n_jobs):
-    paths, _ = folder
-    save_rgb(paths[150], 7, 5)
-    with pytest.raises(
-        ValueError, match=r"150\.png' is 7x5 pixels .* 6x5 was expected"
-    ):
-        ImageFiles(paths, n_jobs=n_jobs).read(np.arange(200), WHOLE)
-
-
 def test_all_missing_files_are_counted_and_ten_are_named(tmp_path):
     save_rgb(tmp_path / "here.png")
     gone = [str(tmp_path / f"gone{i:02}.png") for i in range(25)]

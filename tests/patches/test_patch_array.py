@@ -272,6 +272,79 @@ def test_a_size_is_one_or_two_positive_integers(size):
         as_height_width(size)
 
 
+# Groups and coordinates
+
+
+def with_groups(n=10):
+    _X, _array, source = make_patches(n)
+    groups = np.array([f"slide {row % 3}" for row in range(n)])
+    coords = np.stack([np.arange(n), np.arange(n) ** 2], axis=1)
+    return PatchArray(source, groups=groups, coords=coords), groups, coords
+
+
+def test_without_groups_and_coordinates_there_are_none():
+    X, _, _ = make_patches()
+    assert X.groups is None
+    assert X.coords is None
+    assert X[2:4].groups is None
+
+
+@seeded
+@given(st.data())
+def test_groups_and_coordinates_are_selected_with_the_patches(data):
+    X, groups, coords = with_groups(data.draw(st.integers(1, 8)))
+    for _ in range(data.draw(st.integers(0, 3))):
+        key = data.draw(keys(len(groups)))
+        X, groups, coords = X[key], groups[key], coords[key]
+        X = X.center_crop(5)
+    assert X.groups.tolist() == groups.tolist()
+    assert X.coords.tolist() == coords.tolist()
+
+
+def test_groups_follow_splits_crops_copies_and_pickles():
+    X, groups, coords = with_groups()
+    for rows, _ in StratifiedKFold(2).split(X, np.arange(10) % 2):
+        taken = _safe_indexing(X, rows).center_crop(2)
+        for same in (taken, copy.deepcopy(taken), pickle.loads(pickle.dumps(taken))):
+            assert same.groups.tolist() == groups[rows].tolist()
+            assert same.coords.tolist() == coords[rows].tolist()
+
+
+def test_groups_come_from_the_source_unless_they_are_given():
+    _, _, source = make_patches(3)
+    source.groups, source.coords = [1, 1, 2], np.zeros((3, 2))
+    assert PatchArray(source).groups.tolist() == [1, 1, 2]
+    assert PatchArray(source).coords.tolist() == [[0, 0]] * 3
+    assert PatchArray(source, groups=[7, 8, 9]).groups.tolist() == [7, 8, 9]
+
+
+def test_changing_groups_afterwards_does_not_change_the_array():
+    _, _, source = make_patches(3)
+    groups = np.array([1, 1, 2])
+    X = PatchArray(source, groups=groups)
+    groups[:] = 0
+    X.groups[:] = 0
+    assert X.groups.tolist() == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"groups": [1, 2]}, r"that is \(3,\); got \(2,\)"),
+        ({"groups": [[1], [2], [3]]}, r"got \(3, 1\)"),
+        ({"groups": [1, None, 3]}, "1 of 3 groups are None or NaN, the first in row 1"),
+        ({"groups": [1, np.nan, np.nan]}, "2 of 3 groups"),
+        ({"coords": [1, 2, 3]}, r"that is \(3, 2\), with x and y in its columns"),
+        ({"coords": [["1", "2"]] * 3}, "coords must be finite numbers"),
+        ({"coords": [[1, np.inf]] * 3}, "coords must be finite numbers"),
+    ],
+)
+def test_groups_and_coordinates_of_another_shape_are_errors(arguments, message):
+    _, _, source = make_patches(3)
+    with pytest.raises(ValueError, match=message):
+        PatchArray(source, **arguments)
+
+
 # With others
 
 

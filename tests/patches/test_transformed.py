@@ -75,6 +75,14 @@ def test_a_crop_of_the_changed_is_the_changed_and_then_cropped(data):
     )
 
 
+def test_groups_and_coordinates_are_kept():
+    _, _, source = make_patches()
+    X = PatchArray(source, groups=np.arange(10), coords=np.ones((10, 2)))
+    lazy = PatchArray(TransformedPatches(X[4:], subtract_from_mean))
+    assert lazy[[2, 0]].groups.tolist() == [6, 4]
+    assert lazy[[2, 0]].coords.tolist() == [[1, 1], [1, 1]]
+
+
 def test_maps_may_be_stacked_and_pickled():
     X, array, _ = make_patches()
     lazy = PatchArray(TransformedPatches(X, subtract_from_mean))

@@ -121,12 +121,19 @@ def test_lazy_patches_equal_eager_ones(folder, patches, n_jobs):
     assert "ImageFiles(4 RGB files" in repr(X)
 
 
-def test_lazy_patches_are_read_when_asked_for(folder, patches):
-    (folder / "d.png").write_bytes(b"")
+def test_lazy_patches_are_read_when_they_are_accessed(folder, patches):
     X = PatchLoader(root=folder, suffix=".png", lazy=True).transform(NAMES)
+    (folder / "d.png").write_bytes(b"")
     np.testing.assert_array_equal(np.asarray(X[:3]), patches[:3])
     with pytest.raises(ValueError, match=r"d\.png' .* the file is empty"):
         X[3]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_file_that_cannot_be_read_is_found_at_once(folder, lazy):
+    (folder / "d.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"d\.png' .* the file is empty"):
+        PatchLoader(root=folder, suffix=".png", lazy=lazy).transform(NAMES)
 
 
 def test_lazy_patches_pickle_without_their_pixels(folder, patches):
@@ -195,10 +202,16 @@ def test_an_empty_folder_misses_all_files(tmp_path):
         PatchLoader(root=tmp_path).transform(NAMES)
 
 
-def test_mixed_sizes_are_refused(folder):
-    Image.new("RGB", (8, 8)).save(folder / "c.png")
-    with pytest.raises(ValueError, match=r"c\.png' is 8x8 pixels .* 7x6 was expected"):
-        PatchLoader(root=folder, suffix=".png").transform(NAMES)
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("odd", NAMES)
+def test_mixed_sizes_are_refused(folder, odd, lazy):
+    Image.new("RGB", (8, 9)).save(folder / f"{odd}.png")
+    message = (
+        r"1 of 4 image files do not have 7x6 pixels .* the most frequent size:\n"
+        rf"  9x8, 1 file:\n    .*{odd}\.png\nAll patches"
+    )
+    with pytest.raises(ValueError, match=message):
+        PatchLoader(root=folder, suffix=".png", lazy=lazy).transform(NAMES)
 
 
 def test_a_wrong_number_of_channels_is_refused(folder):
@@ -207,9 +220,69 @@ def test_a_wrong_number_of_channels_is_refused(folder):
         PatchLoader(root=folder, suffix=".png").transform(NAMES)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(
+    ("rule", "size", "expected"),
+    [
+        ("pad", None, (7, 6)),
+        ("pad", (9, 9), (9, 9)),
+        ("resize", None, (7, 6)),
+        ("resize", 3, (3, 3)),
+        ("crop", 4, (4, 4)),
+    ],
+)
+def test_files_of_another_size_follow_the_rule(
+    folder, patches, rule, size, expected, lazy
+):
+    Image.fromarray(patches[0, :5]).save(folder / "a.png")  # 5x6 among 7x6
+    loader = PatchLoader(
+        root=folder, suffix=".png", size=size, on_mismatch=rule, lazy=lazy
+    )
+    X = loader.transform(NAMES)
+    assert isinstance(X, PatchArray) == lazy
+    assert np.asarray(X).shape == X.shape == (4, *expected, 3)
+    if expected == (7, 6):
+        np.testing.assert_array_equal(np.asarray(X)[1:], patches[1:])
+    if rule == "pad" and size is None:
+        np.testing.assert_array_equal(X[0][1:6], patches[0, :5])
+        assert (X[0][[0, 6]] == 255).all()
+    if rule == "crop":
+        np.testing.assert_array_equal(X[0], patches[0, 0:4, 1:5])
+        np.testing.assert_array_equal(X[1], patches[1, 1:5, 1:5])
+
+
+@pytest.mark.parametrize("n_files", [1, 2])
+def test_a_size_is_required_of_every_file(folder, n_files):
+    loader = PatchLoader(root=folder, suffix=".png", size=(7, 5))
+    with pytest.raises(ValueError, match=rf"{n_files} of {n_files} .* 7x5 pixels"):
+        loader.transform(NAMES[:n_files])
+
+
+def test_lazy_and_eager_patches_are_equal_for_every_option(folder, patches):
+    Image.fromarray(patches[0, :5, :, 0]).save(folder / "a.png")  # grey, 5x6
+    for rule in ("pad", "resize"):
+        loader = PatchLoader(
+            root=folder, suffix=".png", on_mismatch=rule, convert=True, n_jobs=2
+        )
+        eager = loader.transform(NAMES)
+        lazy = loader.set_params(lazy=True).transform(NAMES)
+        np.testing.assert_array_equal(np.asarray(lazy), eager)
+        np.testing.assert_array_equal(lazy[0], eager[0])
+        assert (eager[0] == eager[0][..., :1]).all()
+
+
 @pytest.mark.parametrize(
     "params",
-    [{"root": 3}, {"suffix": None}, {"mode": "HSV"}, {"lazy": "yes"}, {"n_jobs": 1.5}],
+    [
+        {"root": 3},
+        {"suffix": None},
+        {"mode": "HSV"},
+        {"lazy": "yes"},
+        {"n_jobs": 1.5},
+        {"size": 0},
+        {"on_mismatch": "stretch"},
+        {"convert": 2},
+    ],
 )
 @pytest.mark.parametrize("method", ["fit", "transform"])
 def test_wrong_parameters_are_refused_in_fit_and_transform(params, method):
@@ -231,6 +304,9 @@ def test_it_survives_clone_pickle_and_skops():
         "root": "folder",
         "suffix": ".tif",
         "mode": "L",
+        "convert": True,
+        "size": (8, 9),
+        "on_mismatch": "pad",
         "lazy": True,
         "n_jobs": 2,
     }

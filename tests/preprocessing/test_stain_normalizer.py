@@ -327,8 +327,7 @@ def test_groups_are_routed_through_a_pipeline(method):
 @both_methods
 def test_a_patch_array_that_carries_groups_needs_no_other(method):
     X, groups = two_slides()
-    lazy = PatchArray(ArraySource(X))
-    lazy.groups = groups
+    lazy = PatchArray(ArraySource(X), groups=groups)
     normalizer = StainNormalizer(method).fit(lazy)
     normalized = normalizer.transform(lazy)
     eager = StainNormalizer(method).fit_transform(X, groups=groups)

@@ -1,0 +1,270 @@
+"""Labels, groups and coordinates of image files, from whatever tells them."""
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from skhisto.datasets._file_names import coords_of, parse_names
+from skhisto.datasets._id_table import FilePath, listed, read_id_table
+from skhisto.datasets._label_table import (
+    Rows,
+    as_integers_if_written_so,
+    column_values,
+    describe,
+    find_files,
+    match_rows,
+    read_table,
+)
+from skhisto.datasets._layouts import (
+    Files,
+    as_ids,
+    check_folders_are_explained,
+    names_of_folders,
+    refuse_two_meanings,
+)
+
+_FOLDER = "folder"
+
+
+class Annotations(NamedTuple):
+    """What is known of the patches.
+
+    Attributes
+    ----------
+    names : list of str
+        Paths of the files relative to their folder, in the order of the patches.
+    target, groups, coords : ndarray or None
+    meta : DataFrame or None
+    layout, label_source, group_source : str
+        For the description.
+    n_without_file, n_without_row : int
+        The numbers of rows and of files that were left out.
+    no_labels : Exception
+        The error if labels are needed, but there are none.
+    """
+
+    names: list[str]
+    target: NDArray[Any] | None
+    groups: NDArray[Any] | None
+    coords: NDArray[Any] | None
+    meta: pd.DataFrame | None
+    layout: str
+    label_source: str
+    group_source: str
+    n_without_file: int
+    n_without_row: int
+    no_labels: Exception
+
+
+class _Column(NamedTuple):
+    array: NDArray[Any] | None = None
+    source: str = "none"
+
+
+def annotate(
+    folder: FilePath,
+    files: Files,
+    *,
+    label: str | None,
+    group: str | None,
+    pattern: str | None,
+    table: FilePath | pd.DataFrame | None,
+    path: str | None,
+    group_file: FilePath | None,
+    on_missing: str,
+) -> Annotations:
+    """Find labels, groups and coordinates, see `load_patch_folder`."""
+    _check_parameters(label, group, table, path)
+    named = None if pattern is None else parse_names(files.names, pattern)
+    parts = set() if named is None else set(named)
+    _check_single_source("label", label, parts)
+    _check_single_source("group", group or group_file, parts)
+
+    label_file = _label_file(folder, files)
+    columns = {"label": label, "group": group}
+    if table is not None:
+        layout = "a table of files"
+        rows = _match_table(files, table, path or "id", columns, on_missing)
+    elif label is None and "label" not in parts and os.path.exists(label_file):
+        layout = "Kaggle's, a folder of files and a CSV file of labels"
+        table, columns["label"] = label_file, "label"
+        rows = _match_label_file(files, label_file, on_missing)
+    else:
+        layout = _layout_without_table(files, columns, parts)
+        rows = None
+
+    order = np.arange(len(files.names)) if rows is None else rows.files
+    kept = files._replace(names=[files.names[row] for row in order])
+    if named is not None:
+        named = named.iloc[order].reset_index(drop=True)
+    found = {
+        name: _values(name, columns[name], kept, named, table, rows) for name in columns
+    }
+    if found["group"].array is None:
+        found["group"] = _read_group_file(folder, group_file, kept)
+    return Annotations(
+        names=kept.names,
+        target=found["label"].array,
+        groups=found["group"].array,
+        coords=None if named is None else coords_of(named, kept.names),
+        meta=_meta(rows, named),
+        layout=layout,
+        label_source=found["label"].source,
+        group_source=found["group"].source,
+        n_without_file=0 if rows is None else rows.n_without_file,
+        n_without_row=len(files.names) - len(kept.names),
+        no_labels=_no_labels(label_file),
+    )
+
+
+def _check_parameters(
+    label: str | None,
+    group: str | None,
+    table: FilePath | pd.DataFrame | None,
+    path: str | None,
+) -> None:
+    if table is not None:
+        return
+    for name, value in {"label": label, "group": group}.items():
+        if value not in (None, _FOLDER):
+            raise ValueError(
+                f"{name}={value!r} names a column, but there is no table. Give the "
+                f"table, or use {name}='folder' or pattern."
+            )
+    if path is not None:
+        raise ValueError(
+            f"path={path!r} names a column, but there is no table. Give the table."
+        )
+
+
+def _check_single_source(name: str, given: Any, parts: set[str]) -> None:
+    if given is not None and name in parts:
+        raise ValueError(
+            f"The pattern has a part named {name!r}, and {given!r} tells the {name}, "
+            f"too. Rename the part of the pattern, or leave out the other."
+        )
+
+
+def _label_file(folder: FilePath, files: Files) -> str:
+    """Return the file of labels of Kaggle's layout, whether it exists or not."""
+    if files.subset is None:
+        return ""
+    return os.path.join(folder, f"{files.subset}_labels.csv")
+
+
+def _match_table(
+    files: Files,
+    table: FilePath | pd.DataFrame,
+    path: str,
+    columns: dict[str, str | None],
+    on_missing: str,
+) -> Rows:
+    wanted = dict.fromkeys([path, *columns.values()])
+    contents = read_table(table, [name for name in wanted if name is not None])
+    return match_rows(table, contents, path, files.names, files.folder, on_missing)
+
+
+def _match_label_file(files: Files, label_file: str, on_missing: str) -> Rows:
+    """Match the rows of Kaggle's file of labels; each file must have a row."""
+    table = read_table(label_file, ["id", "label"])
+    rows = match_rows(label_file, table, "id", files.names, files.folder, on_missing)
+    without = set(range(len(files.names))) - set(rows.files.tolist())
+    if without:
+        ids = as_ids([files.names[row] for row in sorted(without)])
+        raise ValueError(
+            f"'{label_file}' has no label for {listed(ids, 'id')} in '{files.folder}'."
+        )
+    return rows
+
+
+def _layout_without_table(
+    files: Files, columns: dict[str, str | None], parts: set[str]
+) -> str:
+    of_folders = [name for name, value in columns.items() if value == _FOLDER]
+    if len(of_folders) == 2:
+        refuse_two_meanings(files)
+    if of_folders == ["label"]:
+        return "one folder per class"
+    if of_folders == ["group"]:
+        return "one folder per group"
+    if not of_folders and not parts & set(columns):
+        check_folders_are_explained(files)
+    return "files in one folder" if not _has_folders(files) else "files in folders"
+
+
+def _has_folders(files: Files) -> bool:
+    return any("/" in name for name in files.names)
+
+
+def _values(
+    name: str,
+    column: str | None,
+    files: Files,
+    named: pd.DataFrame | None,
+    table: FilePath | pd.DataFrame | None,
+    rows: Rows | None,
+) -> _Column:
+    """Return labels or groups, and where they come from."""
+    if named is not None and name in named:
+        return _Column(as_integers_if_written_so(named[name]), "file names (pattern)")
+    if column is None:
+        return _Column()
+    if rows is not None and column in rows.table:
+        values = column_values(
+            table, rows.table[column], as_ids(files.names), are_names=name == "group"
+        )
+        return _Column(values, f"column {column!r} of {describe(table)}")
+    folders = names_of_folders(files, name)
+    return _Column(as_integers_if_written_so(folders), "names of folders")
+
+
+def _read_group_file(
+    folder: FilePath, group_file: FilePath | None, files: Files
+) -> _Column:
+    """Read the CSV file of groups that was given or is found."""
+    is_given = group_file is not None
+    if group_file is None:
+        group_file = os.path.join(folder, "slide_folds.csv")
+        if not os.path.exists(group_file):
+            return _Column()
+    table = read_id_table(group_file)
+    if len(table.columns) != 1:
+        raise ValueError(
+            f"'{group_file}' must have the column 'id' and one other, which tells the "
+            f"groups. Its other columns are {list(table.columns)}."
+        )
+    row_of_file = np.full(len(files.names), -1)
+    row_of_id = find_files(list(table.index), files.names, "id", files.folder)
+    has_file = row_of_id >= 0
+    row_of_file[row_of_id[has_file]] = np.flatnonzero(has_file)
+    if not has_file.any() and not is_given:
+        return _Column()  # it is about another subset
+    without = np.flatnonzero(row_of_file < 0)
+    if len(without):
+        ids = as_ids([files.names[row] for row in without])
+        raise ValueError(f"'{group_file}' has no group for {listed(ids, 'id')}.")
+    groups = table.iloc[row_of_file, 0]
+    return _Column(as_integers_if_written_so(groups), f"'{group_file}'")
+
+
+def _meta(rows: Rows | None, named: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the columns of the table and the named parts, one row per patch."""
+    if rows is None or named is None:
+        return named if rows is None else rows.table
+    renamed = {name: f"{name}_in_name" for name in named if name in rows.table}
+    return pd.concat([rows.table, named.rename(columns=renamed)], axis=1)
+
+
+def _no_labels(label_file: str) -> Exception:
+    advice = (
+        "Use return_X_y=False to load the patches alone, or tell the labels with "
+        "label='folder', pattern or table."
+    )
+    if label_file and not os.path.exists(label_file):
+        return FileNotFoundError(
+            f"There are no labels to return: '{label_file}' does not exist. {advice}"
+        )
+    return ValueError(f"There are no labels to return. {advice}")

@@ -1,0 +1,105 @@
+"""What is known of published data sets that are recognised by their names."""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+
+
+class PublishedSet(NamedTuple):
+    """A published data set of image files.
+
+    Attributes
+    ----------
+    name : str
+    address : str
+        Where it is published.
+    size : tuple of int (height, width)
+        In pixels.
+    rows : dict of str to int
+        The number of published patches of each part.
+    meaning : str
+        What the labels mean.
+    """
+
+    name: str
+    address: str
+    size: tuple[int, int]
+    rows: dict[str, int]
+    meaning: str
+
+
+KAGGLE = PublishedSet(
+    "Histopathologic Cancer Detection (Kaggle)",
+    "https://www.kaggle.com/c/histopathologic-cancer-detection",
+    (96, 96),
+    {"train": 220_025, "test": 57_458},
+    "Label 1 says that the central 32x32 pixels hold at least one pixel of tumour.",
+)
+_BY_CLASSES = {
+    frozenset(
+        {
+            "01_TUMOR",
+            "02_STROMA",
+            "03_COMPLEX",
+            "04_LYMPHO",
+            "05_DEBRIS",
+            "06_MUCOSA",
+            "07_ADIPOSE",
+            "08_EMPTY",
+        }
+    ): PublishedSet(
+        "Kather 2016, textures in colorectal cancer",
+        "https://doi.org/10.5281/zenodo.53169",
+        (150, 150),
+        {"": 5_000},
+        "The labels are the eight classes of tissue of the publication.",
+    ),
+    frozenset(
+        {"ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"}
+    ): PublishedSet(
+        "NCT-CRC-HE-100K or CRC-VAL-HE-7K",
+        "https://doi.org/10.5281/zenodo.1214456",
+        (224, 224),
+        {"NCT-CRC-HE-100K": 100_000, "CRC-VAL-HE-7K": 7_180},
+        "The labels are the nine classes of tissue of the publication.",
+    ),
+}
+
+
+def recognise(
+    ids: Sequence[str], labels: Collection[object] | None
+) -> PublishedSet | None:
+    """Recognise a published set by its ids or the names of its classes."""
+    if all(_SHA1.fullmatch(name) for name in ids):
+        return KAGGLE
+    return None if labels is None else _BY_CLASSES.get(frozenset(labels))
+
+
+def description(
+    found: PublishedSet | None, n_patches: int, size: tuple[int, int]
+) -> str:
+    """Compare patches with the published set, and say what the labels mean."""
+    if found is None:
+        return "The files do not tell what the labels mean."
+    parts = " and ".join(
+        f"{rows:,} patches{f' ({part})' * bool(part)}"
+        for part, rows in found.rows.items()
+    )
+    height, width = found.size
+    lines = [
+        f"The names are those of {found.name}. It is published at {found.address} with "
+        f"{parts} of {height}x{width} pixels."
+    ]
+    if size != found.size:
+        lines.append(
+            f"The patches here have {size[0]}x{size[1]} pixels: they were changed or "
+            "are from another data set."
+        )
+        return "\n".join(lines)
+    if n_patches not in found.rows.values():
+        lines.append(
+            f"There are {n_patches:,} patches here. They are not the complete data set."
+        )
+    return "\n".join([*lines, found.meaning])

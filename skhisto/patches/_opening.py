@@ -1,0 +1,103 @@
+"""Opening of image files, with errors that say what is wrong with a file."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from PIL import Image
+
+from skhisto.patches._tiff import unreadable_content
+
+# Lossless and photographic formats. Pillow reads forty more. Some of them start other
+# programs (EPS) or silently reduce 16 bits to 8 (JPEG 2000).
+FILE_FORMATS = ("TIFF", "PNG", "JPEG", "WEBP", "BMP")
+
+
+@contextmanager
+def opened_image(
+    path: str | os.PathLike[str],
+) -> Iterator[tuple[Image.Image, BinaryIO]]:
+    """Open an image file that holds one image. No pixel is decoded yet."""
+    with _opened_bytes(path) as file:
+        with explained(path, file):
+            image = Image.open(file, formats=FILE_FORMATS)
+            # Check before counting frames, for which WebP allocates whole canvases.
+            _check_pixel_count(image)
+            n_frames = getattr(image, "n_frames", 1)
+        if n_frames > 1:
+            raise ValueError(
+                f"'{path}' holds {n_frames} images (frames, pages or pyramid levels), "
+                "but one patch per file was expected. Save each patch in a file of its "
+                "own."
+            )
+        yield image, file
+
+
+@contextmanager
+def _opened_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    # A file that Pillow opens itself may stay open after an error, or be memory-mapped.
+    try:
+        file = open(path, "rb")  # noqa: SIM115
+    except FileNotFoundError:
+        raise FileNotFoundError(f"The image file '{path}' does not exist.") from None
+    except OSError:
+        # IsADirectoryError, or PermissionError on Windows.
+        if os.path.isdir(path):
+            raise IsADirectoryError(
+                f"'{path}' is a folder, but an image file was expected."
+            ) from None
+        raise
+    with file:
+        yield file
+
+
+def _check_pixel_count(image: Image.Image) -> None:
+    # Pillow itself only warns between once and twice its limit.
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise Image.DecompressionBombError(
+            f"{image.height}x{image.width} pixels, the limit is {limit} in all"
+        )
+
+
+@contextmanager
+def explained(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[None]:
+    """Turn all errors that Pillow raises on bad contents into a ValueError."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    # Pillow's warning is raised where warnings are errors.
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(
+            f"'{path}' is far too large for a patch ({error}). It may be a whole slide "
+            "or a decompression bomb. Cut patches from it first."
+        ) from None
+    except Exception as error:  # Pillow's decoders raise a dozen unrelated types
+        cause = (
+            probable_cause(file)
+            or unreadable_content(file, error)
+            or f"it is truncated, corrupt, or none of {', '.join(FILE_FORMATS)} "
+            f"(Pillow says: {error})"
+        )
+        raise ValueError(f"'{path}' cannot be read as an image: {cause}.") from error
+
+
+def probable_cause(file: BinaryIO) -> str | None:
+    """Recognise other content by the first bytes of a file, such as a web page."""
+    file.seek(0)
+    head = file.read(512)
+    if not head:
+        return "the file is empty (0 bytes), probably an interrupted copy or download"
+    if head.startswith(b"\x00\x05\x16\x07"):
+        return (
+            "it is an AppleDouble file, made by macOS when it copied the real file; "
+            "delete it"
+        )
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer, not the file itself; run 'git lfs pull'"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page (HTML), probably a failed download"
+    return None
