@@ -33,8 +33,8 @@ toc_object_entries_show_parents = "hide"
 myst_heading_anchors = 3
 
 numpydoc_show_class_members = False
-# The constructor of a protocol has parameters that no one passes.
-numpydoc_validation_exclude = {r"\.PatchSource$"}
+# Nobody calls these constructors: one is of a protocol, the other of a result.
+numpydoc_validation_exclude = {r"\.PatchSource$", r"\.PatchReport$"}
 numpydoc_validation_checks = {
     "all",
     # Some one-line docstrings say it all, and methods need no further references or
