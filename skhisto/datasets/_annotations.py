@@ -79,7 +79,7 @@ def annotate(
     """Find labels, groups and coordinates, see `load_patch_folder`."""
     _check_parameters(label, group, table, path)
     named = None if pattern is None else parse_names(files.names, pattern)
-    parts = set() if named is None else set(named)
+    parts = set() if named is None else {str(part) for part in named}
     _check_single_source("label", label, parts)
     _check_single_source("group", group or group_file, parts)
 
@@ -209,10 +209,11 @@ def _values(
 ) -> _Column:
     """Return labels or groups, and where they come from."""
     if named is not None and name in named:
-        return _Column(as_integers_if_written_so(named[name]), "file names (pattern)")
+        values = as_integers_if_written_so(named[name].tolist())
+        return _Column(values, "file names (pattern)")
     if column is None:
         return _Column()
-    if rows is not None and column in rows.table:
+    if table is not None and rows is not None and column in rows.table:
         values = column_values(
             table, rows.table[column], as_ids(files.names), are_names=name == "group"
         )
@@ -246,7 +247,7 @@ def _read_group_file(
     if len(without):
         ids = as_ids([files.names[row] for row in without])
         raise ValueError(f"'{group_file}' has no group for {listed(ids, 'id')}.")
-    groups = table.iloc[row_of_file, 0]
+    groups = table.iloc[row_of_file, 0].tolist()
     return _Column(as_integers_if_written_so(groups), f"'{group_file}'")
 
 

@@ -46,10 +46,11 @@ def parse_names(names: Sequence[str], pattern: str) -> pd.DataFrame:
             "for in the path below the folder if it contains '/', otherwise in the "
             "name of the file."
         )
-    parts = pd.DataFrame([match.groupdict() for match in matches], dtype=object)
+    groups = [match.groupdict() for match in matches if match is not None]
+    parts = pd.DataFrame(groups, dtype=object)
     for column in parts:
-        absent = np.flatnonzero(parts[column].isna())
-        if len(absent):
+        absent = np.flatnonzero(parts[column].isna()).tolist()
+        if absent:
             raise ValueError(
                 f"pattern={pattern!r} finds no {column!r} in "
                 f"{listed([names[row] for row in absent], 'file name')}."
@@ -62,8 +63,8 @@ def coords_of(parts: pd.DataFrame, names: Sequence[str]) -> NDArray | None:
     if "x" not in parts:
         return None
     numbers = parts[["x", "y"]].apply(pd.to_numeric, errors="coerce")
-    bad = np.flatnonzero(numbers.isna().any(axis=1))
-    if len(bad):
+    bad = np.flatnonzero(numbers.isna().any(axis=1)).tolist()
+    if bad:
         raise ValueError(
             "The named groups x and y must be numbers, but they are not in "
             f"{listed([names[row] for row in bad], 'file name')}."

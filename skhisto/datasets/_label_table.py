@@ -119,15 +119,15 @@ def find_files(
     exact = _Index(enumerate(names))
     for row, value in enumerate(values):
         found[row] = exact.find(value)
-    absent = np.flatnonzero(found == _ABSENT)
-    if len(absent):
+    absent = np.flatnonzero(found == _ABSENT).tolist()
+    if absent:
         tails = _Index(
             (i, tail) for i, name in enumerate(names) for tail in _tails(name)
         )
         for row in absent:
             found[row] = _find_with_folders(values[row], exact, tails)
-    ambiguous = np.flatnonzero(found == _AMBIGUOUS)
-    if len(ambiguous):
+    ambiguous = np.flatnonzero(found == _AMBIGUOUS).tolist()
+    if ambiguous:
         raise ValueError(
             f"'{folder}' holds more than one file for "
             f"{listed([values[row] for row in ambiguous], noun)}. Give the suffix or "
@@ -192,19 +192,19 @@ def column_values(
     if numbers is not None and numbers[~missing].notna().all():
         # Above 2**53, floats are no longer all integers.
         missing |= ~(numbers.abs() < 2**53)
-    rows = np.flatnonzero(missing)
-    if len(rows):
+    rows = np.flatnonzero(missing).tolist()
+    if rows:
         raise ValueError(
             f"{describe(source)} has values in the column {values.name!r} that are "
             f"missing or not finite, for {listed([ids[row] for row in rows], 'id')}; "
             f"the first is {values.iloc[rows[0]]!r}."
         )
     if numbers is not None and numbers.notna().all():
-        numbers = numbers.to_numpy(dtype=np.float64)
-        integers = numbers.astype(np.int64)
-        return integers if np.array_equal(integers, numbers) else numbers
+        floats = numbers.to_numpy(dtype=np.float64)
+        integers = floats.astype(np.int64)
+        return integers if np.array_equal(integers, floats) else floats
     if is_text:
-        return as_integers_if_written_so(values)
+        return as_integers_if_written_so(values.tolist())
     array = values.to_numpy()
     is_str = all(isinstance(value, str) for value in array)
     return array.astype(str) if is_str else np.asarray(array.tolist())

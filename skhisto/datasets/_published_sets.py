@@ -37,7 +37,7 @@ KAGGLE = PublishedSet(
     {"train": 220_025, "test": 57_458},
     "Label 1 says that the central 32x32 pixels hold at least one pixel of tumour.",
 )
-_BY_CLASSES = {
+_BY_CLASSES: dict[frozenset[object], PublishedSet] = {
     frozenset(
         {
             "01_TUMOR",

@@ -77,7 +77,7 @@ def read_headers(paths: Sequence[str]) -> list[Header]:
     if any(isinstance(error, FileNotFoundError) for error in errors):
         check_all_exist(paths)
     _raise_one(errors, len(paths))
-    return found
+    return [result for result in found if isinstance(result, Header)]
 
 
 def _read_some(paths: Sequence[str]) -> list[Header | Exception]:

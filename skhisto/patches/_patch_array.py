@@ -128,7 +128,7 @@ class PatchArray:
         What each patch belongs to, such as a slide or a patient. None takes
         ``source.groups`` if the source has this attribute.
     coords : array-like of shape (n_patches, 2), default=None
-        Position (x, y) of each patch on its slide, as numbers. The unit is up to the caller.
+        Position (x, y) of each patch on its slide. The unit is up to the caller.
         None takes ``source.coords`` if the source has this attribute.
 
     Attributes

@@ -98,12 +98,13 @@ def fit_to_size(pixels: np.ndarray, size: Size, rule: str) -> np.ndarray:
         "crop" keeps the centre. "pad" adds white around the centre. If a difference is
         odd, the larger margin is at the bottom or right.
     """
+    height, width = pixels.shape[:2]
     if rule == "crop":
-        return pixels[center_window(*pixels.shape[:2], size)]
+        return pixels[center_window(height, width, size)]
     if rule == "resize":
         return resize_patches(pixels[np.newaxis], size)[0]
     padded = np.full((*size, pixels.shape[2]), np.iinfo(pixels.dtype).max, pixels.dtype)
-    padded[center_window(*size, pixels.shape[:2])] = pixels
+    padded[center_window(*size, (height, width))] = pixels
     return padded
 
 
