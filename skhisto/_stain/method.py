@@ -128,8 +128,8 @@ def measure_all(
 
 def is_measured(estimate: Floats) -> NDArray[np.bool_]:
     """Which patches could be measured, from one of their two estimates."""
-    flat = np.isnan(estimate).reshape(len(estimate), -1)
-    return np.logical_not(flat.any(axis=1))
+    axes = tuple(range(1, estimate.ndim))
+    return np.asarray(~np.isnan(estimate).any(axis=axes))
 
 
 def typical(estimates: Estimates, method: Method) -> Estimates:
