@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skhisto.patches._definition import as_patches
+from skhisto.patches._definition import SINGLE_PATCH_HINT, as_patches
 from skhisto.patches._patch_array import PatchArray, as_height_width, center_window
 
 _SIZE_CONSTRAINTS = [Interval(Integral, 1, None, closed="left"), tuple]
@@ -62,7 +62,13 @@ def center_crop(X: Any, size: int | tuple[int, int] = 32) -> np.ndarray | PatchA
     X = as_patches(X)
     if isinstance(X, PatchArray):
         return X.center_crop(size)
-    rows, columns = center_window(X.shape[1], X.shape[2], size)
+    try:
+        rows, columns = center_window(X.shape[1], X.shape[2], size)
+    except ValueError as error:
+        # Grey patches may be that narrow, so that only a crop that does not fit tells.
+        if X.ndim == 3 and X.shape[2] in (3, 4):
+            raise ValueError(f"{error} {SINGLE_PATCH_HINT}") from None
+        raise
     return X[:, rows, columns]
 
 

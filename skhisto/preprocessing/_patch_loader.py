@@ -1,6 +1,7 @@
 """Turn file names into patches."""
 
 import os
+import warnings
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -77,7 +78,8 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     In a Pipeline, each call of `transform` gets other files. If their sizes differ, set
-    `size`, so that the size does not depend on the files.
+    `size`, so that the size does not depend on the files. `fit` warns if `on_mismatch`
+    is not "raise" and `size` is None.
 
     With ``lazy=True``, `transform` reads the headers of all files, which takes about
     0.1 ms per file. The process remembers up to 400,000 headers. It reads a header
@@ -164,10 +166,23 @@ class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             If `root` does not exist.
         NotADirectoryError
             If `root` is a file.
+
+        Warns
+        -----
+        UserWarning
+            If `on_mismatch` is not "raise" and `size` is None.
         """
         callback_context = self._init_callback_context()
         callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        self._size()
+        if self._size() is None and self.on_mismatch != "raise":
+            warnings.warn(
+                f"on_mismatch={self.on_mismatch!r} without a size: each call of "
+                "transform takes the most frequent size of its own files, so that "
+                "training and prediction may get patches of different sizes. Set size, "
+                "for example size=96.",
+                UserWarning,
+                stacklevel=3,  # the caller of fit, which is decorated
+            )
         self._paths(X)
         callback_context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self

@@ -9,7 +9,11 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skhisto.patches._definition import as_patches, with_channel_axis
+from skhisto.patches._definition import (
+    SINGLE_PATCH_HINT,
+    as_patches,
+    with_channel_axis,
+)
 from skhisto.patches._patch_array import PatchArray, as_height_width
 from skhisto.patches._resizing import INTERPOLATIONS, resize_patches
 from skhisto.patches._transformed import TransformedPatches, map_in_chunks
@@ -125,11 +129,18 @@ class Resize(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             If X is a data set, a loader, an iterator or a mapping.
         ValueError
             If `size` is not one or two positive integers, or if X does not hold
-            patches.
+            patches. Also if X has three dimensions and the last has 3 or 4 entries: it
+            seems to be a single RGB or RGBA patch.
         """
         self._validate_params()
         size = as_height_width(self.size)
         X = as_patches(X)
+        if X.ndim == 3 and X.shape[2] in (3, 4):
+            raise ValueError(
+                f"X of shape {X.shape} seems to be a single patch with {X.shape[2]} "
+                f"channels. {SINGLE_PATCH_HINT} Grey patches of this width need a "
+                "channel axis: X[..., np.newaxis]."
+            )
         if X.shape[1:3] == size:
             return X
         resize = partial(resize_patches, size=size, interpolation=self.interpolation)

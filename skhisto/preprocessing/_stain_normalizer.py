@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,7 +24,7 @@ from skhisto._stain.method import (
 )
 from skhisto._stain.reinhard import REINHARD
 from skhisto.patches._definition import SINGLE_PATCH_HINT, Patches, as_patches
-from skhisto.patches._patch_array import PatchArray
+from skhisto.patches._patch_array import PatchArray, _check_groups
 from skhisto.patches._transformed import TransformedPatches, chunks, map_in_chunks
 
 _METHODS: dict[str, Method] = {"macenko": MACENKO, "reinhard": REINHARD}
@@ -63,9 +62,17 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         measured relative to it, and glass keeps its colour.
 
         - "auto" takes the first of these that exists: the median of flat, bright,
-          neutral pixels in the patch, if they are at least 1 % of it; the median over
-          the patches of its group in `fit`; 255.
+          neutral pixels in the patch, if they are at least 1 % of it; with
+          `per_group`, the median over the patches of its group in `fit`; 255.
         - A number, or one each for red, green and blue, is the colour in all patches.
+    per_group : bool, default=False
+        Whether the stain is measured for each group (slide) instead of each patch.
+
+        - False measures each patch separately. Groups that a :class:`PatchArray`
+          carries are ignored.
+        - True uses the argument `groups`, or else the groups that a PatchArray carries.
+          It helps if `fit` and `transform` get patches of the same slides. Patches of
+          slides that `fit` has not seen are measured one by one, see Notes.
 
     Attributes
     ----------
@@ -80,7 +87,7 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         tissue of a patch, in decadic logarithms of intensities: medians over patches.
         Intensities are relative to `white`, which counts as 255.
     groups_ : ndarray of shape (n_groups,)
-        The groups of the patches in `fit`, sorted. Empty if there were none.
+        The groups of the patches in `fit`, sorted. Empty with ``per_group=False``.
     group_estimates_ : tuple of ndarray of shape (n_groups + 1, ...), float64
         Stains and concentrations, or means and standard deviations, of each group:
         medians over its patches. NaN where no patch of a group could be measured. The
@@ -102,8 +109,8 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     stain and is robust to a few unusual patches. A single well-stained patch with
     nuclei and stroma can be a reference, too.
 
-    **Groups.** If the groups (slides) of patches are known, `transform` replaces the
-    stain of the whole group instead of the stain of each patch. Patches keep their
+    **Groups.** With ``per_group=True``, `transform` replaces the stain of the whole
+    group (slide) instead of the stain of each patch. Patches keep their
     differences within a group, and patches with little tissue or a single stain are not
     distorted. The estimates come from these patches:
 
@@ -111,13 +118,15 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     - For another group, for a group without measurable patches, and without groups:
       from the patch itself.
 
-    Patches in `transform` never influence each other. The groups are those of the
-    argument `groups`, or else those of a :class:`PatchArray` that carries groups.
-    In a cross-validation by groups, all test groups are unknown. Training patches are
-    then measured by group and test patches one by one, which makes them differ. To
-    treat all patches equally, either use groups that `fit` has seen (such as scanners
-    or laboratories), or normalise patches of all slides before the split (no labels are
-    used), or leave out the groups.
+    Patches in `transform` never influence each other.
+
+    In a grouped cross-validation, all test groups are unknown. With ``per_group=True``,
+    training patches are then measured by group and test patches one by one, and the two
+    sets differ. To treat all patches equally, choose one of these:
+
+    - Keep ``per_group=False``.
+    - Use groups that `fit` has seen, such as scanners or laboratories.
+    - Normalise the patches of all slides before the split. Labels are not used.
 
     **Limits.** Both methods assume that patches show similar tissue. Fat holds less of
     both stains than crowded nuclei, but both are given the amounts of the reference.
@@ -162,13 +171,19 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "method": [StrOptions(set(_METHODS))],
         "white": [StrOptions({"auto"}), Real, "array-like"],
+        "per_group": ["boolean"],
     }
 
     def __init__(
-        self, method: str = "reinhard", *, white: str | float | ArrayLike = "auto"
+        self,
+        method: str = "reinhard",
+        *,
+        white: str | float | ArrayLike = "auto",
+        per_group: bool = False,
     ) -> None:
         self.method = method
         self.white = white
+        self.per_group = per_group
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -183,8 +198,8 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         y : Ignored
             Not used, present for API consistency by convention.
         groups : array-like of shape (n_patches,), default=None
-            The slide, or another group of equal stain, of each patch. None takes the
-            groups that a PatchArray carries, if any.
+            The slide, or another group of equal stain, of each patch. Only with
+            ``per_group=True``. None takes the groups that a PatchArray carries.
 
         Returns
         -------
@@ -199,15 +214,24 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             If X does not hold RGB patches of dtype uint8, or if none of them can be
             measured. A patch cannot be measured if it has too little tissue, if
             "macenko" does not find two stains in it, or if "reinhard" finds no range of
-            colours in it. Also if `groups` has another length than X, or if `white` is
-            not a colour.
+            colours in it. Also in these cases:
+
+            - `white` is not a colour.
+            - `groups` is given, and `per_group` is False.
+            - `per_group` is True, and there are no groups.
+            - `groups` has another length than X, or a group is missing.
         """
         callback_context = self._init_callback_context()
         callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         method = _METHODS[self.method]
         fixed = _fixed_white(self.white)
         X = _check_rgb(X)
-        groups = _groups_of(X, groups)
+        groups = self._groups_of(X, groups)
+        if self.per_group and groups is None:
+            raise ValueError(
+                "per_group=True needs the group of each patch. Pass groups=..., use a "
+                "PatchArray that carries groups, or set per_group=False."
+            )
         names, codes = _numbered(groups, len(X))
         group_white = np.full((len(names) + 1, 3), _WHITE)
         if len(names) and fixed is None:
@@ -264,9 +288,9 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         X : array-like or PatchArray of shape (n_patches, height, width, 3), uint8
             RGB patches of any size. They are not changed.
         groups : array-like of shape (n_patches,), default=None
-            The group of each patch. Patches of the groups in `groups_` are normalised
-            by the estimates of their group, other patches by their own. None takes the
-            groups that a PatchArray carries, if any.
+            The group of each patch. Only with ``per_group=True``. Patches of the groups
+            in `groups_` are normalised by the estimates of their group, other patches
+            by their own. None takes the groups that a PatchArray carries, if any.
 
         Returns
         -------
@@ -278,8 +302,9 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         TypeError
             If X is a data set, a loader, an iterator or a mapping.
         ValueError
-            If X does not hold RGB patches of dtype uint8, if `groups` has another
-            length than X, or if `white` is not a colour.
+            If X does not hold RGB patches of dtype uint8, or if `white` is not a
+            colour. Also if `groups` is given and `per_group` is False, if `groups` has
+            another length than X, or if a group is missing.
         NotFittedError
             If `fit` was not called with this `method`.
         """
@@ -292,7 +317,7 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             msg=f"This %(name)s is not fitted with method={self.method!r}: call fit.",
         )
         X = _check_rgb(X)
-        codes = _numbers_of_known(_groups_of(X, groups), self.groups_, len(X))
+        codes = _numbers_of_known(self._groups_of(X, groups), self.groups_, len(X))
         # A lazy array keeps these values and not the estimator, which may be fitted
         # again.
         function = partial(
@@ -305,6 +330,19 @@ class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         if isinstance(X, PatchArray):
             return PatchArray(TransformedPatches(X, function, codes))
         return map_in_chunks(function, X, arguments=codes)
+
+    def _groups_of(self, X: Patches, groups: ArrayLike | None) -> np.ndarray | None:
+        """Return the groups that were given or that the patches carry, if used."""
+        if not self.per_group:
+            if groups is not None:
+                raise ValueError(
+                    "groups are only used with per_group=True; got groups and "
+                    "per_group=False. Set per_group=True, or do not pass groups."
+                )
+            return None
+        if groups is None:
+            groups = getattr(X, "groups", None)
+        return _check_groups(groups, len(X))
 
     def _forget_reference(self) -> None:
         """Remove the estimates of a fit with another method."""
@@ -362,21 +400,6 @@ def _fixed_white(white: Any) -> np.ndarray | None:
 def _parts(X: Patches, codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Decode a few patches at a time, with the numbers of their groups."""
     return ((np.asarray(X[part]), codes[part]) for part in chunks(X))
-
-
-def _groups_of(X: Patches, groups: ArrayLike | None) -> np.ndarray | None:
-    """Return the groups that were given, or that the patches carry."""
-    if groups is None:
-        groups = getattr(X, "groups", None)
-    if groups is None:
-        return None
-    groups = np.asarray(column_or_1d(groups))
-    if len(groups) != len(X):
-        raise ValueError(
-            f"groups must have one entry for each of the {len(X)} patches; got "
-            f"{len(groups)}."
-        )
-    return groups
 
 
 def _numbered(groups: np.ndarray | None, n: int) -> tuple[np.ndarray, np.ndarray]:

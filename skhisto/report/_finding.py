@@ -15,6 +15,7 @@ PROBLEMS = (
     "exact duplicate",
     "near duplicate",
     "doubtful label",
+    "single class",
     "small class",
     "small group",
     "few groups",

@@ -29,10 +29,10 @@ from skhisto.report._table_findings import table_findings
 def patch_report(
     X: Any,
     y: ArrayLike | None = None,
-    *,
     groups: ArrayLike | None = None,
-    splits: ArrayLike | None = None,
     proba: ArrayLike | None = None,
+    *,
+    splits: ArrayLike | None = None,
     n_splits: int = 5,
 ) -> PatchReport:
     """Find problems of a data set before training.
@@ -52,13 +52,13 @@ def patch_report(
     groups : array-like of shape (n,), default=None
         Slide or patient of each patch. None means the groups of `X`, if it is a
         PatchArray that has groups.
-    splits : array-like of shape (n,), default=None
-        Part of the data set that each patch belongs to, such as "train" and "test".
     proba : array-like of shape (n, n_classes) or (n,), default=None
         Out-of-fold probabilities of the classes, with columns in the order of the
         sorted labels, as ``cross_val_predict(..., method="predict_proba")`` returns
         them. With two classes, the last column is enough. Needs the package cleanlab
         (``pip install cleanlab``).
+    splits : array-like of shape (n,), default=None
+        Part of the data set that each patch belongs to, such as "train" and "test".
     n_splits : int, default=5
         Number of folds that classes and groups must be large enough for.
 
@@ -108,10 +108,12 @@ def patch_report(
       two are not found. Patches of a single colour and glass are not compared.
     - "doubtful label": `proba` contradicts the label, as confident learning [3]_
       defines it.
+    - "single class": all patches have the same label.
     - "small class": a class has fewer than `n_splits` patches or, with groups, is in
       fewer than `n_splits` groups.
     - "small group", "few groups": fewer than `n_splits` patches in a group, or groups.
-    - "group of one class": all patches of a group have the same label.
+    - "group of one class": all patches of a group have the same label, but other
+      groups have other labels.
 
     Glass and ink are measured in RGB and RGBA patches only. uint8 is taken as 0 to 255
     and uint16 as 0 to 65,535. Other numbers are taken as 0 to 1 if the first patches do
@@ -147,8 +149,8 @@ def patch_report(
     Report of 200 patches
       single colour:  1 patch (9)
       near duplicate: 2 patches in 1 set (1 across groups)
-    Not found: unreadable, odd size, odd mode, glass, blur, pen, exact duplicate, small
-    class, small group, few groups, group of one class.
+    Not found: unreadable, odd size, odd mode, glass, blur, pen, exact duplicate, single
+    class, small class, small group, few groups, group of one class.
     Not checked: doubtful label (needs y and proba).
     >>> report.rows("near duplicate")
     array([3, 7])
@@ -201,13 +203,16 @@ def _unchecked(
     y: np.ndarray | None, groups: np.ndarray | None, proba: np.ndarray | None
 ) -> dict[str, str]:
     """Return the problems that need arguments that were not given."""
-    unchecked = {}
-    if proba is None:
-        unchecked["doubtful label"] = "needs y and proba"
-    if y is None:
-        unchecked["small class"] = "needs y"
-    if groups is None:
-        unchecked |= {"small group": "needs groups", "few groups": "needs groups"}
-    if y is None or groups is None:
-        unchecked["group of one class"] = "needs y and groups"
-    return unchecked
+    needs = {
+        "doubtful label": {"y": y, "proba": proba},
+        "single class": {"y": y},
+        "small class": {"y": y},
+        "small group": {"groups": groups},
+        "few groups": {"groups": groups},
+        "group of one class": {"y": y, "groups": groups},
+    }
+    return {
+        problem: f"needs {' and '.join(arguments)}"
+        for problem, arguments in needs.items()
+        if any(value is None for value in arguments.values())
+    }

@@ -23,10 +23,18 @@ def summary_of(
     missing = [name for name in PROBLEMS if name not in found and name not in unchecked]
     if missing:
         lines.append(f"Not found: {', '.join(missing)}.")
+    if unchecked:
+        lines.append(f"Not checked: {_with_reasons(unchecked)}.")
+    return "\n".join([title, *lines])
+
+
+def _with_reasons(unchecked: Mapping[str, str]) -> str:
+    """Return the names of problems, each reason once."""
+    parts = []
     for reason in dict.fromkeys(unchecked.values()):
         names = [name for name, why in unchecked.items() if why == reason]
-        lines.append(f"Not checked: {', '.join(names)} ({reason}).")
-    return "\n".join([title, *lines])
+        parts.append(f"{', '.join(names)} ({reason})")
+    return "; ".join(parts)
 
 
 def _line(found: pd.DataFrame) -> str:
@@ -35,7 +43,7 @@ def _line(found: pd.DataFrame) -> str:
     if found["row"].notna().any():
         examples = ", ".join(map(str, found["row"].head(_MOST_EXAMPLES)))
         what = "such as " if len(found) > _MOST_EXAMPLES else ""
-        return f"{_count(len(found), 'patch', 'patches')} ({what}{examples})"
+        return f"{count(len(found), 'patch', 'patches')} ({what}{examples})"
     return _classes_or_groups(found)
 
 
@@ -44,8 +52,8 @@ def _duplicates(found: pd.DataFrame) -> str:
     across = sets["across"].str.split(", ").explode()
     counts = across[across != ""].value_counts(sort=False)
     where = ", ".join(f"{n} across {name}" for name, n in counts.items())
-    patches = _count(len(found), "patch", "patches")
-    text = f"{patches} in {_count(len(sets), 'set', 'sets')}"
+    patches = count(len(found), "patch", "patches")
+    text = f"{patches} in {count(len(sets), 'set', 'sets')}"
     return f"{text} ({where})" if where else text
 
 
@@ -60,5 +68,6 @@ def _classes_or_groups(found: pd.DataFrame) -> str:
     return f"{shown}; and {more} more" if more > 0 else shown
 
 
-def _count(n: int, one: str, many: str) -> str:
+def count(n: int, one: str, many: str) -> str:
+    """Return a number with its noun in the singular or plural."""
     return f"{n:,} {one if n == 1 else many}"

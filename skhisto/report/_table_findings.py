@@ -6,25 +6,31 @@ import numpy as np
 import pandas as pd
 
 from skhisto.report._finding import Finding
+from skhisto.report._summary import count
 
 
 def table_findings(
     y: np.ndarray | None, groups: np.ndarray | None, n_splits: int
 ) -> Iterator[Finding]:
-    """Yield classes and groups that are too small, and groups of a single class."""
+    """Yield classes and groups that are too few or too small.
+
+    Also yield groups of a single class, unless all patches have the same label.
+    """
     if y is not None:
+        if len(pd.unique(y)) == 1:
+            detail = "all patches have this label; a classifier needs 2 classes"
+            yield Finding("single class", label=y[0], value=len(y), detail=detail)
         yield from _small_classes(y, groups, n_splits)
     if groups is None:
         return
     sizes = pd.Series(groups).value_counts(sort=False)
     if len(sizes) < n_splits:
-        yield Finding(
-            "few groups",
-            value=len(sizes),
-            detail=f"{len(sizes)} groups; {n_splits} folds need at least {n_splits}",
-        )
+        found = count(len(sizes), "group", "groups")
+        detail = f"{found}; {n_splits} folds need at least {n_splits}"
+        yield Finding("few groups", value=len(sizes), detail=detail)
     for group, size in sizes[sizes < n_splits].items():
-        detail = f"{size} patches, fewer than the {n_splits} folds"
+        patches = count(size, "patch", "patches")
+        detail = f"{patches}, fewer than the {n_splits} folds"
         yield Finding("small group", group=group, value=size, detail=detail)
     if y is not None and len(pd.unique(y)) > 1:
         yield from _groups_of_one_class(y, groups)
@@ -33,11 +39,13 @@ def table_findings(
 def _small_classes(
     y: np.ndarray, groups: np.ndarray | None, n_splits: int
 ) -> Iterator[Finding]:
-    what = "patches" if groups is None else "groups"
+    what = ("patch", "patches") if groups is None else ("group", "groups")
+    preposition = "" if groups is None else "in "
     units = pd.Series(np.arange(len(y)) if groups is None else groups)
     for label, n_units in units.groupby(y).nunique().items():
         if n_units < n_splits:
-            detail = f"in {n_units} {what}; {n_splits} folds need at least {n_splits}"
+            found = preposition + count(n_units, *what)
+            detail = f"{found}; {n_splits} folds need at least {n_splits}"
             yield Finding("small class", label=label, value=n_units, detail=detail)
 
 
@@ -47,7 +55,7 @@ def _groups_of_one_class(y: np.ndarray, groups: np.ndarray) -> Iterator[Finding]
         members = by_group.get_group(group)
         if n_classes == 1 and len(members) > 1:
             label = members.iloc[0]
-            detail = f"all {len(members)} patches have the label {label!r}"
+            detail = f"all {len(members)} patches have the label {label}"
             yield Finding(
                 "group of one class",
                 group=group,

@@ -107,6 +107,19 @@ def test_a_crop_larger_than_the_patch_names_both_sizes(as_patch_array):
         CenterCrop(size=9).fit_transform(X)
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_crop_that_does_not_fit_into_a_single_patch_asks_for_an_axis(channels):
+    patch = random_patches(20, 22, channels)
+    message = (
+        rf"does not fit into patches of 22x{channels} pixels\. A single patch needs an "
+        r"axis in front: X\[np\.newaxis\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        CenterCrop(size=7).transform(patch)
+    with pytest.raises(ValueError, match=r"patches of 22x5 pixels\.$"):
+        CenterCrop(size=7).transform(random_patches(20, 22, 5))
+
+
 @pytest.mark.parametrize(
     "size", [0, -3, 2.0, "32", None, (3,), (1, 2, 3), (0, 2), (2, 1.5)]
 )

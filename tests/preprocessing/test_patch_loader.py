@@ -251,6 +251,23 @@ def test_files_of_another_size_follow_the_rule(
         np.testing.assert_array_equal(X[1], patches[1, 1:5, 1:5])
 
 
+@pytest.mark.parametrize("rule", ["crop", "pad", "resize"])
+def test_fit_warns_if_the_size_depends_on_the_files(folder, rule):
+    loader = PatchLoader(root=folder, suffix=".png", on_mismatch=rule)
+    message = f"on_mismatch='{rule}' without a size: .* Set size"
+    with pytest.warns(UserWarning, match=message) as caught:
+        loader.fit(NAMES)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "params", [{}, {"size": (7, 6), "on_mismatch": "pad"}, {"size": (7, 6)}]
+)
+def test_fit_does_not_warn_if_all_patches_get_one_size(folder, params):
+    PatchLoader(root=folder, suffix=".png", **params).fit_transform(NAMES)
+
+
 @pytest.mark.parametrize("n_files", [1, 2])
 def test_a_size_is_required_of_every_file(folder, n_files):
     loader = PatchLoader(root=folder, suffix=".png", size=(7, 5))

@@ -128,6 +128,19 @@ def test_a_lazy_array_keeps_groups_and_rows_and_can_be_pickled():
         assert same.groups.tolist() == [4, 2]
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("size", [7, (22, 3), (22, 4)])
+def test_a_single_colour_patch_is_refused(channels, size):
+    patch = random_patches(20, 22, channels, 1)[..., 0]
+    message = (
+        rf"shape \(20, 22, {channels}\) .* {channels} channels\. A single patch needs "
+        r"an axis in front: X\[np\.newaxis\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        Resize(size).fit_transform(patch)
+    assert Resize(7).transform(patch[np.newaxis]).shape == (1, 7, 7, channels)
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

@@ -237,7 +237,7 @@ def two_slides():
 def test_patches_of_known_groups_have_the_estimates_of_their_group(method):
     X, groups = two_slides()
     X[1] = stained(1, strength=0.3)  # differs from the rest of its slide
-    normalizer = StainNormalizer(method).fit(X, groups=groups)
+    normalizer = StainNormalizer(method, per_group=True).fit(X, groups=groups)
     assert normalizer.groups_.tolist() == ["strong", "weak"]
     by_group = normalizer.transform(X, groups=groups)
     by_patch = normalizer.transform(X)
@@ -255,7 +255,7 @@ def test_patches_of_known_groups_have_the_estimates_of_their_group(method):
 @both_methods
 def test_patches_of_unknown_groups_are_measured_by_themselves(method):
     X, groups = two_slides()
-    normalizer = StainNormalizer(method).fit(X, groups=groups)
+    normalizer = StainNormalizer(method, per_group=True).fit(X, groups=groups)
     np.testing.assert_array_equal(
         normalizer.transform(X, groups=["new"] * 8), normalizer.transform(X)
     )
@@ -267,7 +267,7 @@ def test_patches_of_unknown_groups_are_measured_by_themselves(method):
 @both_methods
 def test_groups_do_not_change_the_reference(method):
     X, groups = two_slides()
-    with_groups = StainNormalizer(method).fit(X, groups=groups)
+    with_groups = StainNormalizer(method, per_group=True).fit(X, groups=groups)
     without = StainNormalizer(method).fit(X)
     assert without.groups_.tolist() == []
     for name in ("stains_", "concentrations_", "means_", "stds_"):
@@ -282,7 +282,7 @@ def test_a_patch_with_little_tissue_has_the_stain_of_its_group(method):
     X, groups = two_slides()
     pale = np.full_like(X[:1], 255)
     pale[0, 5, :20] = X[6, 5]
-    normalizer = StainNormalizer(method).fit(X, groups=groups)
+    normalizer = StainNormalizer(method, per_group=True).fit(X, groups=groups)
     np.testing.assert_array_equal(normalizer.transform(pale), pale)
     changed = normalizer.transform(pale, groups=["strong"])
     np.testing.assert_array_equal(changed[0, 6:], 255)
@@ -294,7 +294,7 @@ def test_a_patch_without_glass_has_the_white_of_its_group(method):
     X = on_glass(GREENISH, n=5)
     X[0, :10] = X[0, 10:20]  # no glass
     groups = [7, 7, 7, 7, 8]
-    normalizer = StainNormalizer(method).fit(X, groups=groups)
+    normalizer = StainNormalizer(method, per_group=True).fit(X, groups=groups)
     assert normalizer.groups_.tolist() == [7, 8]
     np.testing.assert_array_equal(normalizer.group_white_, [GREENISH] * 2 + [[255] * 3])
     given = normalizer.set_params(white=GREENISH).transform(X, groups=groups)
@@ -306,8 +306,8 @@ def test_a_patch_without_glass_has_the_white_of_its_group(method):
 @both_methods
 def test_fit_transform_uses_the_groups_in_both(method):
     X, groups = two_slides()
-    together = StainNormalizer(method).fit_transform(X, groups=groups)
-    fitted = StainNormalizer(method).fit(X, groups=groups)
+    together = StainNormalizer(method, per_group=True).fit_transform(X, groups=groups)
+    fitted = StainNormalizer(method, per_group=True).fit(X, groups=groups)
     np.testing.assert_array_equal(together, fitted.transform(X, groups=groups))
     assert (together != fitted.transform(X)).any()
 
@@ -316,11 +316,11 @@ def test_fit_transform_uses_the_groups_in_both(method):
 def test_groups_are_routed_through_a_pipeline(method):
     X, groups = two_slides()
     with config_context(enable_metadata_routing=True):
-        step = StainNormalizer(method)
+        step = StainNormalizer(method, per_group=True)
         step.set_fit_request(groups=True).set_transform_request(groups=True)
         pipeline = make_pipeline(step, CenterCrop(8))
         cropped = pipeline.fit_transform(X, groups=groups)
-    expected = StainNormalizer(method).fit_transform(X, groups=groups)
+    expected = StainNormalizer(method, per_group=True).fit_transform(X, groups=groups)
     np.testing.assert_array_equal(cropped, expected[:, 6:14, 6:14])
 
 
@@ -328,9 +328,9 @@ def test_groups_are_routed_through_a_pipeline(method):
 def test_a_patch_array_that_carries_groups_needs_no_other(method):
     X, groups = two_slides()
     lazy = PatchArray(ArraySource(X), groups=groups)
-    normalizer = StainNormalizer(method).fit(lazy)
+    normalizer = StainNormalizer(method, per_group=True).fit(lazy)
     normalized = normalizer.transform(lazy)
-    eager = StainNormalizer(method).fit_transform(X, groups=groups)
+    eager = StainNormalizer(method, per_group=True).fit_transform(X, groups=groups)
     np.testing.assert_array_equal(np.asarray(normalized), eager)
     rows = [6, 0, 3]
     np.testing.assert_array_equal(np.asarray(normalized[rows]), eager[rows])
@@ -342,13 +342,63 @@ def test_a_patch_array_that_carries_groups_needs_no_other(method):
 @both_methods
 def test_groups_of_another_length_are_refused(method):
     X, groups = two_slides()
-    fitted = StainNormalizer(method).fit(X, groups=groups)
-    for refuse in (StainNormalizer(method).fit, fitted.transform):
+    fitted = StainNormalizer(method, per_group=True).fit(X, groups=groups)
+    for refuse in (StainNormalizer(method, per_group=True).fit, fitted.transform):
         with pytest.raises(
             ValueError,
-            match=r"groups must have one entry for each of the 8 patches; got 7\.",
+            match=r"groups must have shape \(n_patches,\), that is \(8,\); got \(7,\)\.",
         ):
             refuse(X, groups=groups[1:])
+
+
+@both_methods
+def test_missing_groups_are_refused(method):
+    X, groups = two_slides()
+    fitted = StainNormalizer(method, per_group=True).fit(X, groups=groups)
+    missing = ["weak", None] * 4
+    for refuse in (StainNormalizer(method, per_group=True).fit, fitted.transform):
+        with pytest.raises(
+            ValueError, match="Each patch needs a group, but 4 of 8 groups are None"
+        ):
+            refuse(X, groups=missing)
+
+
+@both_methods
+def test_by_default_groups_that_patches_carry_are_ignored(method):
+    X, groups = two_slides()
+    lazy = PatchArray(ArraySource(X), groups=groups)
+    normalizer = StainNormalizer(method).fit(lazy)
+    assert normalizer.groups_.tolist() == []
+    np.testing.assert_array_equal(
+        np.asarray(normalizer.transform(lazy)),
+        StainNormalizer(method).fit_transform(X),
+    )
+
+
+@both_methods
+def test_by_default_carried_groups_do_not_set_the_colour_of_glass(method):
+    X = on_glass(GREENISH, n=5)
+    X[0, :10] = X[0, 10:20]  # no glass
+    lazy = PatchArray(ArraySource(X), groups=[7] * 5)
+    normalizer = StainNormalizer(method).fit(lazy)
+    np.testing.assert_array_equal(normalizer.group_white_, [[255] * 3])
+
+
+@both_methods
+def test_groups_are_refused_unless_they_are_used(method):
+    X, groups = two_slides()
+    fitted = StainNormalizer(method).fit(X)
+    for refuse in (StainNormalizer(method).fit, fitted.transform, fitted.fit_transform):
+        with pytest.raises(ValueError, match=r"per_group=False\. Set per_group=True"):
+            refuse(X, groups=groups)
+
+
+@both_methods
+def test_per_group_needs_groups_in_fit(method):
+    with pytest.raises(
+        ValueError, match="per_group=True needs the group of each patch"
+    ):
+        StainNormalizer(method, per_group=True).fit(stained())
 
 
 # Lazy
@@ -483,7 +533,7 @@ def test_it_works_in_a_pipeline_lazily_and_eagerly(method, tmp_path):
 @both_methods
 def test_it_survives_clone_pickle_and_skops(method):
     X, groups = two_slides()
-    fitted = StainNormalizer(method=method).fit(X, groups=groups)
+    fitted = StainNormalizer(method=method, per_group=True).fit(X, groups=groups)
     dumped = skops.io.dumps(fitted)
     for same in (
         pickle.loads(pickle.dumps(fitted)),
@@ -493,7 +543,8 @@ def test_it_survives_clone_pickle_and_skops(method):
         np.testing.assert_array_equal(
             same.transform(X, groups=groups), fitted.transform(X, groups=groups)
         )
-    assert vars(clone(fitted)) == {"method": method, "white": "auto"}
+    expected = {"method": method, "white": "auto", "per_group": True}
+    assert vars(clone(fitted)) == expected
 
 
 def test_its_tags_say_what_it_takes():

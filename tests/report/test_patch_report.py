@@ -154,8 +154,56 @@ def test_classes_and_groups_that_cannot_be_split_are_found(tissue):
 def test_it_says_what_was_not_checked(tissue):
     X, _, _ = tissue
     text = str(patch_report(X))
-    assert "Not checked: small group, few groups (needs groups)." in text
-    assert "Not checked: doubtful label (needs y and proba)." in text
+    assert text.endswith(
+        "\nNot checked: doubtful label (needs y and proba); "
+        "single class, small class (needs y); "
+        "small group, few groups (needs groups); "
+        "group of one class (needs y and groups)."
+    )
+    assert text.count("Not checked") == 1
+
+
+def test_labels_of_a_single_class_are_reported(tissue):
+    X, y, groups = tissue
+    report = patch_report(X, np.full(120, "tumour"), groups=groups)
+    found = of(report, "single class")
+    assert found["label"].tolist() == ["tumour"]
+    assert found["value"].tolist() == [120]
+    assert "single class: tumour: all patches have this label" in str(report)
+    assert of(report, "group of one class").empty
+    assert of(patch_report(X, y), "single class").empty
+
+
+def test_details_are_in_plain_words(tissue):
+    X, _, _ = tissue
+    y = np.repeat([0, 1], [119, 1])
+    groups = np.repeat([7, 8, 9], [60, 59, 1])
+    report = patch_report(X, y, groups=groups)
+    one = of(report, "group of one class")["detail"].tolist()
+    assert one == [f"all {n} patches have the label 0" for n in (60, 59)]
+    rare = "{}; 5 folds need at least 5"
+    assert of(report, "small class")["detail"].tolist() == [
+        rare.format("in 2 groups"),
+        rare.format("in 1 group"),
+    ]
+    assert of(report, "small group")["detail"].tolist() == [
+        "1 patch, fewer than the 5 folds"
+    ]
+    assert of(patch_report(X, y), "small class")["detail"].tolist() == [
+        rare.format("1 patch")
+    ]
+    few = of(patch_report(X, groups=np.zeros(120)), "few groups")
+    assert few["detail"].tolist() == [rare.format("1 group")]
+
+
+def test_groups_and_proba_may_be_given_by_position(tissue):
+    pytest.importorskip("cleanlab")
+    X, y, groups = tissue
+    proba = np.where(y == 1, 0.9, 0.1)
+    by_name = patch_report(X, y, groups=groups, proba=proba)
+    by_position = patch_report(X, y, groups, proba)
+    assert str(by_position) == str(by_name)
+    assert "Not checked" not in str(by_position)
 
 
 def test_groups_that_travel_with_the_patches_are_used(tissue, monkeypatch, tmp_path):
