@@ -166,12 +166,13 @@ def test_a_row_finds_its_file_with_or_without_suffix_and_folders(names, data):
                     name,
                     os.path.splitext(name)[0],
                     f"./{name}",
+                    f"set/{name}",
                     f"/data/set/{name}",
                     name.replace("/", "\\"),
                 ]
             )
         )
-        assert find_files([value], files, "id", "folder").tolist() == [position]
+        assert find_files([value], files, "id", "/data/set").tolist() == [position]
 
 
 @seeded
@@ -192,7 +193,7 @@ def test_names_that_several_files_have_are_counted():
         with pytest.raises(
             ValueError, match=r"than one file for 1 id: .*suffix or the"
         ):
-            find_files([value], names, "id", "folder")
+            find_files([value], names, "id", "/data")
     found = find_files(["a/1", "b/1", "2.png", "b/2.tif"], names, "id", "folder")
     assert found.tolist() == [0, 1, 2, 3]
 
@@ -200,6 +201,26 @@ def test_names_that_several_files_have_are_counted():
 @pytest.mark.parametrize("value", ["b/1", "c/a/2.png", "1.tif", "a/1/2"])
 def test_a_file_in_another_folder_or_of_another_suffix_is_not_taken(value):
     assert find_files([value], ["a/1.png", "a/b/2.png"], "id", "f").tolist() == [-1]
+
+
+def test_a_row_of_another_folder_is_a_row_without_a_file(folder):
+    folder = folder.rename(folder.parent / "train")
+    rows = [["val/MHIST_a0.png", 1], ["train/MHIST_a0.png", 0], ["MHIST_a1", 0]]
+    table = pd.DataFrame(rows, columns=["id", "y"])
+    with pytest.raises(FileNotFoundError, match="no image for 1 id: val/MHIST_a0"):
+        load_patch_folder(folder, table=table, label="y")
+    for parent, subset in ((folder, None), (folder.parent, "train")):
+        patches = load_patch_folder(
+            parent, subset=subset, table=table, label="y", on_missing="skip"
+        )
+        assert patches.ids.tolist() == ["MHIST_a0", "MHIST_a1"]
+        assert patches.target.tolist() == [0, 0]
+        assert "rows without a file, left out: 1" in patches.DESCR
+
+
+@pytest.mark.parametrize("value", ["data/1.png", "in/1.png", "/set/1.png", "../1.png"])
+def test_folders_that_differ_from_the_end_of_the_path_are_not_dropped(value):
+    assert find_files([value], ["1.png"], "id", "/data/train").tolist() == [-1]
 
 
 @seeded
