@@ -1,6 +1,7 @@
 """PatchCamelyon in its HDF5 files."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,8 @@ def load_pcam(
         Dictionary-like object with the following attributes.
 
         data : PatchArray of shape (n_patches, 96, 96, 3), uint8
-            The patches.
+            The patches. Its attributes `groups` and `coords` are those below, so early
+            stopping of a classifier sets aside whole slides.
         target : ndarray of shape (n_patches,), int64
             1 where the central 32x32 pixels hold tumour, otherwise 0.
         target_names : list of str
@@ -85,7 +87,11 @@ def load_pcam(
         rows : ndarray of shape (n_patches,), int64
             Row numbers in the files.
         groups : ndarray of shape (n_patches,), str, or None
-            Names of the slides, the column `wsi` of the meta file.
+            Names of the slides, the column `wsi` of the meta file. None without a meta
+            file.
+        coords : ndarray of shape (n_patches, 2), or None
+            x and y of each patch on its slide, the columns `coord_x` and `coord_y` of
+            the meta file. None if it does not have them.
         meta : DataFrame or None
             The meta file, one row a patch.
         DESCR : str
@@ -104,8 +110,9 @@ def load_pcam(
         If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated),
         lacks the dataset, or has another number of rows than the others; if there are
         no patches, or if they do not have 96x96 pixels, 3 channels and dtype uint8; if
-        labels are not the integers 0 and 1; if the meta file lacks the column `wsi`; or
-        if a file is not the published one (with `verify`). The message names the file.
+        labels are not the integers 0 and 1; if the meta file lacks the column `wsi` or
+        has coordinates that are not numbers; or if a file is not the published one
+        (with `verify`). The message names the file.
 
     Warns
     -----
@@ -142,22 +149,26 @@ def load_pcam(
     >>> folder.cleanup()
     """
     stem = os.path.join(folder, f"camelyonpatch_level_2_split_{subset}")
-    data = _open_patches(f"{stem}_x.h5")
-    n_patches, height, width, n_channels = data.shape
+    source = _open_patches(f"{stem}_x.h5")
+    n_patches, height, width, n_channels = source.shape
     target = _read_target(f"{stem}_y.h5", n_patches)
     comparison = compare_number(f"{stem}_x.h5", n_patches, subset, must_equal=verify)
     if verify:
-        verify_file(f"{stem}_x.h5", data)
+        verify_file(f"{stem}_x.h5", PatchArray(source))
         verify_file(f"{stem}_y.h5", None)
+    meta_file = f"{stem}_meta.csv"
+    meta = _read_meta(meta_file, n_patches)
+    groups = None if meta is None else meta["wsi"].to_numpy(dtype=str)
+    data = PatchArray(source, groups=groups, coords=_coords_of(meta, meta_file))
     if return_X_y:
         return data, target
-    meta = _read_meta(f"{stem}_meta.csv", n_patches)
     return Bunch(
         data=data,
         target=target,
         target_names=["normal", "tumour"],
         rows=np.arange(n_patches),
-        groups=None if meta is None else meta["wsi"].to_numpy(dtype=str),
+        groups=groups,
+        coords=data.coords,
         meta=meta,
         DESCR=_DESCR.format(
             subset=subset,
@@ -173,15 +184,16 @@ def load_pcam(
     )
 
 
-def _open_patches(path: str) -> PatchArray:
-    data = PatchArray(HDF5Rows(path, dataset="x"))
-    if data.shape[1:] != (96, 96, 3) or data.dtype != np.uint8 or len(data) == 0:
+def _open_patches(path: str) -> HDF5Rows:
+    source = HDF5Rows(path, dataset="x")
+    n_patches, *shape = source.shape
+    if shape != [96, 96, 3] or source.dtype != np.uint8 or n_patches == 0:
         raise ValueError(
-            f"The patches in '{path}' have shape {data.shape} and dtype {data.dtype}, "
-            "but PatchCamelyon has the shape (n_patches, 96, 96, 3), with at least one "
-            "patch, and the dtype uint8."
+            f"The patches in '{path}' have shape {source.shape} and dtype "
+            f"{source.dtype}, but PatchCamelyon has the shape (n_patches, 96, 96, 3), "
+            "with at least one patch, and the dtype uint8."
         )
-    return data
+    return source
 
 
 def _read_target(path: str, n_patches: int) -> NDArray[np.int64]:
@@ -226,3 +238,17 @@ def _read_meta(path: str, n_patches: int) -> pd.DataFrame | None:
             f"are {n_patches}."
         )
     return meta
+
+
+def _coords_of(meta: pd.DataFrame | None, path: str) -> NDArray[Any] | None:
+    """Return x and y of each patch, or None if the meta file does not have them."""
+    if meta is None or not {"coord_x", "coord_y"} <= set(meta):
+        return None
+    coords = meta[["coord_x", "coord_y"]].apply(pd.to_numeric, errors="coerce")
+    bad = np.flatnonzero(coords.isna().any(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"'{path}' must have numbers in the columns 'coord_x' and 'coord_y', but "
+            f"has none in {listed(bad, 'row')} (counted from 0)."
+        )
+    return coords.to_numpy()

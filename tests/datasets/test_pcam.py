@@ -65,6 +65,16 @@ def test_slides_are_the_groups(folder):
     assert pcam.meta["coord_x"].tolist() == [2, 4, 6]
 
 
+@pytest.mark.parametrize("return_X_y", [False, True])
+def test_the_patches_contain_their_slides_and_coordinates(folder, return_X_y):
+    pcam = load_pcam(folder, subset="valid", return_X_y=return_X_y)
+    data = pcam[0] if return_X_y else pcam.data
+    assert data.groups.tolist() == ["camelyon16_train_tumor_001", "0010", "NA"]
+    assert data[1:].coords.tolist() == [[4, 3], [6, 5]]
+    if not return_X_y:
+        assert pcam.coords.tolist() == data.coords.tolist()
+
+
 def test_names_of_slides_stay_text_also_if_all_are_numbers(folder):
     meta = folder / f"{STEM}_meta.csv"
     meta.write_text("wsi\n010\n10\n010\n")
@@ -74,7 +84,8 @@ def test_names_of_slides_stay_text_also_if_all_are_numbers(folder):
 def test_without_meta_file_there_are_no_groups(folder):
     (folder / f"{STEM}_meta.csv").unlink()
     pcam = load_pcam(folder, subset="valid")
-    assert pcam.groups is None
+    assert pcam.groups is pcam.data.groups is None
+    assert pcam.coords is pcam.data.coords is None
     assert pcam.meta is None
 
 
@@ -241,6 +252,7 @@ def test_the_published_sums_are_those_of_all_six_files():
         (META.replace("wsi", "slide"), "no column 'wsi'"),
         (META + "7,8,False,False,z\n", "slides of 4 patches, but there are 3"),
         (META.replace("0010", ""), "slides of 2 patches, but there are 3"),
+        (META.replace("3,4", "3,x"), r"in 1 row: 1 \(counted from 0\)"),
         ("", "cannot be read as CSV"),
     ],
 )
