@@ -23,6 +23,7 @@ from skhisto.datasets._layouts import (
     as_ids,
     check_folders_are_explained,
     names_of_folders,
+    refuse_parts_of_the_data,
     refuse_two_meanings,
 )
 
@@ -93,6 +94,8 @@ def annotate(
         table, columns["label"] = label_file, "label"
         rows = _match_label_file(files, label_file, on_missing)
     else:
+        if pattern is not None and "/" not in pattern:
+            refuse_parts_of_the_data(files)
         layout = _layout_without_table(files, columns, parts)
         rows = None
 

@@ -45,6 +45,23 @@ def list_images(folder: str) -> Listing:
     return Listing(sorted(names), dict(sorted(skipped.items())))
 
 
+def holds_images(folder: str) -> bool:
+    """Whether a folder or its subfolders contain an image file that is not skipped.
+
+    It stops at the first one. Links to folders are not followed.
+    """
+    if _kind_to_skip(os.path.basename(folder), is_folder=True) is not None:
+        return False
+    suffixes = image_suffixes()
+    for _, folders, files in os.walk(folder):
+        folders[:] = [f for f in folders if _kind_to_skip(f, is_folder=True) is None]
+        for name in files:
+            is_image = os.path.splitext(name)[1].lower() in suffixes
+            if is_image and _kind_to_skip(name, is_folder=False) is None:
+                return True
+    return False
+
+
 def _visit(
     folder: str,
     prefix: str,

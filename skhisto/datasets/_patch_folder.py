@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from skhisto.datasets._annotations import Annotations, annotate
 from skhisto.datasets._id_table import FilePath
-from skhisto.datasets._layouts import as_ids, find_files_of
+from skhisto.datasets._layouts import Files, as_ids, find_files_of
 from skhisto.datasets._published_sets import description, recognise
 from skhisto.datasets._verify import check_sha1_ids
 from skhisto.patches._image_files import ImageFiles
@@ -166,8 +166,9 @@ def load_patch_folder(
         skipped : dict of str to int
             The number of skipped entries of each kind, such as hidden files.
         DESCR : str
-            Description of the data: the layout that was found, where labels and groups
-            come from, and what was skipped.
+            Description of the data: the layout that was found, the subset and the
+            folders beside it that were not read, where labels and groups come from, and
+            what was skipped.
 
     (data, target) : tuple if `return_X_y` is True
         The patches and their labels, see above.
@@ -183,6 +184,8 @@ def load_patch_folder(
 
         - the folder holds no images, or holds them in subfolders that no parameter
           explains;
+        - all subfolders have names such as "val" and "test", and `subset`, `table` or a
+          pattern with a slash does not say how to read them;
         - parameters contradict each other;
         - a table lacks a column, or has rows without file name, labels or groups, or
           several rows for a file;
@@ -286,7 +289,7 @@ def load_patch_folder(
         coords=notes.coords,
         meta=notes.meta,
         skipped=files.skipped,
-        DESCR=_describe(data, ids, notes, files.folder, files.skipped, source),
+        DESCR=_describe(data, ids, notes, files, source),
     )
 
 
@@ -294,8 +297,7 @@ def _describe(
     data: PatchArray,
     ids: list[str],
     notes: Annotations,
-    folder: str,
-    skipped: dict[str, int],
+    files: Files,
     source: ImageFiles,
 ) -> str:
     n_patches, height, width, n_channels = data.shape
@@ -308,7 +310,8 @@ def _describe(
         f"({data.dtype}).",
         "",
         f"- layout: {notes.layout}",
-        f"- files: {folder}",
+        f"- files: {files.folder}",
+        *_subset_line(files),
         f"- labels: {notes.label_source}{_counted(notes.target)}",
         f"- groups: {notes.group_source}{_number_of(notes.groups)}",
         f"- coordinates: {'none' if notes.coords is None else 'x and y from pattern'}",
@@ -322,13 +325,21 @@ def _describe(
         lines.append(f"- rows without a file, left out: {notes.n_without_file}")
     if notes.n_without_row:
         lines.append(f"- files without a row, left out: {notes.n_without_row}")
-    if skipped:
-        seen = ", ".join(f"{count} {kind}" for kind, count in skipped.items())
+    if files.skipped:
+        seen = ", ".join(f"{count} {kind}" for kind, count in files.skipped.items())
         lines.append(f"- skipped entries: {seen}")
     found = recognise(ids, None if notes.target is None else notes.target.tolist())
     if notes.target is not None or found is not None:
         lines += ["", description(found, n_patches, (height, width))]
     return "\n".join([*lines, ""])
+
+
+def _subset_line(files: Files) -> list[str]:
+    """Name the subset and the folders of images beside it that were not read."""
+    if files.subset is None:
+        return []
+    others = ", ".join(f"'{name}'" for name in files.not_read)
+    return [f"- subset: {files.subset}{f' (not read: {others})' * bool(others)}"]
 
 
 def _counted(target: NDArray[Any] | None) -> str:

@@ -149,12 +149,37 @@ def test_one_folder_is_not_class_and_group_at_once(tmp_path):
         load_patch_folder(tmp_path, label="folder", group="folder")
 
 
-@pytest.mark.parametrize("parameters", [{}, {"label": "folder"}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"label": "folder"}, {"pattern": r"(?P<label>\d)"}]
+)
 def test_parts_of_the_data_are_not_classes(tmp_path, parameters):
     write(tmp_path, "Val/a/1.png", "TEST/b/1.png")
     with pytest.raises(ValueError, match="parts of the data: TEST, Val") as error:
         load_patch_folder(tmp_path, **parameters)
     assert "subset='Val')" in calls_in(str(error.value))[1]
+
+
+def test_a_pattern_with_a_slash_may_mix_parts_of_the_data(tmp_path):
+    write(tmp_path, "val/1.png", "test/2.png")
+    patches = load_patch_folder(tmp_path, pattern=r"^(?P<part>\w+)/(?P<label>\d)")
+    assert patches.target.tolist() == [2, 1]
+    assert patches.meta["part"].tolist() == ["test", "val"]
+
+
+def test_folders_of_images_that_are_not_read_are_named(tmp_path):
+    write(tmp_path, "train/1.png", "val/a/2.png", "test/3.png", ".hidden/4.png")
+    write(tmp_path, "junk/._5.png", "junk/__MACOSX/6.png")
+    assert "- subset: train (not read: 'test', 'val')\n" in (
+        load_patch_folder(tmp_path).DESCR
+    )
+    assert "- subset: test (not read: 'train', 'val')\n" in (
+        load_patch_folder(tmp_path, subset="test").DESCR
+    )
+    assert "subset" not in load_patch_folder(tmp_path / "train").DESCR
+    assert "not read" not in load_patch_folder(tmp_path / "train", subset=".").DESCR
+    shutil.rmtree(tmp_path / "val")
+    shutil.rmtree(tmp_path / "test")
+    assert "- subset: train\n" in load_patch_folder(tmp_path).DESCR
 
 
 def test_images_beside_the_folders_of_classes_are_an_error(tmp_path):
