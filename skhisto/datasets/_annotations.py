@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skhisto.datasets._file_names import coords_of, parse_names
+from skhisto.datasets._file_names import coords_of, named_parts, parse_names
 from skhisto.datasets._id_table import FilePath, listed, read_id_table
 from skhisto.datasets._label_table import (
     Rows,
@@ -79,8 +79,7 @@ def annotate(
 ) -> Annotations:
     """Find labels, groups and coordinates, see `load_patch_folder`."""
     _check_parameters(label, group, table, path)
-    named = None if pattern is None else parse_names(files.names, pattern)
-    parts = set() if named is None else {str(part) for part in named}
+    parts = set() if pattern is None else named_parts(pattern)
     _check_single_source("label", label, parts)
     _check_single_source("group", group or group_file, parts)
 
@@ -101,8 +100,7 @@ def annotate(
 
     order = np.arange(len(files.names)) if rows is None else rows.files
     kept = files._replace(names=[files.names[row] for row in order])
-    if named is not None:
-        named = named.iloc[order].reset_index(drop=True)
+    named = None if pattern is None else parse_names(kept.names, pattern)
     found = {
         name: _values(name, columns[name], kept, named, table, rows) for name in columns
     }

@@ -10,6 +10,18 @@ from numpy.typing import NDArray
 from skhisto.datasets._id_table import listed
 
 
+def named_parts(pattern: str) -> set[str]:
+    """Return the names of the groups of a regular expression.
+
+    Raises
+    ------
+    ValueError
+        If the pattern is not a regular expression, has no named group, or only one of x
+        and y.
+    """
+    return set(_compile(pattern).groupindex)
+
+
 def parse_names(names: Sequence[str], pattern: str) -> pd.DataFrame:
     """Search each name for a regular expression with named groups.
 

@@ -68,6 +68,17 @@ def test_a_selection_of_rows_of_a_data_frame_selects_files(folder):
     assert patches.ids.tolist() == ["MHIST_a0"]
 
 
+def test_a_pattern_is_searched_for_only_in_the_files_of_the_table(folder):
+    Image.new("RGB", (5, 4)).save(folder / "junk.png")
+    table = pd.DataFrame(ROWS, columns=MHIST)
+    patches = load_patch_folder(
+        folder, table=table, **COLUMNS, pattern=r"_a(?P<group>\d)"
+    )
+    assert patches.target.tolist() == ["SSA", "HP"]
+    assert patches.groups.tolist() == [2, 0]
+    assert patches.meta["group"].tolist() == ["2", "0"]
+
+
 def test_rows_without_a_file_are_left_out_on_request_only(folder):
     table = pd.DataFrame([*ROWS, ["gone.png", "HP", "test"]], columns=MHIST)
     with pytest.raises(
