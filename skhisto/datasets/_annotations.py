@@ -7,7 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skhisto.datasets._file_names import coords_of, named_parts, parse_names
+from skhisto.datasets._file_names import (
+    contain_pattern,
+    coords_of,
+    named_parts,
+    parse_names,
+)
 from skhisto.datasets._id_table import FilePath, listed, read_id_table
 from skhisto.datasets._label_table import (
     Rows,
@@ -41,8 +46,11 @@ class Annotations(NamedTuple):
     meta : DataFrame or None
     layout, label_source, group_source : str
         For the description.
-    n_without_file, n_without_row : int
-        The numbers of rows and of files that were left out.
+    n_without_file : int
+        The number of rows without a file, which were left out.
+    n_without_row, n_without_pattern : int
+        The numbers of files without a row, and of those in whose names the pattern is
+        not found. They were left out.
     no_labels : Exception
         The error if labels are needed, but there are none.
     """
@@ -57,6 +65,7 @@ class Annotations(NamedTuple):
     group_source: str
     n_without_file: int
     n_without_row: int
+    n_without_pattern: int
     no_labels: Exception
 
 
@@ -99,6 +108,10 @@ def annotate(
         rows = None
 
     order = np.arange(len(files.names)) if rows is None else rows.files
+    n_without_row = len(files.names) - len(order)
+    if pattern is not None and on_missing == "skip":
+        order, rows = _skip_without_pattern(files, order, rows, pattern)
+    n_without_pattern = len(files.names) - n_without_row - len(order)
     kept = files._replace(names=[files.names[row] for row in order])
     named = None if pattern is None else parse_names(kept.names, pattern)
     found = {
@@ -116,7 +129,8 @@ def annotate(
         label_source=found["label"].source,
         group_source=found["group"].source,
         n_without_file=0 if rows is None else rows.n_without_file,
-        n_without_row=len(files.names) - len(kept.names),
+        n_without_row=n_without_row,
+        n_without_pattern=n_without_pattern,
         no_labels=_no_labels(label_file),
     )
 
@@ -179,6 +193,20 @@ def _match_label_file(files: Files, label_file: str, on_missing: str) -> Rows:
             f"'{label_file}' has no label for {listed(ids, 'id')} in '{files.folder}'."
         )
     return rows
+
+
+def _skip_without_pattern(
+    files: Files, order: NDArray[np.int64], rows: Rows | None, pattern: str
+) -> tuple[NDArray[np.int64], Rows | None]:
+    """Leave out files in whose names the pattern is not found, unless it is in none."""
+    is_found = contain_pattern([files.names[row] for row in order], pattern)
+    if not is_found.any():
+        return order, rows
+    order = order[is_found]
+    if rows is not None:
+        table = rows.table[is_found].reset_index(drop=True)
+        rows = rows._replace(table=table, files=order)
+    return order, rows
 
 
 def _layout_without_table(

@@ -117,8 +117,12 @@ def load_patch_folder(
         None takes ``<folder>/slide_folds.csv`` if it exists, knows patches of this
         subset and no other parameter tells the groups.
     on_missing : {"raise", "skip"}, default="raise"
-        What to do with rows of `table` or of the file of labels that have no file.
-        "skip" leaves them out and counts them in `DESCR`.
+        What to do in these cases. "skip" counts what it leaves out in `DESCR`.
+
+        - A row of `table` or of the file of labels has no file. "skip" leaves out the
+          row.
+        - The name of a file does not match `pattern`. "skip" leaves out the file, and
+          counts it in `skipped`, too. At least one name must match.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
         Required content of the files: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
         unsigned 16-bit grey.
@@ -164,7 +168,8 @@ def load_patch_folder(
             All columns of the table and all named groups of `pattern`, one row per
             patch.
         skipped : dict of str to int
-            The number of skipped entries of each kind, such as hidden files.
+            The number of skipped entries of each kind, such as hidden files or files
+            that the pattern does not match.
         DESCR : str
             Description of the data: the layout that was found, the subset and the
             folders beside it that were not read, where labels and groups come from, and
@@ -189,7 +194,8 @@ def load_patch_folder(
         - parameters contradict each other;
         - a table lacks a column, or has rows without file name, labels or groups, or
           several rows for a file;
-        - `pattern` is not found in all file names;
+        - `pattern` is not found in all file names, or in none with
+          ``on_missing="skip"``;
         - a file has no label in the file of labels, or no group in the file of groups;
         - files cannot be read, or have another mode or size;
         - the content is not the published one (with `verify`).
@@ -263,6 +269,9 @@ def load_patch_folder(
         group_file=groups,
         on_missing=on_missing,
     )
+    if notes.n_without_pattern:
+        kind = "files that the pattern does not match"
+        files = files._replace(skipped=files.skipped | {kind: notes.n_without_pattern})
     if return_X_y and notes.target is None:
         raise notes.no_labels
     filenames = [os.path.join(files.folder, *name.split("/")) for name in notes.names]

@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.dummy import DummyClassifier
@@ -94,6 +95,47 @@ def test_two_levels_of_folders_are_told_by_a_pattern(tmp_path):
     patches = load_patch_folder(tmp_path, pattern=pattern)
     assert patches.target.tolist() == ["fat", "tumour"]
     assert patches.groups.tolist() == ["s2", "s1"]
+
+
+BREAKHIS_TREE = [
+    "benign/SOB/adenosis/SOB_B_A_14-22549AB/40X/SOB_B_A-14-22549AB-40-001.png",
+    "benign/SOB/adenosis/SOB_B_A_14-22549AB/400X/SOB_B_A-14-22549AB-400-001.png",
+    "malignant/SOB/papillary/SOB_M_PC-14-12465/400X/SOB_M_PC-14-12465-400-008.png",
+    "malignant/SOB/papillary/SOB_M_PC-14-12465/100X/SOB_M_PC-14-12465-100-002.png",
+    "malignant/SOB/papillary/SOB_M_PC-14-12465/200X/SOB_M_PC-14-12465-200-003.png",
+]
+
+
+def test_files_that_the_pattern_does_not_match_are_left_out_on_request(tmp_path):
+    write(tmp_path, *BREAKHIS_TREE)
+    pattern = f"{BREAKHIS}-"
+    with pytest.raises(ValueError, match=r"in 3 file names: .*on_missing='skip'"):
+        load_patch_folder(tmp_path, pattern=pattern)
+    patches = load_patch_folder(tmp_path, pattern=pattern, on_missing="skip")
+    assert patches.target.tolist() == ["B", "M"]
+    assert patches.groups.tolist() == ["14-22549AB", "14-12465"]
+    assert np.asarray(patches.data)[:, 0, 0, 0].tolist() == [1, 2]
+    assert patches.skipped == {"files that the pattern does not match": 3}
+    assert "3 files that the pattern does not match" in patches.DESCR
+    assert "without a row" not in patches.DESCR
+
+
+def test_a_pattern_that_matches_no_file_is_an_error_in_any_case(tmp_path):
+    write(tmp_path, "a.png", "b.png")
+    with pytest.raises(ValueError, match=r"not found in 2 file names: a\.png, b\.png"):
+        load_patch_folder(tmp_path, pattern="(?P<group>x)", on_missing="skip")
+
+
+def test_a_row_is_left_out_with_a_file_that_the_pattern_does_not_match(tmp_path):
+    write(tmp_path, "s1_a.png", "b.png", "s2_c.png", "d.png")
+    table = pd.DataFrame({"id": ["b", "s2_c", "s1_a"], "y": [0, 1, 2]})
+    patches = load_patch_folder(
+        tmp_path, table=table, label="y", pattern="(?P<group>s.)_", on_missing="skip"
+    )
+    assert patches.target.tolist() == patches.meta["y"].tolist() == [1, 2]
+    assert patches.groups.tolist() == ["s2", "s1"]
+    assert patches.skipped == {"files that the pattern does not match": 1}
+    assert "files without a row, left out: 1" in patches.DESCR
 
 
 # Folders that are not explained
