@@ -37,7 +37,8 @@ def list_images(folder: str) -> Listing:
     """Find the image files in a folder and its subfolders, by their suffixes.
 
     Hidden files and folders are skipped. They include the files "._*" and the folder
-    "__MACOSX" that macOS leaves. Links to folders are followed.
+    "__MACOSX" that macOS leaves. Links to folders are followed. Links to files or
+    folders that do not exist are skipped.
     """
     names: list[str] = []
     skipped: Counter[str] = Counter()
@@ -88,6 +89,8 @@ def _visit(
                 )  # fmt: skip
                 if is_image and len(names) == n_before:
                     skipped["folders named like images"] += 1
+            elif entry.is_symlink() and not os.path.exists(entry.path):
+                skipped["broken links"] += 1
             elif is_image:
                 names.append(prefix + name)
             else:

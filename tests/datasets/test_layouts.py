@@ -336,6 +336,17 @@ def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
     assert list_images(str(tmp_path / "data")).names == ["a/1.png"]
 
 
+def test_broken_links_are_skipped_and_counted(tmp_path):
+    write(tmp_path, "1.png")
+    (tmp_path / "2.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "folder").symlink_to(tmp_path / "gone")
+    (tmp_path / "3.png").symlink_to(tmp_path / "1.png")
+    patches = load_patch_folder(tmp_path)
+    assert patches.ids.tolist() == ["1", "3"]
+    assert patches.skipped == {"broken links": 2}
+    assert "2 broken links" in patches.DESCR
+
+
 def test_ids_keep_their_suffix_only_where_it_tells_files_apart():
     assert as_ids(["a/1.png", "b/1.tif"]) == ["a/1", "b/1"]
     assert as_ids(["1.png", "1.tif"]) == ["1.png", "1.tif"]
