@@ -177,20 +177,23 @@ def _match_table(
     columns: dict[str, str | None],
     on_missing: str,
 ) -> Rows:
-    wanted = dict.fromkeys([path, *columns.values()])
-    contents = read_table(table, [name for name in wanted if name is not None])
+    names = [name for name in columns.values() if name not in (None, _FOLDER)]
+    contents = read_table(table, list(dict.fromkeys([path, *names])))
+    if _FOLDER not in contents and columns["label"] == columns["group"] == _FOLDER:
+        refuse_two_meanings(files)
     return match_rows(table, contents, path, files.names, files.folder, on_missing)
 
 
 def _match_label_file(files: Files, label_file: str, on_missing: str) -> Rows:
-    """Match the rows of Kaggle's file of labels; each file must have a row."""
+    """Match the rows of Kaggle's file of labels with the files."""
     table = read_table(label_file, ["id", "label"])
     rows = match_rows(label_file, table, "id", files.names, files.folder, on_missing)
     without = set(range(len(files.names))) - set(rows.files.tolist())
-    if without:
+    if without and on_missing == "raise":
         ids = as_ids([files.names[row] for row in sorted(without)])
         raise ValueError(
-            f"'{label_file}' has no label for {listed(ids, 'id')} in '{files.folder}'."
+            f"'{label_file}' has no label for {listed(ids, 'id')} in '{files.folder}'. "
+            "Use on_missing='skip' to leave out files without a label."
         )
     return rows
 

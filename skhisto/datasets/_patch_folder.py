@@ -93,10 +93,11 @@ def load_patch_folder(
         `folder` itself.
     label : str, default=None
         "folder" if the folder of a file is its class. With `table`, the name of the
-        column of labels.
+        column of labels; "folder" is the column of this name if the table has one,
+        otherwise the folder.
     group : str, default=None
         "folder" if the folder of a file is its group, such as the slide or the patient.
-        With `table`, the name of the column of groups.
+        With `table`, the name of the column of groups, or "folder" as for `label`.
     pattern : str, default=None
         A regular expression with named groups, which is searched for in each file name,
         or in the path below the folder of patches if it contains a slash. The names
@@ -121,6 +122,8 @@ def load_patch_folder(
 
         - A row of `table` or of the file of labels has no file. "skip" leaves out the
           row.
+        - A file has no row in the file of labels. "skip" leaves out the file. Files
+          without a row in `table` are left out in any case.
         - The name of a file does not match `pattern`. "skip" leaves out the file, and
           counts it in `skipped`, too. At least one name must match.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
@@ -196,7 +199,8 @@ def load_patch_folder(
           several rows for a file;
         - `pattern` is not found in all file names, or in none with
           ``on_missing="skip"``;
-        - a file has no label in the file of labels, or no group in the file of groups;
+        - a file has no label in the file of labels (with ``on_missing="raise"``), or no
+          group in the file of groups;
         - files cannot be read, or have another mode or size;
         - the content is not the published one (with `verify`).
 

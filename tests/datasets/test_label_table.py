@@ -101,6 +101,38 @@ def test_a_subset_of_the_files_of_kaggle_is_read_on_request(folder):
     assert patches.target.tolist() == [0, 1, 0]
 
 
+def test_files_without_a_row_are_left_out_of_kaggle_on_request(folder):
+    folder.rename(folder.parent / "train")
+    rows = [("MHIST_a2", 1), ("gone", 0), ("MHIST_a0", 0)]
+    write_csv(folder.parent / "train_labels.csv", ["id", "label"], *rows)
+    patches = load_patch_folder(folder.parent, on_missing="skip")
+    assert patches.ids.tolist() == ["MHIST_a2", "MHIST_a0"]
+    assert "files without a row, left out: 1" in patches.DESCR
+    write_csv(folder.parent / "train_labels.csv", ["id", "label"], rows[0])
+    with pytest.raises(
+        ValueError, match=r"no label for 2 ids: MHIST_a0, MHIST_a1 .*on_missing='skip'"
+    ):
+        load_patch_folder(folder.parent)
+
+
+@pytest.mark.parametrize("parameter", ["label", "group"])
+def test_folder_means_the_folder_if_the_table_has_no_such_column(folder, parameter):
+    table = pd.DataFrame({"id": ["images/MHIST_a1"], "y": ["b"]})
+    found = "target" if parameter == "label" else "groups"
+    patches = load_patch_folder(folder.parent, table=table, **{parameter: "folder"})
+    assert patches[found].tolist() == ["images"]
+    assert "names of folders" in patches.DESCR
+    table["folder"] = ["of the table"]
+    patches = load_patch_folder(folder.parent, table=table, **{parameter: "folder"})
+    assert patches[found].tolist() == ["of the table"]
+
+
+def test_the_folder_is_not_class_and_group_at_once_with_a_table_either(folder):
+    table = pd.DataFrame({"id": ["images/MHIST_a1"]})
+    with pytest.raises(ValueError, match="do not say which level of folders"):
+        load_patch_folder(folder.parent, table=table, label="folder", group="folder")
+
+
 def test_a_table_of_none_of_the_files_is_an_error_in_any_case(folder):
     table = pd.DataFrame({"id": ["x", "y"]})
     with pytest.raises(FileNotFoundError, match="no image for 2 ids: x, y"):
