@@ -341,9 +341,13 @@ def _describe(
     if files.skipped:
         seen = ", ".join(f"{count} {kind}" for kind, count in files.skipped.items())
         lines.append(f"- skipped entries: {seen}")
+    has_labels = notes.target is not None
     found = recognise(ids, None if notes.target is None else notes.target.tolist())
-    if notes.target is not None or found is not None:
-        lines += ["", description(found, n_patches, (height, width))]
+    if has_labels or found is not None:
+        comparison = description(
+            found, n_patches, (height, width), has_labels=has_labels
+        )
+        lines += ["", comparison]
     return "\n".join([*lines, ""])
 
 

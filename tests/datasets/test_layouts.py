@@ -366,6 +366,16 @@ def test_classes_of_a_published_set_are_recognised(tmp_path):
     assert "have 96x96 pixels: they were changed" in descr
 
 
+def test_the_meaning_of_labels_is_described_only_if_there_are_labels(tmp_path):
+    write(tmp_path, f"train/{0:040x}.tif", size=(96, 96))
+    (tmp_path / "train_labels.csv").write_text(f"id,label\n{0:040x},1\n")
+    assert "\nLabel 1 says that" in load_patch_folder(tmp_path).DESCR
+    descr = load_patch_folder(tmp_path / "train").DESCR
+    assert "The names are those of Histopathologic Cancer Detection" in descr
+    assert "labels: none" in descr
+    assert "Label 1" not in descr
+
+
 def test_files_that_are_not_the_published_ones_are_named(tmp_path, real_data):
     (tmp_path / "train").mkdir()
     first, second, *_ = sorted((real_data / "pcam" / "train").glob("*.tif"))
