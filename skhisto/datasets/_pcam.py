@@ -14,6 +14,7 @@ from skhisto.datasets._pcam_files import N_PUBLISHED, compare_number, verify_fil
 from skhisto.patches._hdf5 import HDF5Rows
 from skhisto.patches._patch_array import PatchArray
 
+_ADDRESS = "https://github.com/basveeling/pcam"
 _DESCR = """\
 PatchCamelyon (PCam), subset {subset!r}
 ---------------------------------------
@@ -25,7 +26,7 @@ Patches of lymph node sections from the Camelyon16 challenge, stained with haema
 and eosin, at 10x (about one micron a pixel). Label 1 says that the central 32x32 pixels
 hold at least one pixel of tumour; the ring around them is context only.
 
-Published at https://github.com/basveeling/pcam with {n_published:,} patches in this
+Published at {address} with {n_published:,} patches in this
 subset. {comparison}
 
 B. S. Veeling, J. Linmans, J. Winkens, T. Cohen and M. Welling, "Rotation Equivariant
@@ -105,7 +106,8 @@ def load_pcam(
     ImportError
         If h5py is not installed.
     FileNotFoundError
-        If an HDF5 file does not exist.
+        If the folder or an HDF5 file does not exist. The message says which files are
+        needed and where they are published.
     ValueError
         If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated),
         lacks the dataset, or has another number of rows than the others; if there are
@@ -149,6 +151,7 @@ def load_pcam(
     >>> folder.cleanup()
     """
     stem = os.path.join(folder, f"camelyonpatch_level_2_split_{subset}")
+    _check_files_exist(folder, [f"{stem}_x.h5", f"{stem}_y.h5"])
     source = _open_patches(f"{stem}_x.h5")
     n_patches, height, width, n_channels = source.shape
     target = _read_target(f"{stem}_y.h5", n_patches)
@@ -178,9 +181,25 @@ def load_pcam(
             n_channels=n_channels,
             dtype=data.dtype,
             folder=os.fspath(folder),
+            address=_ADDRESS,
             n_published=N_PUBLISHED[subset],
             comparison=comparison,
         ),
+    )
+
+
+def _check_files_exist(folder: FilePath, paths: list[str]) -> None:
+    missing = [path for path in paths if not os.path.exists(path)]
+    if not missing:
+        return
+    if not os.path.isdir(folder):
+        problem = f"The folder '{os.fspath(folder)}' does not exist."
+    else:
+        problem = " ".join(f"The file '{path}' does not exist." for path in missing)
+    needed = " and ".join(os.path.basename(path) for path in paths)
+    raise FileNotFoundError(
+        f"{problem} load_pcam needs the files {needed}. Download them from {_ADDRESS} "
+        "and decompress them with gunzip."
     )
 
 

@@ -98,7 +98,26 @@ def test_return_x_y_gives_patches_and_labels_alone(folder):
 @pytest.mark.parametrize("part", ["x", "y"])
 def test_a_missing_file_is_named(folder, part):
     (folder / f"{STEM}_{part}.h5").unlink()
-    with pytest.raises(FileNotFoundError, match=rf"{STEM}_{part}\.h5' does not exist"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"{STEM}_{part}\.h5' does not exist"
+    ) as error:
+        load_pcam(folder, subset="valid")
+    assert str(error.value).count("does not exist") == 1
+    assert f"needs the files {STEM}_x.h5 and {STEM}_y.h5." in str(error.value)
+    assert "https://github.com/basveeling/pcam" in str(error.value)
+
+
+def test_a_missing_folder_is_named_with_the_files_that_are_needed(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"folder '.*gone' does no") as error:
+        load_pcam(tmp_path / "gone", subset="valid")
+    assert f"needs the files {STEM}_x.h5 and {STEM}_y.h5." in str(error.value)
+
+
+def test_compressed_files_must_be_decompressed(folder):
+    for part in "xy":
+        path = folder / f"{STEM}_{part}.h5"
+        path.rename(f"{path}.gz")
+    with pytest.raises(FileNotFoundError, match=r"_x\.h5' does .*_y\.h5' .*gunzip"):
         load_pcam(folder, subset="valid")
 
 
@@ -270,5 +289,6 @@ def test_an_unknown_subset_is_an_error(folder):
 def test_a_git_lfs_pointer_of_the_real_data_is_named(real_data, tmp_path):
     pointer = "camelyonpatch_level_2_split_test_x.h5"
     shutil.copy(real_data / "badfiles" / pointer, tmp_path)
+    (tmp_path / pointer.replace("_x", "_y")).touch()
     with pytest.raises(ValueError, match=rf"{pointer}' cannot be read.*git lfs pull"):
         load_pcam(tmp_path, subset="test")
