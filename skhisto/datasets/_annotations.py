@@ -7,7 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skhisto.datasets._file_names import coords_of, parse_names
+from skhisto.datasets._file_names import (
+    contain_pattern,
+    coords_of,
+    named_parts,
+    parse_names,
+)
 from skhisto.datasets._id_table import FilePath, listed, read_id_table
 from skhisto.datasets._label_table import (
     Rows,
@@ -23,6 +28,7 @@ from skhisto.datasets._layouts import (
     as_ids,
     check_folders_are_explained,
     names_of_folders,
+    refuse_parts_of_the_data,
     refuse_two_meanings,
 )
 
@@ -40,8 +46,11 @@ class Annotations(NamedTuple):
     meta : DataFrame or None
     layout, label_source, group_source : str
         For the description.
-    n_without_file, n_without_row : int
-        The numbers of rows and of files that were left out.
+    n_without_file : int
+        The number of rows without a file, which were left out.
+    n_without_row, n_without_pattern : int
+        The numbers of files without a row, and of those in whose names the pattern is
+        not found. They were left out.
     no_labels : Exception
         The error if labels are needed, but there are none.
     """
@@ -56,6 +65,7 @@ class Annotations(NamedTuple):
     group_source: str
     n_without_file: int
     n_without_row: int
+    n_without_pattern: int
     no_labels: Exception
 
 
@@ -78,8 +88,7 @@ def annotate(
 ) -> Annotations:
     """Find labels, groups and coordinates, see `load_patch_folder`."""
     _check_parameters(label, group, table, path)
-    named = None if pattern is None else parse_names(files.names, pattern)
-    parts = set() if named is None else {str(part) for part in named}
+    parts = set() if pattern is None else named_parts(pattern)
     _check_single_source("label", label, parts)
     _check_single_source("group", group or group_file, parts)
 
@@ -93,13 +102,18 @@ def annotate(
         table, columns["label"] = label_file, "label"
         rows = _match_label_file(files, label_file, on_missing)
     else:
+        if pattern is not None and "/" not in pattern:
+            refuse_parts_of_the_data(files)
         layout = _layout_without_table(files, columns, parts)
         rows = None
 
     order = np.arange(len(files.names)) if rows is None else rows.files
+    n_without_row = len(files.names) - len(order)
+    if pattern is not None and on_missing == "skip":
+        order, rows = _skip_without_pattern(files, order, rows, pattern)
+    n_without_pattern = len(files.names) - n_without_row - len(order)
     kept = files._replace(names=[files.names[row] for row in order])
-    if named is not None:
-        named = named.iloc[order].reset_index(drop=True)
+    named = None if pattern is None else parse_names(kept.names, pattern)
     found = {
         name: _values(name, columns[name], kept, named, table, rows) for name in columns
     }
@@ -115,7 +129,8 @@ def annotate(
         label_source=found["label"].source,
         group_source=found["group"].source,
         n_without_file=0 if rows is None else rows.n_without_file,
-        n_without_row=len(files.names) - len(kept.names),
+        n_without_row=n_without_row,
+        n_without_pattern=n_without_pattern,
         no_labels=_no_labels(label_file),
     )
 
@@ -162,22 +177,39 @@ def _match_table(
     columns: dict[str, str | None],
     on_missing: str,
 ) -> Rows:
-    wanted = dict.fromkeys([path, *columns.values()])
-    contents = read_table(table, [name for name in wanted if name is not None])
+    names = [name for name in columns.values() if name not in (None, _FOLDER)]
+    contents = read_table(table, list(dict.fromkeys([path, *names])))
+    if _FOLDER not in contents and columns["label"] == columns["group"] == _FOLDER:
+        refuse_two_meanings(files)
     return match_rows(table, contents, path, files.names, files.folder, on_missing)
 
 
 def _match_label_file(files: Files, label_file: str, on_missing: str) -> Rows:
-    """Match the rows of Kaggle's file of labels; each file must have a row."""
+    """Match the rows of Kaggle's file of labels with the files."""
     table = read_table(label_file, ["id", "label"])
     rows = match_rows(label_file, table, "id", files.names, files.folder, on_missing)
     without = set(range(len(files.names))) - set(rows.files.tolist())
-    if without:
+    if without and on_missing == "raise":
         ids = as_ids([files.names[row] for row in sorted(without)])
         raise ValueError(
-            f"'{label_file}' has no label for {listed(ids, 'id')} in '{files.folder}'."
+            f"'{label_file}' has no label for {listed(ids, 'id')} in '{files.folder}'. "
+            "Use on_missing='skip' to leave out files without a label."
         )
     return rows
+
+
+def _skip_without_pattern(
+    files: Files, order: NDArray[np.int64], rows: Rows | None, pattern: str
+) -> tuple[NDArray[np.int64], Rows | None]:
+    """Leave out files in whose names the pattern is not found, unless it is in none."""
+    is_found = contain_pattern([files.names[row] for row in order], pattern)
+    if not is_found.any():
+        return order, rows
+    order = order[is_found]
+    if rows is not None:
+        table = rows.table[is_found].reset_index(drop=True)
+        rows = rows._replace(table=table, files=order)
+    return order, rows
 
 
 def _layout_without_table(

@@ -10,6 +10,23 @@ from numpy.typing import NDArray
 from skhisto.datasets._id_table import listed
 
 
+def named_parts(pattern: str) -> set[str]:
+    """Return the names of the groups of a regular expression.
+
+    Raises
+    ------
+    ValueError
+        If the pattern is not a regular expression, has no named group, or only one of x
+        and y.
+    """
+    return set(_compile(pattern).groupindex)
+
+
+def contain_pattern(names: Sequence[str], pattern: str) -> NDArray[np.bool_]:
+    """Return whether a regular expression is found in each name, see `parse_names`."""
+    return np.array([match is not None for match in _search(names, pattern)], bool)
+
+
 def parse_names(names: Sequence[str], pattern: str) -> pd.DataFrame:
     """Search each name for a regular expression with named groups.
 
@@ -33,16 +50,13 @@ def parse_names(names: Sequence[str], pattern: str) -> pd.DataFrame:
         and y, or if it is not found in some of the names, or a named group of it takes
         no part in the match.
     """
-    compiled = _compile(pattern)
-    matches = [
-        compiled.search(name if "/" in pattern else name.rpartition("/")[2])
-        for name in names
-    ]
+    matches = _search(names, pattern)
     unmatched = [n for n, m in zip(names, matches, strict=True) if m is None]
     if unmatched:
         raise ValueError(
             f"pattern={pattern!r} is not found in {listed(unmatched, 'file name')}. "
-            "Change the pattern so that it is found in all file names. It is searched "
+            "Change the pattern so that it is found in all file names, or use "
+            "on_missing='skip' to leave out the other files. The pattern is searched "
             "for in the path below the folder if it contains '/', otherwise in the "
             "name of the file."
         )
@@ -70,6 +84,14 @@ def coords_of(parts: pd.DataFrame, names: Sequence[str]) -> NDArray | None:
             f"{listed([names[row] for row in bad], 'file name')}."
         )
     return numbers.to_numpy()
+
+
+def _search(names: Sequence[str], pattern: str) -> list[re.Match[str] | None]:
+    compiled = _compile(pattern)
+    return [
+        compiled.search(name if "/" in pattern else name.rpartition("/")[2])
+        for name in names
+    ]
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

@@ -111,9 +111,13 @@ def find_files(
 ) -> NDArray[np.int64]:
     """Return the position of the file that each value names, or -1.
 
-    A value may have a suffix or not, and may begin at any folder: it names a file if
-    the path of the file ends with it, or if it ends with the path of the file. Equal
-    paths go first.
+    A value may have a suffix or not. It names a file in these cases, of which the
+    first that applies counts:
+
+    - it is the path of the file below the folder;
+    - the path of the file ends with it;
+    - it is such a path after folders with which the absolute path of `folder` ends.
+      So "val/1.png" does not name the file "1.png" in the folder "train".
     """
     found = np.full(len(values), _ABSENT, dtype=np.int64)
     exact = _Index(enumerate(names))
@@ -124,8 +128,9 @@ def find_files(
         tails = _Index(
             (i, tail) for i, name in enumerate(names) for tail in _tails(name)
         )
+        above = os.path.abspath(folder).replace("\\", "/")
         for row in absent:
-            found[row] = _find_with_folders(values[row], exact, tails)
+            found[row] = _find_with_folders(values[row], exact, tails, above)
     ambiguous = np.flatnonzero(found == _AMBIGUOUS).tolist()
     if ambiguous:
         raise ValueError(
@@ -151,12 +156,21 @@ class _Index:
         return self._full.get(name, self._stems.get(name, _ABSENT))
 
 
-def _find_with_folders(value: str, exact: _Index, tails: _Index) -> int:
+def _find_with_folders(value: str, exact: _Index, tails: _Index, folder: str) -> int:
     """Find a file whose path begins at another folder than the value."""
-    value = value.replace("\\", "/")
+    value = value.replace("\\", "/").removeprefix("./")
     candidates = [exact.find(value), tails.find(value)]
-    candidates += [exact.find(tail) for tail in _tails(value)]
+    candidates += [
+        exact.find(tail)
+        for tail in _tails(value)
+        if _ends_with(folder, value.removesuffix(f"/{tail}"))
+    ]
     return next((found for found in candidates if found != _ABSENT), _ABSENT)
+
+
+def _ends_with(folder: str, last_folders: str) -> bool:
+    """Whether the last parts of an absolute path are these folders."""
+    return folder == last_folders or folder.endswith(f"/{last_folders}")
 
 
 def _tails(name: str) -> list[str]:

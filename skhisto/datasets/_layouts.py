@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from skhisto.datasets._id_table import FilePath
-from skhisto.datasets._listing import folders_of, image_suffixes, list_images
+from skhisto.datasets._listing import (
+    folders_of,
+    holds_images,
+    image_suffixes,
+    list_images,
+)
 
 _SUBSETS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _N_NAMED = 10
@@ -32,12 +37,15 @@ class Files(NamedTuple):
         Paths relative to the folder, with forward slashes.
     skipped : dict of str to int
         The number of skipped entries of each kind.
+    not_read : list of str
+        Names of the folders beside the subset that hold images, too.
     """
 
     folder: str
     subset: str | None
     names: list[str]
     skipped: dict[str, int]
+    not_read: list[str]
 
 
 def find_files_of(folder: FilePath, subset: str | None, *, is_table: bool) -> Files:
@@ -65,7 +73,21 @@ def find_files_of(folder: FilePath, subset: str | None, *, is_table: bool) -> Fi
             + (f" Skipped were {seen}." if seen else "")
             + _where_images_are(root)
         )
-    return Files(base, subset, names, skipped)
+    not_read = [] if subset is None else _folders_beside(root, subset)
+    return Files(base, subset, names, skipped, not_read)
+
+
+def _folders_beside(root: str, subset: str) -> list[str]:
+    """Name the other folders in the folder of a subset that hold images."""
+    base = os.path.join(root, subset)
+    if os.path.samefile(base, root):
+        return []
+    parent, own = os.path.split(os.path.normpath(base))
+    return [
+        name
+        for name in sorted(os.listdir(parent))
+        if name != own and holds_images(os.path.join(parent, name))
+    ]
 
 
 def names_of_folders(files: Files, parameter: str) -> list[str]:
@@ -87,7 +109,7 @@ def names_of_folders(files: Files, parameter: str) -> list[str]:
     depths = {_depth(name) for name in folders}
     what = f"{parameter}='folder'"
     if depths != {1}:
-        _refuse_parts_of_the_data(files)
+        refuse_parts_of_the_data(files)
     if 0 in depths:
         raise ValueError(
             f"With {what}, each image must be in a folder below '{files.folder}', but "
@@ -103,7 +125,7 @@ def names_of_folders(files: Files, parameter: str) -> list[str]:
             f"with one of these calls:\n{_calls_for_levels(files)}"
         )
     if set(map(str.lower, folders)) <= _SUBSETS:
-        _refuse_parts_of_the_data(files)
+        refuse_parts_of_the_data(files)
     return [os.path.dirname(name) for name in files.names]
 
 
@@ -124,7 +146,7 @@ def check_folders_are_explained(files: Files) -> None:
     n_here = folders.pop("", 0)
     if not folders:
         return
-    _refuse_parts_of_the_data(files)
+    refuse_parts_of_the_data(files)
     lines = [
         f"'{files.folder}' holds images in {len(folders)} "
         f"folder{'' if len(folders) == 1 else 's'}: {_counted(folders)}."
@@ -171,8 +193,8 @@ def _calls_for_levels(files: Files) -> str:
     )
 
 
-def _refuse_parts_of_the_data(files: Files) -> None:
-    """Raise a ValueError if the folders are called train, val or test."""
+def refuse_parts_of_the_data(files: Files) -> None:
+    """Raise a ValueError if all folders have names such as train, val or test."""
     parts = {name.split("/")[0] for name in files.names if "/" in name}
     if not parts or not set(map(str.lower, parts)) <= _SUBSETS:
         return

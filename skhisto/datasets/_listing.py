@@ -37,12 +37,30 @@ def list_images(folder: str) -> Listing:
     """Find the image files in a folder and its subfolders, by their suffixes.
 
     Hidden files and folders are skipped. They include the files "._*" and the folder
-    "__MACOSX" that macOS leaves. Links to folders are followed.
+    "__MACOSX" that macOS leaves. Links to folders are followed. Links to files or
+    folders that do not exist are skipped.
     """
     names: list[str] = []
     skipped: Counter[str] = Counter()
     _visit(folder, "", frozenset(), image_suffixes(), names, skipped)
     return Listing(sorted(names), dict(sorted(skipped.items())))
+
+
+def holds_images(folder: str) -> bool:
+    """Whether a folder or its subfolders contain an image file that is not skipped.
+
+    It stops at the first one. Links to folders are not followed.
+    """
+    if _kind_to_skip(os.path.basename(folder), is_folder=True) is not None:
+        return False
+    suffixes = image_suffixes()
+    for _, folders, files in os.walk(folder):
+        folders[:] = [f for f in folders if _kind_to_skip(f, is_folder=True) is None]
+        for name in files:
+            is_image = os.path.splitext(name)[1].lower() in suffixes
+            if is_image and _kind_to_skip(name, is_folder=False) is None:
+                return True
+    return False
 
 
 def _visit(
@@ -71,6 +89,8 @@ def _visit(
                 )  # fmt: skip
                 if is_image and len(names) == n_before:
                     skipped["folders named like images"] += 1
+            elif entry.is_symlink() and not os.path.exists(entry.path):
+                skipped["broken links"] += 1
             elif is_image:
                 names.append(prefix + name)
             else:

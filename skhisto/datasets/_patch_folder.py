@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from skhisto.datasets._annotations import Annotations, annotate
 from skhisto.datasets._id_table import FilePath
-from skhisto.datasets._layouts import as_ids, find_files_of
+from skhisto.datasets._layouts import Files, as_ids, find_files_of
 from skhisto.datasets._published_sets import description, recognise
 from skhisto.datasets._verify import check_sha1_ids
 from skhisto.patches._image_files import ImageFiles
@@ -93,10 +93,11 @@ def load_patch_folder(
         `folder` itself.
     label : str, default=None
         "folder" if the folder of a file is its class. With `table`, the name of the
-        column of labels.
+        column of labels; "folder" is the column of this name if the table has one,
+        otherwise the folder.
     group : str, default=None
         "folder" if the folder of a file is its group, such as the slide or the patient.
-        With `table`, the name of the column of groups.
+        With `table`, the name of the column of groups, or "folder" as for `label`.
     pattern : str, default=None
         A regular expression with named groups, which is searched for in each file name,
         or in the path below the folder of patches if it contains a slash. The names
@@ -117,8 +118,14 @@ def load_patch_folder(
         None takes ``<folder>/slide_folds.csv`` if it exists, knows patches of this
         subset and no other parameter tells the groups.
     on_missing : {"raise", "skip"}, default="raise"
-        What to do with rows of `table` or of the file of labels that have no file.
-        "skip" leaves them out and counts them in `DESCR`.
+        What to do in these cases. "skip" counts what it leaves out in `DESCR`.
+
+        - A row of `table` or of the file of labels has no file. "skip" leaves out the
+          row.
+        - A file has no row in the file of labels. "skip" leaves out the file. Files
+          without a row in `table` are left out in any case.
+        - The name of a file does not match `pattern`. "skip" leaves out the file, and
+          counts it in `skipped`, too. At least one name must match.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
         Required content of the files: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
         unsigned 16-bit grey.
@@ -164,10 +171,12 @@ def load_patch_folder(
             All columns of the table and all named groups of `pattern`, one row per
             patch.
         skipped : dict of str to int
-            The number of skipped entries of each kind, such as hidden files.
+            The number of skipped entries of each kind, such as hidden files or files
+            that the pattern does not match.
         DESCR : str
-            Description of the data: the layout that was found, where labels and groups
-            come from, and what was skipped.
+            Description of the data: the layout that was found, the subset and the
+            folders beside it that were not read, where labels and groups come from, and
+            what was skipped.
 
     (data, target) : tuple if `return_X_y` is True
         The patches and their labels, see above.
@@ -183,11 +192,15 @@ def load_patch_folder(
 
         - the folder holds no images, or holds them in subfolders that no parameter
           explains;
+        - all subfolders have names such as "val" and "test", and `subset`, `table` or a
+          pattern with a slash does not say how to read them;
         - parameters contradict each other;
         - a table lacks a column, or has rows without file name, labels or groups, or
           several rows for a file;
-        - `pattern` is not found in all file names;
-        - a file has no label in the file of labels, or no group in the file of groups;
+        - `pattern` is not found in all file names, or in none with
+          ``on_missing="skip"``;
+        - a file has no label in the file of labels (with ``on_missing="raise"``), or no
+          group in the file of groups;
         - files cannot be read, or have another mode or size;
         - the content is not the published one (with `verify`).
 
@@ -260,6 +273,9 @@ def load_patch_folder(
         group_file=groups,
         on_missing=on_missing,
     )
+    if notes.n_without_pattern:
+        kind = "files that the pattern does not match"
+        files = files._replace(skipped=files.skipped | {kind: notes.n_without_pattern})
     if return_X_y and notes.target is None:
         raise notes.no_labels
     filenames = [os.path.join(files.folder, *name.split("/")) for name in notes.names]
@@ -286,7 +302,7 @@ def load_patch_folder(
         coords=notes.coords,
         meta=notes.meta,
         skipped=files.skipped,
-        DESCR=_describe(data, ids, notes, files.folder, files.skipped, source),
+        DESCR=_describe(data, ids, notes, files, source),
     )
 
 
@@ -294,8 +310,7 @@ def _describe(
     data: PatchArray,
     ids: list[str],
     notes: Annotations,
-    folder: str,
-    skipped: dict[str, int],
+    files: Files,
     source: ImageFiles,
 ) -> str:
     n_patches, height, width, n_channels = data.shape
@@ -308,7 +323,8 @@ def _describe(
         f"({data.dtype}).",
         "",
         f"- layout: {notes.layout}",
-        f"- files: {folder}",
+        f"- files: {files.folder}",
+        *_subset_line(files),
         f"- labels: {notes.label_source}{_counted(notes.target)}",
         f"- groups: {notes.group_source}{_number_of(notes.groups)}",
         f"- coordinates: {'none' if notes.coords is None else 'x and y from pattern'}",
@@ -322,13 +338,25 @@ def _describe(
         lines.append(f"- rows without a file, left out: {notes.n_without_file}")
     if notes.n_without_row:
         lines.append(f"- files without a row, left out: {notes.n_without_row}")
-    if skipped:
-        seen = ", ".join(f"{count} {kind}" for kind, count in skipped.items())
+    if files.skipped:
+        seen = ", ".join(f"{count} {kind}" for kind, count in files.skipped.items())
         lines.append(f"- skipped entries: {seen}")
+    has_labels = notes.target is not None
     found = recognise(ids, None if notes.target is None else notes.target.tolist())
-    if notes.target is not None or found is not None:
-        lines += ["", description(found, n_patches, (height, width))]
+    if has_labels or found is not None:
+        comparison = description(
+            found, n_patches, (height, width), has_labels=has_labels
+        )
+        lines += ["", comparison]
     return "\n".join([*lines, ""])
+
+
+def _subset_line(files: Files) -> list[str]:
+    """Name the subset and the folders of images beside it that were not read."""
+    if files.subset is None:
+        return []
+    others = ", ".join(f"'{name}'" for name in files.not_read)
+    return [f"- subset: {files.subset}{f' (not read: {others})' * bool(others)}"]
 
 
 def _counted(target: NDArray[Any] | None) -> str:

@@ -1,6 +1,7 @@
 """PatchCamelyon in its HDF5 files."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from skhisto.datasets._pcam_files import N_PUBLISHED, compare_number, verify_fil
 from skhisto.patches._hdf5 import HDF5Rows
 from skhisto.patches._patch_array import PatchArray
 
+_ADDRESS = "https://github.com/basveeling/pcam"
 _DESCR = """\
 PatchCamelyon (PCam), subset {subset!r}
 ---------------------------------------
@@ -24,7 +26,7 @@ Patches of lymph node sections from the Camelyon16 challenge, stained with haema
 and eosin, at 10x (about one micron a pixel). Label 1 says that the central 32x32 pixels
 hold at least one pixel of tumour; the ring around them is context only.
 
-Published at https://github.com/basveeling/pcam with {n_published:,} patches in this
+Published at {address} with {n_published:,} patches in this
 subset. {comparison}
 
 B. S. Veeling, J. Linmans, J. Winkens, T. Cohen and M. Welling, "Rotation Equivariant
@@ -77,7 +79,8 @@ def load_pcam(
         Dictionary-like object with the following attributes.
 
         data : PatchArray of shape (n_patches, 96, 96, 3), uint8
-            The patches.
+            The patches. Its attributes `groups` and `coords` are those below, so early
+            stopping of a classifier sets aside whole slides.
         target : ndarray of shape (n_patches,), int64
             1 where the central 32x32 pixels hold tumour, otherwise 0.
         target_names : list of str
@@ -85,7 +88,11 @@ def load_pcam(
         rows : ndarray of shape (n_patches,), int64
             Row numbers in the files.
         groups : ndarray of shape (n_patches,), str, or None
-            Names of the slides, the column `wsi` of the meta file.
+            Names of the slides, the column `wsi` of the meta file. None without a meta
+            file.
+        coords : ndarray of shape (n_patches, 2), or None
+            x and y of each patch on its slide, the columns `coord_x` and `coord_y` of
+            the meta file. None if it does not have them.
         meta : DataFrame or None
             The meta file, one row a patch.
         DESCR : str
@@ -99,13 +106,15 @@ def load_pcam(
     ImportError
         If h5py is not installed.
     FileNotFoundError
-        If an HDF5 file does not exist.
+        If the folder or an HDF5 file does not exist. The message says which files are
+        needed and where they are published.
     ValueError
         If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated),
         lacks the dataset, or has another number of rows than the others; if there are
         no patches, or if they do not have 96x96 pixels, 3 channels and dtype uint8; if
-        labels are not the integers 0 and 1; if the meta file lacks the column `wsi`; or
-        if a file is not the published one (with `verify`). The message names the file.
+        labels are not the integers 0 and 1; if the meta file lacks the column `wsi` or
+        has coordinates that are not numbers; or if a file is not the published one
+        (with `verify`). The message names the file.
 
     Warns
     -----
@@ -142,22 +151,27 @@ def load_pcam(
     >>> folder.cleanup()
     """
     stem = os.path.join(folder, f"camelyonpatch_level_2_split_{subset}")
-    data = _open_patches(f"{stem}_x.h5")
-    n_patches, height, width, n_channels = data.shape
+    _check_files_exist(folder, [f"{stem}_x.h5", f"{stem}_y.h5"])
+    source = _open_patches(f"{stem}_x.h5")
+    n_patches, height, width, n_channels = source.shape
     target = _read_target(f"{stem}_y.h5", n_patches)
     comparison = compare_number(f"{stem}_x.h5", n_patches, subset, must_equal=verify)
     if verify:
-        verify_file(f"{stem}_x.h5", data)
+        verify_file(f"{stem}_x.h5", PatchArray(source))
         verify_file(f"{stem}_y.h5", None)
+    meta_file = f"{stem}_meta.csv"
+    meta = _read_meta(meta_file, n_patches)
+    groups = None if meta is None else meta["wsi"].to_numpy(dtype=str)
+    data = PatchArray(source, groups=groups, coords=_coords_of(meta, meta_file))
     if return_X_y:
         return data, target
-    meta = _read_meta(f"{stem}_meta.csv", n_patches)
     return Bunch(
         data=data,
         target=target,
         target_names=["normal", "tumour"],
         rows=np.arange(n_patches),
-        groups=None if meta is None else meta["wsi"].to_numpy(dtype=str),
+        groups=groups,
+        coords=data.coords,
         meta=meta,
         DESCR=_DESCR.format(
             subset=subset,
@@ -167,21 +181,38 @@ def load_pcam(
             n_channels=n_channels,
             dtype=data.dtype,
             folder=os.fspath(folder),
+            address=_ADDRESS,
             n_published=N_PUBLISHED[subset],
             comparison=comparison,
         ),
     )
 
 
-def _open_patches(path: str) -> PatchArray:
-    data = PatchArray(HDF5Rows(path, dataset="x"))
-    if data.shape[1:] != (96, 96, 3) or data.dtype != np.uint8 or len(data) == 0:
+def _check_files_exist(folder: FilePath, paths: list[str]) -> None:
+    missing = [path for path in paths if not os.path.exists(path)]
+    if not missing:
+        return
+    if not os.path.isdir(folder):
+        problem = f"The folder '{os.fspath(folder)}' does not exist."
+    else:
+        problem = " ".join(f"The file '{path}' does not exist." for path in missing)
+    needed = " and ".join(os.path.basename(path) for path in paths)
+    raise FileNotFoundError(
+        f"{problem} load_pcam needs the files {needed}. Download them from {_ADDRESS} "
+        "and decompress them with gunzip."
+    )
+
+
+def _open_patches(path: str) -> HDF5Rows:
+    source = HDF5Rows(path, dataset="x")
+    n_patches, *shape = source.shape
+    if shape != [96, 96, 3] or source.dtype != np.uint8 or n_patches == 0:
         raise ValueError(
-            f"The patches in '{path}' have shape {data.shape} and dtype {data.dtype}, "
-            "but PatchCamelyon has the shape (n_patches, 96, 96, 3), with at least one "
-            "patch, and the dtype uint8."
+            f"The patches in '{path}' have shape {source.shape} and dtype "
+            f"{source.dtype}, but PatchCamelyon has the shape (n_patches, 96, 96, 3), "
+            "with at least one patch, and the dtype uint8."
         )
-    return data
+    return source
 
 
 def _read_target(path: str, n_patches: int) -> NDArray[np.int64]:
@@ -226,3 +257,17 @@ def _read_meta(path: str, n_patches: int) -> pd.DataFrame | None:
             f"are {n_patches}."
         )
     return meta
+
+
+def _coords_of(meta: pd.DataFrame | None, path: str) -> NDArray[Any] | None:
+    """Return x and y of each patch, or None if the meta file does not have them."""
+    if meta is None or not {"coord_x", "coord_y"} <= set(meta):
+        return None
+    coords = meta[["coord_x", "coord_y"]].apply(pd.to_numeric, errors="coerce")
+    bad = np.flatnonzero(coords.isna().any(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"'{path}' must have numbers in the columns 'coord_x' and 'coord_y', but "
+            f"has none in {listed(bad, 'row')} (counted from 0)."
+        )
+    return coords.to_numpy()

@@ -78,9 +78,13 @@ def recognise(
 
 
 def description(
-    found: PublishedSet | None, n_patches: int, size: tuple[int, int]
+    found: PublishedSet | None,
+    n_patches: int,
+    size: tuple[int, int],
+    *,
+    has_labels: bool,
 ) -> str:
-    """Compare patches with the published set, and say what the labels mean."""
+    """Compare patches with the published set, and say what labels mean, if any."""
     if found is None:
         return "The files do not tell what the labels mean."
     parts = " and ".join(
@@ -102,4 +106,6 @@ def description(
         lines.append(
             f"There are {n_patches:,} patches here. They are not the complete data set."
         )
-    return "\n".join([*lines, found.meaning])
+    if has_labels:
+        lines.append(found.meaning)
+    return "\n".join(lines)

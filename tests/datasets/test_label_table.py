@@ -68,6 +68,17 @@ def test_a_selection_of_rows_of_a_data_frame_selects_files(folder):
     assert patches.ids.tolist() == ["MHIST_a0"]
 
 
+def test_a_pattern_is_searched_for_only_in_the_files_of_the_table(folder):
+    Image.new("RGB", (5, 4)).save(folder / "junk.png")
+    table = pd.DataFrame(ROWS, columns=MHIST)
+    patches = load_patch_folder(
+        folder, table=table, **COLUMNS, pattern=r"_a(?P<group>\d)"
+    )
+    assert patches.target.tolist() == ["SSA", "HP"]
+    assert patches.groups.tolist() == [2, 0]
+    assert patches.meta["group"].tolist() == ["2", "0"]
+
+
 def test_rows_without_a_file_are_left_out_on_request_only(folder):
     table = pd.DataFrame([*ROWS, ["gone.png", "HP", "test"]], columns=MHIST)
     with pytest.raises(
@@ -88,6 +99,38 @@ def test_a_subset_of_the_files_of_kaggle_is_read_on_request(folder):
         load_patch_folder(folder.parent)
     patches = load_patch_folder(folder.parent, on_missing="skip")
     assert patches.target.tolist() == [0, 1, 0]
+
+
+def test_files_without_a_row_are_left_out_of_kaggle_on_request(folder):
+    folder.rename(folder.parent / "train")
+    rows = [("MHIST_a2", 1), ("gone", 0), ("MHIST_a0", 0)]
+    write_csv(folder.parent / "train_labels.csv", ["id", "label"], *rows)
+    patches = load_patch_folder(folder.parent, on_missing="skip")
+    assert patches.ids.tolist() == ["MHIST_a2", "MHIST_a0"]
+    assert "files without a row, left out: 1" in patches.DESCR
+    write_csv(folder.parent / "train_labels.csv", ["id", "label"], rows[0])
+    with pytest.raises(
+        ValueError, match=r"no label for 2 ids: MHIST_a0, MHIST_a1 .*on_missing='skip'"
+    ):
+        load_patch_folder(folder.parent)
+
+
+@pytest.mark.parametrize("parameter", ["label", "group"])
+def test_folder_means_the_folder_if_the_table_has_no_such_column(folder, parameter):
+    table = pd.DataFrame({"id": ["images/MHIST_a1"], "y": ["b"]})
+    found = "target" if parameter == "label" else "groups"
+    patches = load_patch_folder(folder.parent, table=table, **{parameter: "folder"})
+    assert patches[found].tolist() == ["images"]
+    assert "names of folders" in patches.DESCR
+    table["folder"] = ["of the table"]
+    patches = load_patch_folder(folder.parent, table=table, **{parameter: "folder"})
+    assert patches[found].tolist() == ["of the table"]
+
+
+def test_the_folder_is_not_class_and_group_at_once_with_a_table_either(folder):
+    table = pd.DataFrame({"id": ["images/MHIST_a1"]})
+    with pytest.raises(ValueError, match="do not say which level of folders"):
+        load_patch_folder(folder.parent, table=table, label="folder", group="folder")
 
 
 def test_a_table_of_none_of_the_files_is_an_error_in_any_case(folder):
@@ -166,12 +209,13 @@ def test_a_row_finds_its_file_with_or_without_suffix_and_folders(names, data):
                     name,
                     os.path.splitext(name)[0],
                     f"./{name}",
+                    f"set/{name}",
                     f"/data/set/{name}",
                     name.replace("/", "\\"),
                 ]
             )
         )
-        assert find_files([value], files, "id", "folder").tolist() == [position]
+        assert find_files([value], files, "id", "/data/set").tolist() == [position]
 
 
 @seeded
@@ -192,7 +236,7 @@ def test_names_that_several_files_have_are_counted():
         with pytest.raises(
             ValueError, match=r"than one file for 1 id: .*suffix or the"
         ):
-            find_files([value], names, "id", "folder")
+            find_files([value], names, "id", "/data")
     found = find_files(["a/1", "b/1", "2.png", "b/2.tif"], names, "id", "folder")
     assert found.tolist() == [0, 1, 2, 3]
 
@@ -200,6 +244,26 @@ def test_names_that_several_files_have_are_counted():
 @pytest.mark.parametrize("value", ["b/1", "c/a/2.png", "1.tif", "a/1/2"])
 def test_a_file_in_another_folder_or_of_another_suffix_is_not_taken(value):
     assert find_files([value], ["a/1.png", "a/b/2.png"], "id", "f").tolist() == [-1]
+
+
+def test_a_row_of_another_folder_is_a_row_without_a_file(folder):
+    folder = folder.rename(folder.parent / "train")
+    rows = [["val/MHIST_a0.png", 1], ["train/MHIST_a0.png", 0], ["MHIST_a1", 0]]
+    table = pd.DataFrame(rows, columns=["id", "y"])
+    with pytest.raises(FileNotFoundError, match="no image for 1 id: val/MHIST_a0"):
+        load_patch_folder(folder, table=table, label="y")
+    for parent, subset in ((folder, None), (folder.parent, "train")):
+        patches = load_patch_folder(
+            parent, subset=subset, table=table, label="y", on_missing="skip"
+        )
+        assert patches.ids.tolist() == ["MHIST_a0", "MHIST_a1"]
+        assert patches.target.tolist() == [0, 0]
+        assert "rows without a file, left out: 1" in patches.DESCR
+
+
+@pytest.mark.parametrize("value", ["data/1.png", "in/1.png", "/set/1.png", "../1.png"])
+def test_folders_that_differ_from_the_end_of_the_path_are_not_dropped(value):
+    assert find_files([value], ["1.png"], "id", "/data/train").tolist() == [-1]
 
 
 @seeded

@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.dummy import DummyClassifier
@@ -96,6 +97,47 @@ def test_two_levels_of_folders_are_told_by_a_pattern(tmp_path):
     assert patches.groups.tolist() == ["s2", "s1"]
 
 
+BREAKHIS_TREE = [
+    "benign/SOB/adenosis/SOB_B_A_14-22549AB/40X/SOB_B_A-14-22549AB-40-001.png",
+    "benign/SOB/adenosis/SOB_B_A_14-22549AB/400X/SOB_B_A-14-22549AB-400-001.png",
+    "malignant/SOB/papillary/SOB_M_PC-14-12465/400X/SOB_M_PC-14-12465-400-008.png",
+    "malignant/SOB/papillary/SOB_M_PC-14-12465/100X/SOB_M_PC-14-12465-100-002.png",
+    "malignant/SOB/papillary/SOB_M_PC-14-12465/200X/SOB_M_PC-14-12465-200-003.png",
+]
+
+
+def test_files_that_the_pattern_does_not_match_are_left_out_on_request(tmp_path):
+    write(tmp_path, *BREAKHIS_TREE)
+    pattern = f"{BREAKHIS}-"
+    with pytest.raises(ValueError, match=r"in 3 file names: .*on_missing='skip'"):
+        load_patch_folder(tmp_path, pattern=pattern)
+    patches = load_patch_folder(tmp_path, pattern=pattern, on_missing="skip")
+    assert patches.target.tolist() == ["B", "M"]
+    assert patches.groups.tolist() == ["14-22549AB", "14-12465"]
+    assert np.asarray(patches.data)[:, 0, 0, 0].tolist() == [1, 2]
+    assert patches.skipped == {"files that the pattern does not match": 3}
+    assert "3 files that the pattern does not match" in patches.DESCR
+    assert "without a row" not in patches.DESCR
+
+
+def test_a_pattern_that_matches_no_file_is_an_error_in_any_case(tmp_path):
+    write(tmp_path, "a.png", "b.png")
+    with pytest.raises(ValueError, match=r"not found in 2 file names: a\.png, b\.png"):
+        load_patch_folder(tmp_path, pattern="(?P<group>x)", on_missing="skip")
+
+
+def test_a_row_is_left_out_with_a_file_that_the_pattern_does_not_match(tmp_path):
+    write(tmp_path, "s1_a.png", "b.png", "s2_c.png", "d.png")
+    table = pd.DataFrame({"id": ["b", "s2_c", "s1_a"], "y": [0, 1, 2]})
+    patches = load_patch_folder(
+        tmp_path, table=table, label="y", pattern="(?P<group>s.)_", on_missing="skip"
+    )
+    assert patches.target.tolist() == patches.meta["y"].tolist() == [1, 2]
+    assert patches.groups.tolist() == ["s2", "s1"]
+    assert patches.skipped == {"files that the pattern does not match": 1}
+    assert "files without a row, left out: 1" in patches.DESCR
+
+
 # Folders that are not explained
 
 
@@ -149,12 +191,37 @@ def test_one_folder_is_not_class_and_group_at_once(tmp_path):
         load_patch_folder(tmp_path, label="folder", group="folder")
 
 
-@pytest.mark.parametrize("parameters", [{}, {"label": "folder"}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"label": "folder"}, {"pattern": r"(?P<label>\d)"}]
+)
 def test_parts_of_the_data_are_not_classes(tmp_path, parameters):
     write(tmp_path, "Val/a/1.png", "TEST/b/1.png")
     with pytest.raises(ValueError, match="parts of the data: TEST, Val") as error:
         load_patch_folder(tmp_path, **parameters)
     assert "subset='Val')" in calls_in(str(error.value))[1]
+
+
+def test_a_pattern_with_a_slash_may_mix_parts_of_the_data(tmp_path):
+    write(tmp_path, "val/1.png", "test/2.png")
+    patches = load_patch_folder(tmp_path, pattern=r"^(?P<part>\w+)/(?P<label>\d)")
+    assert patches.target.tolist() == [2, 1]
+    assert patches.meta["part"].tolist() == ["test", "val"]
+
+
+def test_folders_of_images_that_are_not_read_are_named(tmp_path):
+    write(tmp_path, "train/1.png", "val/a/2.png", "test/3.png", ".hidden/4.png")
+    write(tmp_path, "junk/._5.png", "junk/__MACOSX/6.png")
+    assert "- subset: train (not read: 'test', 'val')\n" in (
+        load_patch_folder(tmp_path).DESCR
+    )
+    assert "- subset: test (not read: 'train', 'val')\n" in (
+        load_patch_folder(tmp_path, subset="test").DESCR
+    )
+    assert "subset" not in load_patch_folder(tmp_path / "train").DESCR
+    assert "not read" not in load_patch_folder(tmp_path / "train", subset=".").DESCR
+    shutil.rmtree(tmp_path / "val")
+    shutil.rmtree(tmp_path / "test")
+    assert "- subset: train\n" in load_patch_folder(tmp_path).DESCR
 
 
 def test_images_beside_the_folders_of_classes_are_an_error(tmp_path):
@@ -269,6 +336,17 @@ def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
     assert list_images(str(tmp_path / "data")).names == ["a/1.png"]
 
 
+def test_broken_links_are_skipped_and_counted(tmp_path):
+    write(tmp_path, "1.png")
+    (tmp_path / "2.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "folder").symlink_to(tmp_path / "gone")
+    (tmp_path / "3.png").symlink_to(tmp_path / "1.png")
+    patches = load_patch_folder(tmp_path)
+    assert patches.ids.tolist() == ["1", "3"]
+    assert patches.skipped == {"broken links": 2}
+    assert "2 broken links" in patches.DESCR
+
+
 def test_ids_keep_their_suffix_only_where_it_tells_files_apart():
     assert as_ids(["a/1.png", "b/1.tif"]) == ["a/1", "b/1"]
     assert as_ids(["1.png", "1.tif"]) == ["1.png", "1.tif"]
@@ -286,6 +364,16 @@ def test_classes_of_a_published_set_are_recognised(tmp_path):
     write(tmp_path, *(f"{name}/1.png" for name in classes), size=(96, 96))
     descr = load_patch_folder(tmp_path, label="folder").DESCR
     assert "have 96x96 pixels: they were changed" in descr
+
+
+def test_the_meaning_of_labels_is_described_only_if_there_are_labels(tmp_path):
+    write(tmp_path, f"train/{0:040x}.tif", size=(96, 96))
+    (tmp_path / "train_labels.csv").write_text(f"id,label\n{0:040x},1\n")
+    assert "\nLabel 1 says that" in load_patch_folder(tmp_path).DESCR
+    descr = load_patch_folder(tmp_path / "train").DESCR
+    assert "The names are those of Histopathologic Cancer Detection" in descr
+    assert "labels: none" in descr
+    assert "Label 1" not in descr
 
 
 def test_files_that_are_not_the_published_ones_are_named(tmp_path, real_data):

@@ -65,6 +65,16 @@ def test_slides_are_the_groups(folder):
     assert pcam.meta["coord_x"].tolist() == [2, 4, 6]
 
 
+@pytest.mark.parametrize("return_X_y", [False, True])
+def test_the_patches_contain_their_slides_and_coordinates(folder, return_X_y):
+    pcam = load_pcam(folder, subset="valid", return_X_y=return_X_y)
+    data = pcam[0] if return_X_y else pcam.data
+    assert data.groups.tolist() == ["camelyon16_train_tumor_001", "0010", "NA"]
+    assert data[1:].coords.tolist() == [[4, 3], [6, 5]]
+    if not return_X_y:
+        assert pcam.coords.tolist() == data.coords.tolist()
+
+
 def test_names_of_slides_stay_text_also_if_all_are_numbers(folder):
     meta = folder / f"{STEM}_meta.csv"
     meta.write_text("wsi\n010\n10\n010\n")
@@ -74,7 +84,8 @@ def test_names_of_slides_stay_text_also_if_all_are_numbers(folder):
 def test_without_meta_file_there_are_no_groups(folder):
     (folder / f"{STEM}_meta.csv").unlink()
     pcam = load_pcam(folder, subset="valid")
-    assert pcam.groups is None
+    assert pcam.groups is pcam.data.groups is None
+    assert pcam.coords is pcam.data.coords is None
     assert pcam.meta is None
 
 
@@ -87,7 +98,26 @@ def test_return_x_y_gives_patches_and_labels_alone(folder):
 @pytest.mark.parametrize("part", ["x", "y"])
 def test_a_missing_file_is_named(folder, part):
     (folder / f"{STEM}_{part}.h5").unlink()
-    with pytest.raises(FileNotFoundError, match=rf"{STEM}_{part}\.h5' does not exist"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"{STEM}_{part}\.h5' does not exist"
+    ) as error:
+        load_pcam(folder, subset="valid")
+    assert str(error.value).count("does not exist") == 1
+    assert f"needs the files {STEM}_x.h5 and {STEM}_y.h5." in str(error.value)
+    assert "https://github.com/basveeling/pcam" in str(error.value)
+
+
+def test_a_missing_folder_is_named_with_the_files_that_are_needed(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"folder '.*gone' does no") as error:
+        load_pcam(tmp_path / "gone", subset="valid")
+    assert f"needs the files {STEM}_x.h5 and {STEM}_y.h5." in str(error.value)
+
+
+def test_compressed_files_must_be_decompressed(folder):
+    for part in "xy":
+        path = folder / f"{STEM}_{part}.h5"
+        path.rename(f"{path}.gz")
+    with pytest.raises(FileNotFoundError, match=r"_x\.h5' does .*_y\.h5' .*gunzip"):
         load_pcam(folder, subset="valid")
 
 
@@ -241,6 +271,7 @@ def test_the_published_sums_are_those_of_all_six_files():
         (META.replace("wsi", "slide"), "no column 'wsi'"),
         (META + "7,8,False,False,z\n", "slides of 4 patches, but there are 3"),
         (META.replace("0010", ""), "slides of 2 patches, but there are 3"),
+        (META.replace("3,4", "3,x"), r"in 1 row: 1 \(counted from 0\)"),
         ("", "cannot be read as CSV"),
     ],
 )
@@ -258,5 +289,6 @@ def test_an_unknown_subset_is_an_error(folder):
 def test_a_git_lfs_pointer_of_the_real_data_is_named(real_data, tmp_path):
     pointer = "camelyonpatch_level_2_split_test_x.h5"
     shutil.copy(real_data / "badfiles" / pointer, tmp_path)
+    (tmp_path / pointer.replace("_x", "_y")).touch()
     with pytest.raises(ValueError, match=rf"{pointer}' cannot be read.*git lfs pull"):
         load_pcam(tmp_path, subset="test")
