@@ -42,7 +42,7 @@ def find_glass(patches: NDArray[np.uint8]) -> NDArray[np.float64]:
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches. Each is measured by itself.
+        RGB patches. Each is measured separately.
 
     Returns
     -------

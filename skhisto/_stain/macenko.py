@@ -72,7 +72,7 @@ def measure_macenko(patches: Patches, white: Floats) -> Measurement:
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches. Each is measured by itself, as in [1]_.
+        RGB patches. Each is measured separately, as in [1]_.
     white : ndarray of shape (n_patches, 3)
         Intensity of light that passed no stain, for each patch.
 

@@ -72,7 +72,7 @@ def measure_reinhard(patches: Patches, white: Floats) -> Measurement:
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches. Each is measured by itself.
+        RGB patches. Each is measured separately.
     white : ndarray of shape (n_patches, 3)
         Intensity of light that passed no stain, for each patch. Intensities are scaled
         such that it is 255.

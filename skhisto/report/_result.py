@@ -164,7 +164,7 @@ class PatchReport:
     def _of(self, problems: tuple[str, ...]) -> pd.DataFrame:
         if unknown := sorted(set(problems) - set(PROBLEMS)):
             raise ValueError(
-                f"There is no problem {unknown[0]!r}. The problems are: "
+                f"Unknown problem {unknown[0]!r}. Available problems: "
                 f"{', '.join(PROBLEMS)}."
             )
         return self.findings[self.findings["problem"].isin(problems)]
