@@ -1,4 +1,4 @@
-"""Labels, groups and coordinates of image files, from folders, file names and tables."""
+"""Labels, groups and coordinates of images, from folders, file names and tables."""
 
 import os
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Estimates of patches, groups and references, whatever the method."""
+"""Estimates of patches, groups and references, for both methods."""
 
 import numpy as np
 import pytest

@@ -348,7 +348,7 @@ def test_inconsistent_arguments_are_an_error(tissue, arguments, message):
 def test_an_unknown_problem_is_an_error(tissue):
     report = patch_report(tissue[0])
     with pytest.raises(
-        ValueError, match=r"no problem 'blurr'\. The problems are: unread"
+        ValueError, match=r"Unknown problem 'blurr'\. Available problems: unread"
     ):
         report.rows("blurr")
 
