@@ -34,6 +34,7 @@ from skhisto.preprocessing import (
     center_crop,
 )
 from skhisto.report import PatchReport, patch_report
+from skhisto.slides import Slide
 
 __all__ = [
     "D4",
@@ -52,6 +53,7 @@ __all__ = [
     "PatchReport",
     "ReferenceCNN",
     "Resize",
+    "Slide",
     "StainJitter",
     "StainNormalizer",
     "TrainingCurveDisplay",
