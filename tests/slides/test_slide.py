@@ -394,7 +394,7 @@ def test_copies_do_not_share_cached_pixels(tmp_path):
 
 @pytest.mark.parametrize("engine", ["openslide", "pillow"])
 def test_several_threads_read_from_one_slide(pyramid, engine, monkeypatch):
-    monkeypatch.setattr(_blocks, "_cache", _blocks.LRU(300_000))  # two blocks
+    monkeypatch.setattr(_blocks, "_cache", _blocks.LRU(100_000))  # two blocks
     image = Slide(pyramid[0], engine=engine).at(0.55)
     expected = whole(image)
     tops = list(range(0, 200, 10)) * 3
