@@ -104,8 +104,8 @@ class TissueMask:
         Parameters
         ----------
         boxes : array-like of shape (n, 4)
-            Corners minx, miny, maxx and maxy in pixels of level 0. They may extend beyond the
-            slide, where there is no tissue.
+            Corners minx, miny, maxx and maxy in pixels of level 0. Boxes may extend
+            beyond the slide, where there is no tissue.
 
         Returns
         -------

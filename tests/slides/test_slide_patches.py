@@ -91,7 +91,8 @@ def test_rows_may_be_in_any_order_and_repeat(slide):
 
 
 def test_each_block_is_decoded_once(pyramid, monkeypatch):
-    monkeypatch.setattr(_blocks, "_cache", _blocks.LRU(2**20))
+    two_rows = 2 * 4 * 128 * 128 * 3  # of 3 rows of 4 blocks
+    monkeypatch.setattr(_blocks, "_cache", _blocks.LRU(two_rows))
     patches = SlidePatches(Slide(pyramid[0]), 64, 8, mpp=0.5, mask=None)
     read, boxes = patches.images[0].slide._reader.read, []
 
