@@ -88,7 +88,8 @@ class SlidePatches:
         Size of the centre of a patch that decides on its label, in pixels of the patch.
         None means the whole patch, and so does a centre that is larger than the patch.
     class_name : str, default=None
-        Class of the regions that make a patch positive. None means all classes.
+        Class of the regions that make a patch positive. None means the only class.
+        Annotations with several classes need a name.
     min_share : float, default=None
         Share of the centre that must be in regions of the class for a positive label,
         above 0 and up to 1. None is the rule of PatchCamelyon: a region touches the
