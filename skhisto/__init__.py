@@ -34,9 +34,11 @@ from skhisto.preprocessing import (
     center_crop,
 )
 from skhisto.report import PatchReport, patch_report
+from skhisto.slides import Annotations, read_annotations
 
 __all__ = [
     "D4",
+    "Annotations",
     "BrightnessJitter",
     "CAMDisplay",
     "CenterCrop",
@@ -63,6 +65,7 @@ __all__ = [
     "make_patches",
     "occlusion_map",
     "patch_report",
+    "read_annotations",
     "write_submission",
 ]
 
