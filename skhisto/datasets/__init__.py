@@ -1,4 +1,4 @@
-"""Real patches and features from files, synthetic patches and slides, and files of predictions."""
+"""Patches and features from files, synthetic patches and slides, and predictions."""
 
 from skhisto.datasets._features import load_features
 from skhisto.datasets._make_patches import make_patches

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, validate_params
 
 from skhisto.datasets._slide_file import import_tifffile, write_pyramid
 from skhisto.datasets._synthetic_slide import SyntheticSlide
@@ -23,7 +23,6 @@ _SMALLEST = 128
         "mpp": [Interval(Real, 0.2, 2, closed="both")],
         "random_state": ["random_state"],
         "path": [str, os.PathLike, None],
-        "compression": [StrOptions({"deflate", "jpeg"})],
     },
     prefer_skip_nested_validation=True,
 )
@@ -34,7 +33,6 @@ def make_slide(
     mpp: float = 0.97,
     random_state: int | np.random.RandomState | None = None,
     path: str | os.PathLike[str] | None = None,
-    compression: str = "deflate",
 ) -> Bunch:
     """Generate a slide that looks like lymph node stained with H&E.
 
@@ -59,10 +57,8 @@ def make_slide(
         Determines all that is drawn. Pass an int for the same slide at each call.
     path : str, path-like or None, default=None
         The file to write, such as ``"slide.tif"``. It is replaced if it exists. None
-        returns the pixels.
-    compression : {"deflate", "jpeg"}, default="deflate"
-        How the tiles of the file are stored. "deflate" keeps each pixel, as it is
-        without `path`. "jpeg" makes smaller files.
+        returns the pixels. Tiles are compressed without loss, so that the file has the
+        same pixels.
 
     Returns
     -------
@@ -127,7 +123,7 @@ def make_slide(
     if path is not None:
         import_tifffile()
         rows = (pixels for pixels, _ in slide.rows())
-        write_pyramid(path, (height, width), rows, mpp, compression)
+        write_pyramid(path, (height, width), rows, mpp)
         return Bunch(path=os.fspath(path), **result)
     pixels, masks = zip(*slide.rows(), strict=True)
     return Bunch(image=np.vstack(pixels), mask=np.vstack(masks), **result)

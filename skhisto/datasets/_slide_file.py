@@ -4,16 +4,14 @@ The levels are main directories with ``NewSubfileType`` 1, because OpenSlide ign
 those in SubIFDs.
 """
 
-import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from skhisto.slides._atomic import atomic_path
 
@@ -29,7 +27,6 @@ def write_pyramid(
     shape: tuple[int, int],
     rows: Rows,
     mpp: float,
-    compression: str,
 ) -> None:
     """Write a slide in memory for a few rows of tiles.
 
@@ -44,8 +41,6 @@ def write_pyramid(
         rows.
     mpp : float
         Microns per pixel.
-    compression : {"deflate", "jpeg"}
-        "deflate" keeps each pixel. "jpeg" has quality 90, without subsampling.
     """
     tifffile = import_tifffile()
     with (
@@ -58,7 +53,7 @@ def write_pyramid(
         while True:
             smaller = os.path.join(folder, str(level))
             saved = _save_smaller(rows, smaller)
-            _write_level(file, shape, saved, mpp * FACTOR**level, compression, level)
+            _write_level(file, shape, saved, mpp * FACTOR**level, level)
             shape = shape[0] // FACTOR, shape[1] // FACTOR
             if min(shape) < TILE // 2:
                 return
@@ -71,28 +66,23 @@ def _write_level(
     shape: tuple[int, int],
     rows: Rows,
     mpp: float,
-    compression: str,
     level: int,
 ) -> None:
-    encode: Callable[[NDArray[np.uint8]], Any] = (
-        _jpeg if compression == "jpeg" else _raw
-    )
-    color = {"photometric": "rgb"}
-    if compression == "jpeg":
-        color = {"photometric": "ycbcr", "subsampling": (1, 1)}
     file.write(
-        (encode(tile) for row in rows for tile in _tiles(row)),
+        (tile for row in rows for tile in _tiles(row)),
         shape=(*shape, 3),
         dtype=np.uint8,
         tile=(TILE, TILE),
-        compression="jpeg" if compression == "jpeg" else "zlib",
+        photometric="rgb",
+        # Keeps each pixel. Pixels of tissue hardly become smaller at higher levels.
+        compression="zlib",
+        compressionargs={"level": 1},
         subfiletype=int(level > 0),
         resolution=(1e4 / mpp, 1e4 / mpp),
         resolutionunit="CENTIMETER",
         # No date, so that the same seed gives the same file.
         metadata=None,
         software=False,
-        **color,
     )
 
 
@@ -104,17 +94,6 @@ def _tiles(rows: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
             yield np.ascontiguousarray(full[top : top + TILE, left : left + TILE])
-
-
-def _raw(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return tile
-
-
-def _jpeg(tile: NDArray[np.uint8]) -> bytes:
-    # By Pillow: tifffile needs another library for it.
-    content = io.BytesIO()
-    Image.fromarray(tile).save(content, "JPEG", quality=90, subsampling=0)
-    return content.getvalue()
 
 
 def _save_smaller(rows: Rows, path: str) -> Rows:

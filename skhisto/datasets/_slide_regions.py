@@ -17,7 +17,7 @@ class Blob(NamedTuple):
     """Row and column, shape (2,)."""
     radii: Floats
     """Mean radii along rows and columns, shape (2,)."""
-    waves: NDArray[np.complex128]
+    waves: list[complex]
     """Amplitudes and phases of the second to sixth harmonic, as a share of 1."""
 
     def depth(self, rows: Floats, columns: Floats) -> Floats:
@@ -27,7 +27,8 @@ class Blob(NamedTuple):
         """
         down = (rows - self.centre[0]) / self.radii[0]
         right = (columns - self.centre[1]) / self.radii[1]
-        point = right + 1j * down
+        point = np.empty(np.broadcast_shapes(down.shape, right.shape), np.complex64)
+        point.real, point.imag = right, down
         distance = np.abs(point)
         return self._outline(point / np.maximum(distance, 1e-9)) - distance
 
@@ -55,7 +56,7 @@ def draw_blob(
     """Draw the waves of an outline."""
     phases = np.exp(2j * np.pi * rng.random_sample(5))
     amplitudes = roughness * rng.uniform(0.3, 1, size=5) / np.arange(2, 7)
-    return Blob(np.asarray(centre), np.asarray(radii), phases * amplitudes)
+    return Blob(np.asarray(centre), np.asarray(radii), (phases * amplitudes).tolist())
 
 
 def draw_tissue_outline(rng: np.random.RandomState, shape: tuple[int, int]) -> Blob:

@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skhisto.datasets._position_noise import Floats, smooth_noise_at, uniform_at
+from skhisto.datasets._position_noise import (
+    Floats,
+    fine_noise_at,
+    smooth_noise_at,
+    uniform_at,
+)
 from skhisto.datasets._slide_regions import Blob, draw_tissue_outline, draw_tumours
 from skhisto.datasets._staining import draw_staining
 from skhisto.datasets._synthetic_tissue import (
@@ -95,7 +100,6 @@ class SyntheticSlide:
     def _block(
         self, top: int, left: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        rows, columns = np.arange(top, top + BLOCK), np.arange(left, left + BLOCK)
         mask = np.zeros((BLOCK, BLOCK), dtype=bool)
         if not self._may_have_tissue(top, left):
             return np.broadcast_to(self.background, (BLOCK, BLOCK, 3)), mask
@@ -142,7 +146,7 @@ class SyntheticSlide:
         """Return haematoxylin and eosin, (BLOCK, BLOCK, 2)."""
         lymph_depth[cancer_depth > -HALO] = -np.inf
         solid = solid | (np.maximum(cancer_depth, lymph_depth) > -HALO)
-        fine = self._fine_noise(rows, columns)
+        fine = fine_noise_at(self._seed, _FINE, rows, columns, 1.1 * self._scale)
         level = self._noise(_LEVEL, rows, columns, 90 * self._scale)
         dark = self._darkness + 0.07 * self._noise(
             _DARK, rows, columns, 70 * self._scale
@@ -191,9 +195,6 @@ class SyntheticSlide:
     ) -> Floats:
         return smooth_noise_at(self._seed, stream, rows, columns, sigma)
 
-    def _fine_noise(self, rows: NDArray[Any], columns: NDArray[Any]) -> Floats:
-        return self._noise(_FINE, rows, columns, 1.1 * self._scale)
-
 
 class _NucleusKind:
     """Nuclei on a jittered hexagonal lattice over the whole slide.
@@ -226,7 +227,7 @@ class _NucleusKind:
         """Draw the depth of pixels in nuclei, (n, 2 * reach + 1, 2 * reach + 1)."""
         side = 2 * self.reach + 1
         n = math.isqrt(_N_STAMPS)
-        middles = np.stack(np.mgrid[:n, :n], axis=-1).reshape(-1, 2) * side + self.reach
+        middles = np.indices((n, n)).reshape(2, -1).T * side + self.reach
         radii = self.radius * rng.uniform(0.8, 1.2, size=len(middles))
         # Between pixels, but not so far that another pixel is nearest.
         centres = middles + rng.uniform(-0.4, 0.4, size=middles.shape)
