@@ -89,11 +89,12 @@ def _write_level(
 def _tiles(rows: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     """Cut rows into complete tiles, row by row, with white outside the slide."""
     height, width = rows.shape[:2]
-    full = np.full((-(-height // TILE) * TILE, -(-width // TILE) * TILE, 3), 255, "u1")
-    full[:height, :width] = rows
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
-            yield np.ascontiguousarray(full[top : top + TILE, left : left + TILE])
+            part = rows[top : top + TILE, left : left + TILE]
+            tile = np.full((TILE, TILE, 3), 255, dtype=np.uint8)
+            tile[: part.shape[0], : part.shape[1]] = part
+            yield tile
 
 
 def _save_smaller(rows: Rows, path: str) -> Rows:

@@ -90,12 +90,15 @@ class SyntheticSlide:
         """Yield pixels and tumour mask of rows of blocks, from top to bottom."""
         height, width = self.shape
         for top in range(0, height, BLOCK):
-            pixels, masks = zip(
-                *(self._block(top, left) for left in range(0, width, BLOCK)),
-                strict=True,
-            )
-            part = np.s_[: height - top, :width]
-            yield np.hstack(pixels)[part], np.hstack(masks)[part]
+            n_rows = min(BLOCK, height - top)
+            pixels = np.empty((n_rows, width, 3), dtype=np.uint8)
+            mask = np.empty((n_rows, width), dtype=bool)
+            for left in range(0, width, BLOCK):
+                block, block_mask = self._block(top, left)
+                part = np.s_[:n_rows, : width - left]
+                pixels[:, left : left + BLOCK] = block[part]
+                mask[:, left : left + BLOCK] = block_mask[part]
+            yield pixels, mask
 
     def _block(
         self, top: int, left: int
