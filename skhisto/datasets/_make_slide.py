@@ -63,12 +63,21 @@ def make_slide(
     Returns
     -------
     slide : :class:`~sklearn.utils.Bunch`
-        Without `path`, ``image`` contains the RGB pixels, shape (height, width, 3),
-        uint8, and ``mask`` tells which of them are tissue inside regions of tumour,
-        shape (height, width), bool. With `path`, ``path`` is that of the file.
-        ``annotations`` is an `Annotations` with one polygon of the class "Tumor" for
-        each region: the polygons cover the mask. ``mpp`` is the number of microns per
-        pixel, and ``shape`` is (height, width).
+        Dictionary-like object with the following attributes.
+
+        image : ndarray of shape (height, width, 3), uint8
+            RGB pixels. Only without `path`.
+        mask : ndarray of shape (height, width), bool
+            Tissue inside regions of tumour. Only without `path`.
+        path : str
+            The file. Only with `path`.
+        annotations : Annotations
+            One polygon of the class "Tumor" for each region. The polygons cover the
+            mask.
+        mpp : float
+            Microns per pixel.
+        shape : tuple of int
+            Height and width in pixels.
 
     Raises
     ------
