@@ -14,6 +14,7 @@ from skhisto.datasets import (
     load_patch_folder,
     load_pcam,
     make_patches,
+    make_slide,
     write_submission,
 )
 from skhisto.embedding import PatchEmbedder
@@ -34,10 +35,11 @@ from skhisto.preprocessing import (
     center_crop,
 )
 from skhisto.report import PatchReport, patch_report
-from skhisto.slides import Slide, SlidePatches
+from skhisto.slides import Annotations, Slide, SlidePatches, read_annotations
 
 __all__ = [
     "D4",
+    "Annotations",
     "BrightnessJitter",
     "CAMDisplay",
     "CenterCrop",
@@ -64,8 +66,10 @@ __all__ = [
     "load_patch_folder",
     "load_pcam",
     "make_patches",
+    "make_slide",
     "occlusion_map",
     "patch_report",
+    "read_annotations",
     "write_submission",
 ]
 

@@ -25,7 +25,7 @@ ALLOWED = {
     "architectures": {"_value_object"},
     "augmentation": {"_value_object", "_stain", "patches"},
     "preprocessing": {"_stain", "patches"},
-    "datasets": {"_stain", "patches"},
+    "datasets": {"_stain", "patches", "slides"},
     "slides": {"_stain", "patches"},
     "_data": {"patches"},
     "_keras": {"_data", "_fork", "patches"},
@@ -44,6 +44,8 @@ LAZY = {
     "onnxruntime": ("embedding/_onnx.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
     "openslide": ("slides/_openslide_reader.py",),
+    "shapely": ("slides/_polygons.py",),
+    "tifffile": ("datasets/_slide_file.py",),
     "cleanlab": ("report/_doubtful_labels.py",),
 }
 MAX_LINES = 400
