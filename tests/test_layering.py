@@ -16,6 +16,7 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 # For each part of the package, the parts that it may import, also for types only.
 ALLOWED = {
+    "_atomic_file": set(),
     "_fork": set(),
     "_types": set(),
     "_value_object": set(),
@@ -25,13 +26,16 @@ ALLOWED = {
     "architectures": {"_value_object"},
     "augmentation": {"_value_object", "_stain", "patches"},
     "preprocessing": {"_stain", "patches"},
-    "datasets": {"_stain", "patches"},
+    "datasets": {"_atomic_file", "_stain", "patches"},
     "_data": {"patches"},
     "_keras": {"_data", "_fork", "patches"},
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
     "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
-    "maps": {"_classifier", "_data", "_keras", "embedding", "inspection", "patches"},
+    "maps": {
+        *("_atomic_file", "_classifier", "_data", "_keras", "embedding"),
+        *("inspection", "patches", "slides"),
+    },
     "report": {"_data", "inspection", "patches"},
 }
 # For each library that takes time to import, the modules that may import it.
