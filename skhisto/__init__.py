@@ -35,9 +35,11 @@ from skhisto.preprocessing import (
     center_crop,
 )
 from skhisto.report import PatchReport, patch_report
+from skhisto.slides import Annotations, read_annotations
 
 __all__ = [
     "D4",
+    "Annotations",
     "BrightnessJitter",
     "CAMDisplay",
     "CenterCrop",
@@ -65,6 +67,7 @@ __all__ = [
     "make_patches",
     "occlusion_map",
     "patch_report",
+    "read_annotations",
     "write_submission",
 ]
 

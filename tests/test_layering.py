@@ -26,7 +26,8 @@ ALLOWED = {
     "architectures": {"_value_object"},
     "augmentation": {"_value_object", "_stain", "patches"},
     "preprocessing": {"_stain", "patches"},
-    "datasets": {"_atomic_file", "_stain", "patches"},
+    "datasets": {"_atomic_file", "_stain", "patches", "slides"},
+    "slides": {"_atomic_file", "_stain", "patches"},
     "_data": {"patches"},
     "_keras": {"_data", "_fork", "patches"},
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
@@ -47,6 +48,8 @@ LAZY = {
     "matplotlib": ("inspection/", "report/_result.py"),
     "onnxruntime": ("embedding/_onnx.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
+    "shapely": ("slides/_polygons.py",),
+    "tifffile": ("datasets/_slide_file.py",),
     "cleanlab": ("report/_doubtful_labels.py",),
 }
 MAX_LINES = 400
