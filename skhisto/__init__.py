@@ -35,7 +35,7 @@ from skhisto.preprocessing import (
     center_crop,
 )
 from skhisto.report import PatchReport, patch_report
-from skhisto.slides import Annotations, read_annotations
+from skhisto.slides import Annotations, Slide, SlidePatches, read_annotations
 
 __all__ = [
     "D4",
@@ -56,6 +56,8 @@ __all__ = [
     "ProbabilityMap",
     "ReferenceCNN",
     "Resize",
+    "Slide",
+    "SlidePatches",
     "StainJitter",
     "StainNormalizer",
     "TrainingCurveDisplay",

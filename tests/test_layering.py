@@ -16,7 +16,6 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 # For each part of the package, the parts that it may import, also for types only.
 ALLOWED = {
-    "_atomic_file": set(),
     "_fork": set(),
     "_types": set(),
     "_value_object": set(),
@@ -26,15 +25,15 @@ ALLOWED = {
     "architectures": {"_value_object"},
     "augmentation": {"_value_object", "_stain", "patches"},
     "preprocessing": {"_stain", "patches"},
-    "datasets": {"_atomic_file", "_stain", "patches", "slides"},
-    "slides": {"_atomic_file", "_stain", "patches"},
+    "datasets": {"_stain", "patches", "slides"},
+    "slides": {"_stain", "patches"},
     "_data": {"patches"},
     "_keras": {"_data", "_fork", "patches"},
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
     "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
     "maps": {
-        *("_atomic_file", "_classifier", "_data", "_keras", "embedding"),
+        *("_classifier", "_data", "_keras", "embedding"),
         *("inspection", "patches", "slides"),
     },
     "report": {"_data", "inspection", "patches"},
@@ -50,6 +49,7 @@ LAZY = {
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
     "shapely": ("slides/_polygons.py",),
     "tifffile": ("datasets/_slide_file.py",),
+    "openslide": ("slides/_openslide_reader.py",),
     "cleanlab": ("report/_doubtful_labels.py",),
 }
 MAX_LINES = 400

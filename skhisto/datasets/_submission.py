@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 
-from skhisto._atomic_file import atomic_file
 from skhisto.datasets._id_table import FilePath, listed, read_id_table
+from skhisto.slides._atomic import atomic_path
 
 
 @validate_params(
@@ -80,8 +80,9 @@ def write_submission(
         order = read_id_table(sample).index
         _check_same_ids(submission.index, order, sample)
         submission = submission.loc[order]
-    with atomic_file(path) as file:
-        file.write(submission.to_csv(lineterminator="\n").encode())
+    # Not by its name: pandas compresses files with a suffix such as ".gz".
+    with atomic_path(path) as temporary, open(temporary, "xb") as file:
+        submission.to_csv(file, lineterminator="\n")
 
 
 def _check_ids(ids: ArrayLike) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from skhisto._atomic_file import atomic_file
+from skhisto.slides._atomic import atomic_path
 
 _KIND = "skhisto.ProbabilityMap"
 _FORMAT = 1
@@ -18,7 +18,7 @@ def write_map(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
     arrays = {name: fields[name] for name in _ARRAYS}
     others = {name: value for name, value in fields.items() if name not in _ARRAYS}
     header = json.dumps({"kind": _KIND, "format": _FORMAT, **others})
-    with atomic_file(path) as file:
+    with atomic_path(path) as temporary, open(temporary, "xb") as file:
         np.savez_compressed(file, header=np.array(header), **arrays)
 
 
