@@ -1,6 +1,7 @@
 """The probabilities of a slide, cell by cell."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, get_args
 
@@ -9,6 +10,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from skhisto.maps._file import read_map, write_map
+from skhisto.maps._geojson import regions, tiles
+from skhisto.slides._geojson import (
+    ObjectType,
+    feature,
+    identified,
+    write_feature_collection,
+)
 
 Way = Literal["dense", "windows"]
 
@@ -246,6 +254,77 @@ class ProbabilityMap:
         for position, label in enumerate(self.classes.tolist()):
             frame[f"prob_{label}"] = scored[:, position]
         return frame
+
+    def to_geojson(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        threshold: float = 0.5,
+        class_: Any = None,
+        tiles: bool = False,
+    ) -> dict[str, Any] | None:
+        """Outline where a class is probable, as GeoJSON that QuPath opens.
+
+        QuPath opens the file by drag and drop onto the slide. Needs shapely
+        (``pip install "skhisto[slides]"``).
+
+        Parameters
+        ----------
+        path : str or path-like, default=None
+            File to write, usually with the suffix ``.geojson``. An existing file is
+            replaced when all is written. None returns the contents instead.
+        threshold : float, default=0.5
+            The lowest probability of a cell, in [0, 1].
+        class_ : label, default=None
+            The class. Of two classes, None is the second one. Of more classes, one
+            must be given.
+        tiles : bool, default=False
+            - False: one annotation for each set of cells that share sides. It follows
+              the sides of the cells and has holes. Measurements are the mean and the
+              highest probability, the number of cells and, if the resolution is known,
+              the area in square microns.
+            - True: one tile for each cell. Measurements are the probabilities of all
+              classes. Maps of small strides have millions of cells. ``threshold=0``
+              writes all scored cells, each classified as `class_`.
+
+        Returns
+        -------
+        collection : dict or None
+            A FeatureCollection, if `path` is None. Coordinates are level-0 pixels,
+            rounded to 0.001. Each feature has a UUID, which is the same for the same
+            map and parameters.
+
+        Raises
+        ------
+        ImportError
+            If shapely is not installed.
+        ValueError
+            If the class is unknown or missing, or if `threshold` is outside [0, 1].
+        """
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must be in [0, 1]; got {threshold!r}.")
+        features = self._features(self._position(class_), threshold, tiles)
+        if path is None:
+            return {"type": "FeatureCollection", "features": [*identified(features)]}
+        write_feature_collection(path, features)
+        return None
+
+    def _features(
+        self, position: int, threshold: float, are_tiles: bool
+    ) -> Iterator[dict[str, Any]]:
+        names = [str(label) for label in self.classes.tolist()]
+        probability = self.probabilities[..., position]
+        is_in = probability >= threshold  # False for NaN
+        if are_tiles:
+            found = tiles(self.probabilities, is_in, self.origin, self.stride, names)
+        else:
+            found = regions(probability, is_in, self.origin, self.stride)
+        for polygon, measurements in found:
+            if not are_tiles and self.stride_um is not None:
+                area = measurements["cells"] * self.stride_um**2
+                measurements["area \N{MICRO SIGN}m^2"] = area
+            sort: ObjectType = "tile" if are_tiles else "annotation"
+            yield feature(polygon, names[position], None, sort, measurements)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the map to one npz file.
