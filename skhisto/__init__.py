@@ -25,7 +25,7 @@ from skhisto.inspection import (
     class_activation_map,
     occlusion_map,
 )
-from skhisto.maps import ProbabilityMap
+from skhisto.maps import ProbabilityMap, SlideMapDisplay
 from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import (
     CenterCrop,
@@ -57,6 +57,7 @@ __all__ = [
     "ReferenceCNN",
     "Resize",
     "Slide",
+    "SlideMapDisplay",
     "SlidePatches",
     "StainJitter",
     "StainNormalizer",

@@ -44,7 +44,7 @@ LAZY = {
     # The last two import Keras for types only.
     "keras": ("_keras/", "architectures/", "_classifier/patch_cnn.py", "_types.py"),
     "scikeras": ("_keras/compiling.py",),
-    "matplotlib": ("inspection/", "report/_result.py"),
+    "matplotlib": ("inspection/", "maps/_display.py", "report/_result.py"),
     "onnxruntime": ("embedding/_onnx.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
     "shapely": ("slides/_polygons.py",),

@@ -205,9 +205,10 @@ class ProbabilityMap:
         ValueError
             If the class is unknown, or if it is None and there are more than two.
         """
-        return self.probabilities[..., self._position(class_)]
+        return self.probabilities[..., self.position_of(class_)]
 
-    def _position(self, class_: Any) -> int:
+    def position_of(self, class_: Any = None) -> int:
+        """Return the position of a class in `classes`. See `of`."""
         labels = self.classes.tolist()
         if class_ is None:
             if len(labels) == 2:
@@ -303,7 +304,7 @@ class ProbabilityMap:
         """
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be in [0, 1]; got {threshold!r}.")
-        features = self._features(self._position(class_), threshold, tiles)
+        features = self._features(self.position_of(class_), threshold, tiles)
         if path is None:
             return {"type": "FeatureCollection", "features": [*identified(features)]}
         write_feature_collection(path, features)
