@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 Method = Callable[[np.ndarray], float]
+_METHODS: dict[str, Method] = {"mean": np.mean, "max": np.max}
 
 
 @validate_params(
@@ -61,23 +62,18 @@ def aggregate_by_group(
     >>> from skhisto.metrics import aggregate_by_group, top_k
     >>> proba = [0.1, 0.3, 0.9, 0.7, 0.2]
     >>> groups = ["b", "b", "a", "a", "a"]
-    >>> aggregate_by_group(proba, groups)
-           score
-    group
-    a        0.6
-    b        0.2
-    >>> aggregate_by_group(proba, groups, method=top_k(2))
-           score
-    group
-    a        0.8
-    b        0.2
+    >>> scores = aggregate_by_group(proba, groups)["score"]
+    >>> scores.index.tolist(), scores.round(2).tolist()
+    (['a', 'b'], [0.6, 0.2])
+    >>> aggregate_by_group(proba, groups, method=top_k(2))["score"].round(2).tolist()
+    [0.8, 0.2]
     """
     scores = check_array(proba, ensure_2d=False, dtype="numeric")
     of_row = column_or_1d(groups)
     check_consistent_length(scores, of_row)
     if pd.isna(of_row).any():
         raise ValueError("groups must name the group of each row; some are missing.")
-    function = {"mean": np.mean, "max": np.max}.get(method, method)
+    function = _METHODS[method] if isinstance(method, str) else method
     names, codes = np.unique(of_row, return_inverse=True)
     columns = ["score"] if scores.ndim == 1 else list(range(scores.shape[1]))
     parts = np.split(
