@@ -26,6 +26,7 @@ from skhisto.inspection import (
     class_activation_map,
     occlusion_map,
 )
+from skhisto.maps import ProbabilityMap, SlideMapDisplay
 from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import (
     CenterCrop,
@@ -53,9 +54,11 @@ __all__ = [
     "PatchGridDisplay",
     "PatchLoader",
     "PatchReport",
+    "ProbabilityMap",
     "ReferenceCNN",
     "Resize",
     "Slide",
+    "SlideMapDisplay",
     "SlidePatches",
     "StainJitter",
     "StainNormalizer",

@@ -11,10 +11,10 @@ PUBLIC = [getattr(skhisto, name) for name in skhisto.__all__]
 PUBLIC += [
     architectures.Architecture,
     augmentation.Augmentation,
-    metrics.specificity_at_sensitivity,
     slides.WindowGrid,
     slides.tissue_mask,
 ]
+PUBLIC += [getattr(metrics, name) for name in metrics.__all__]
 
 
 @pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)

@@ -32,6 +32,10 @@ ALLOWED = {
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
     "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
+    "maps": {
+        *("_classifier", "_data", "_keras", "embedding"),
+        *("inspection", "patches", "slides"),
+    },
     "report": {"_data", "inspection", "patches"},
 }
 # For each library that takes time to import, the modules that may import it.
@@ -40,7 +44,7 @@ LAZY = {
     # The last two import Keras for types only.
     "keras": ("_keras/", "architectures/", "_classifier/patch_cnn.py", "_types.py"),
     "scikeras": ("_keras/compiling.py",),
-    "matplotlib": ("inspection/", "report/_result.py"),
+    "matplotlib": ("inspection/", "maps/_display.py", "report/_result.py"),
     "onnxruntime": ("embedding/_onnx.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
     "openslide": ("slides/_openslide_reader.py",),

@@ -117,6 +117,13 @@ def feature(
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
+def identified(features: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield features with UUIDs that depend on their contents and positions."""
+    for position, item in enumerate(features):
+        text = json.dumps(item, allow_nan=False)
+        yield {"id": str(uuid.uuid5(_NAMESPACE, f"{position} {text}")), **item}
+
+
 def write_feature_collection(
     path: str | os.PathLike[str], features: Iterable[Mapping[str, Any]]
 ) -> None:
@@ -137,11 +144,9 @@ def write_feature_collection(
         open(temporary, "x", encoding="utf-8", newline="\n") as file,
     ):
         file.write('{"type": "FeatureCollection", "features": [')
-        for position, item in enumerate(features):
-            text = json.dumps(item, allow_nan=False)
-            identity = {"id": str(uuid.uuid5(_NAMESPACE, f"{position} {text}"))}
+        for position, item in enumerate(identified(features)):
             file.write(",\n" if position else "\n")
-            file.write(json.dumps({**identity, **item}, allow_nan=False))
+            file.write(json.dumps(item, allow_nan=False))
         file.write("\n]}\n")
 
 

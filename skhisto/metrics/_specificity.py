@@ -1,4 +1,4 @@
-"""Scores that scikit-learn does not have."""
+"""Specificity where enough positives are found."""
 
 from numbers import Real
 from typing import Any

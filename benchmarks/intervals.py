@@ -1,0 +1,217 @@
+"""Measure how often intervals over slides contain the true AUC.
+
+Run from the root of the repository::
+
+    python -m benchmarks.intervals
+    python -m benchmarks.intervals --repetitions 20    # to see that all works
+
+Scores of patches are binormal: an offset of the slide, plus the separation of the slide
+for positive patches, plus noise of the patch, all normal. The true AUC is that over
+infinitely many slides. There, a positive and a negative patch come from two slides, and
+their difference is normal with the mean separation as its mean, so that the AUC is::
+
+    Phi(mean separation / sqrt(2 (var(offset) + var(noise)) + var(separation)))
+
+The table shows the share of intervals that contain it, for the interval of
+`skhisto.metrics.bootstrap_interval` and for other choices. It goes to stdout. It takes
+about five minutes on one core.
+"""
+
+import argparse
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from scipy.special import expit, logit
+
+from benchmarks.table import Table
+from skhisto.metrics._intervals import draw_groups, interval_from
+
+N_SLIDES = (4, 10, 20, 40)
+N_PATCHES = (30, 90)  # per slide
+N_RESAMPLES = 400
+CONFIDENCE = 0.95
+
+
+class Setting(NamedTuple):
+    """How slides are simulated. The variance of a patch within its class is 1."""
+
+    name: str
+    auc: float
+    slide_share: float  # of the variance that is due to the offset of the slide
+    separation_sd: float  # between slides
+    one_class_a_slide: bool
+
+
+SETTINGS = (
+    Setting("mixed slides", 0.90, 0.1, 0.3, False),
+    Setting("mixed slides, high AUC", 0.97, 0.2, 0.3, False),
+    Setting("mixed slides, strong effect of the slide", 0.90, 0.4, 0.3, False),
+    Setting("slides of one class", 0.90, 0.1, 0.3, True),
+    Setting("slides of one class, strong effect", 0.90, 0.4, 0.3, True),
+)
+
+
+class Pairs(NamedTuple):
+    """What the AUC of any choice of slides follows from.
+
+    ``n_wins[i, j]`` counts how often a positive patch of slide i has a higher score
+    than a negative patch of slide j.
+    """
+
+    n_wins: np.ndarray
+    n_positive: np.ndarray
+    n_negative: np.ndarray
+
+    def auc(self, draws: np.ndarray) -> np.ndarray:
+        """Return the AUC of each draw of slides. NaN if a class is missing."""
+        n_slides = len(self.n_positive)
+        times = np.stack([np.bincount(draw, minlength=n_slides) for draw in draws])
+        n_pairs = (times @ self.n_positive) * (times @ self.n_negative)
+        with np.errstate(invalid="ignore"):
+            return np.einsum("bi,ij,bj->b", times, self.n_wins, times) / n_pairs
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.intervals")
+    parser.add_argument("--repetitions", type=int, default=1000)
+    print(table(parser.parse_args().repetitions).markdown())
+
+
+def table(repetitions: int) -> Table:
+    """Return the coverage of all choices in all settings."""
+    found = Table(["", "slides", *CHOICES, "median width", "dropped"])
+    for setting in SETTINGS:
+        for n_slides in N_SLIDES:
+            hits, width, dropped = coverage(setting, n_slides, repetitions)
+            found.add(setting.name, n_slides, *hits.values(), width, dropped)
+    return found
+
+
+def coverage(
+    setting: Setting, n_slides: int, repetitions: int, seed: int = 0
+) -> tuple[dict[str, float], float, float]:
+    """Return the share of intervals that contain the true AUC, for each choice.
+
+    Returns
+    -------
+    hits : dict
+        The share by the name of the choice.
+    width : float
+        Median width of the first choice.
+    dropped : float
+        Share of resamples without one of the classes.
+    """
+    rng = np.random.default_rng(seed)
+    ends, n_kept = [], []
+    while len(ends) < repetitions:
+        pairs = count_pairs(*simulate(setting, n_slides, rng))
+        if not (pairs.n_positive.any() and pairs.n_negative.any()):
+            continue
+        draws = draw_groups(n_slides, N_RESAMPLES, int(rng.integers(2**31)))
+        resampled = pairs.auc(draws)
+        resampled = resampled[np.isfinite(resampled)]
+        (estimate,) = pairs.auc(np.arange(n_slides)[None])
+        ends.append([c(estimate, resampled, n_slides) for c in CHOICES.values()])
+        n_kept.append(len(resampled))
+    low, high = np.moveaxis(np.array(ends), 2, 0)
+    share = ((low <= setting.auc) & (setting.auc <= high)).mean(axis=0)
+    hits = dict(zip(CHOICES, share.tolist(), strict=True))
+    width = float(np.median(high[:, 0] - low[:, 0]))
+    return hits, width, 1 - float(np.mean(n_kept)) / N_RESAMPLES
+
+
+def simulate(
+    setting: Setting, n_slides: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels, scores and slides of patches."""
+    slides = np.repeat(np.arange(n_slides), rng.integers(*N_PATCHES, n_slides))
+    if setting.one_class_a_slide:
+        y_true = slides % 2
+    else:
+        y_true = (rng.random(len(slides)) < rng.beta(2, 2, n_slides)[slides]).astype(
+            int
+        )
+    variance = 2 + setting.separation_sd**2
+    separation = stats.norm.ppf(setting.auc) * np.sqrt(variance)
+    separations = rng.normal(separation, setting.separation_sd, n_slides)
+    offsets = rng.normal(0, np.sqrt(setting.slide_share), n_slides)
+    noise = rng.normal(0, np.sqrt(1 - setting.slide_share), len(slides))
+    return y_true, offsets[slides] + separations[slides] * y_true + noise, slides
+
+
+def count_pairs(y_true: np.ndarray, y_score: np.ndarray, slides: np.ndarray) -> Pairs:
+    """Compare all positive patches with all negative ones. Scores must differ."""
+    n_slides = slides.max() + 1
+    order = np.argsort(y_score)
+    is_positive, slide = y_true[order] == 1, slides[order]
+    is_of_slide = slide[:, None] == np.arange(n_slides)
+    n_below = np.cumsum(is_of_slide & ~is_positive[:, None], axis=0)[is_positive]
+    n_wins = is_of_slide[is_positive].T.astype(float) @ n_below
+    n_positive, n_negative = (
+        np.bincount(slide[which], minlength=n_slides).astype(float)
+        for which in (is_positive, ~is_positive)
+    )
+    return Pairs(n_wins, n_positive, n_negative)
+
+
+def _skhisto(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, float]:
+    return interval_from(estimate, resampled, n, CONFIDENCE, (0, 1))[:2]
+
+
+def _without_bounds(
+    estimate: float, resampled: np.ndarray, n: int
+) -> tuple[float, float]:
+    return interval_from(estimate, resampled, n, CONFIDENCE, None)[:2]
+
+
+def _percentiles(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, float]:
+    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return low, high
+
+
+def _delta(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, float]:
+    """Return the logit interval, with a standard error by the delta method."""
+    if estimate in (0, 1):
+        return _skhisto(estimate, resampled, n)
+    error = resampled.std(ddof=1) / (estimate * (1 - estimate)) * np.sqrt(n / (n - 1))
+    reach = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * error
+    return expit(logit(estimate) - reach), expit(logit(estimate) + reach)
+
+
+def _uncorrected(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, float]:
+    """Return the logit interval without the factor sqrt(n / (n - 1))."""
+    return _rescaled(estimate, resampled, n, np.sqrt((n - 1) / n))
+
+
+def _normal(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, float]:
+    """Return the uncorrected logit interval with a normal quantile."""
+    tail = (1 + CONFIDENCE) / 2
+    ratio = stats.norm.ppf(tail) / stats.t.ppf(tail, n - 1)
+    return _rescaled(estimate, resampled, n, ratio * np.sqrt((n - 1) / n))
+
+
+def _rescaled(
+    estimate: float, resampled: np.ndarray, n: int, factor: float
+) -> tuple[float, float]:
+    low, high = _skhisto(estimate, resampled, n)
+    if estimate in (0, 1):
+        return low, high
+    centre = logit(estimate)
+    low, high = (expit(centre + factor * (logit(end) - centre)) for end in (low, high))
+    return low, high
+
+
+CHOICES = {
+    "skhisto": _skhisto,
+    "without sqrt(n/(n-1))": _uncorrected,
+    "normal quantile": _normal,
+    "delta method": _delta,
+    "t without logit": _without_bounds,
+    "percentiles": _percentiles,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Maps of probabilities over slides."""
+
+from skhisto.maps._display import SlideMapDisplay
+from skhisto.maps._result import ProbabilityMap
+
+__all__ = ["ProbabilityMap", "SlideMapDisplay"]
