@@ -13,11 +13,17 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skhisto._classifier.checkpoint import Checkpoint
 from skhisto._classifier.fitted_summary import FittedSummary
 from skhisto._classifier.fitting import fit_network, fitted_spec
+from skhisto._classifier.saved_fit import SavedFit
 from skhisto._data.checks import check_fitted_patches
 from skhisto._data.samples import with_both_classes
-from skhisto._data.training_data import check_fit_data, check_partial_fit_data
+from skhisto._data.training_data import (
+    check_fit_data,
+    check_partial_fit_data,
+    with_validation,
+)
 from skhisto._types import Builder, PatchShape
 from skhisto.augmentation._augment import AugmentParameter
 from skhisto.patches._patch_array import PatchArray
@@ -31,6 +37,7 @@ _MAX_SEED = np.iinfo(np.int32).max
 _EXAMPLES = {
     "architecture": "architecture=ReferenceCNN()",
     "augment": "augment=StainJitter()",
+    "checkpoint": "checkpoint=Checkpoint('folder')",
 }
 
 
@@ -290,6 +297,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "tol": [Interval(Real, 0, None, closed="left")],
         "callbacks": [dict, list, tuple, None],
         "warm_start": ["boolean"],
+        "checkpoint": [Checkpoint, None],
         "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean"],
         "random_state": ["random_state"],
     }
@@ -315,6 +323,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         tol: float = 1e-4,
         callbacks: Mapping[str, Mapping[str, Any]] | Sequence[Any] | None = None,
         warm_start: bool = False,
+        checkpoint: Checkpoint | None = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -336,6 +345,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.tol = tol
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
@@ -345,8 +355,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         **params : dict
-            Parameters by name. ``architecture__<name>`` and ``augment__<name>`` set the
-            parameters of the object that `architecture` or `augment` is.
+            Parameters by name. ``architecture__<name>``, ``augment__<name>`` and
+            ``checkpoint__<name>`` set the parameters of the object that `architecture`,
+            `augment` or `checkpoint` is.
 
         Returns
         -------
@@ -445,21 +456,24 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             groups=groups,
             validation=(X_val, y_val, sample_weight_val),
             is_continued=is_continued,
-            seed=seed,
         )
+        saved = None
+        if self.checkpoint is not None:
+            saved = SavedFit(self, data, seed=seed, is_continued=is_continued)
+            seed = saved.seed
+        data = with_validation(self, data, seed)
         callback_data = data.all_samples.callback_data
         context.call_on_fit_task_begin(estimator=self, **callback_data)
-        attributes = fit_network(
+        fit_network(
             self,
             data,
             seed=seed,
             is_continued=is_continued,
             is_partial=False,
+            keep=self._set_fitted,
             context=context,
+            saved=saved,
         )
-        if not self.warm_start:
-            del attributes["optimizer_state_"]
-        self._set_fitted(attributes)
         context.call_on_fit_task_end(
             estimator=self, **callback_data, reconstruction_attributes={}
         )
@@ -514,14 +528,14 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             sample_weight=sample_weight,
             is_continued=is_continued,
         )
-        attributes = fit_network(
+        fit_network(
             self,
             data,
             seed=self._draw_seed(),
             is_continued=is_continued,
             is_partial=True,
+            keep=self._set_fitted,
         )
-        self._set_fitted(attributes)
         return self
 
     def decision_function(self, X: ArrayLike | PatchArray) -> np.ndarray:
@@ -634,9 +648,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _set_fitted(self, attributes: dict[str, Any]) -> None:
         """Replace all attributes of a previous fit."""
-        for name in [n for n in vars(self) if n.endswith("_") and n[0] != "_"]:
-            delattr(self, name)
-        self.__dict__.update(attributes)
+        others = {
+            name: value
+            for name, value in vars(self).items()
+            if name[0] == "_" or not name.endswith("_")
+        }
+        # One assignment, so that an interrupt finds either the old or the new fit.
+        self.__dict__ = others | attributes
 
     def _predict_logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "weights_")
