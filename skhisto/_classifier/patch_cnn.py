@@ -156,6 +156,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         of both fits used float16. With `early_stopping`, pass an int as `random_state`,
         or `X_val`. Otherwise each fit sets aside other patches, on which previous fits
         were trained.
+    checkpoint : Checkpoint, default=None
+        Where `fit` saves its state after each epoch, so that the same fit continues
+        after a crash. A finished fit is not trained again, except with
+        ``random_state=None``. `partial_fit` does not use it. With a checkpoint,
+        `callbacks` must not have a state: `LearningRateScheduler`, `TerminateOnNaN`,
+        `LambdaCallback` and `CSVLogger` with ``append=True`` are allowed. None saves
+        nothing.
     verbose : int, default=0
         0 is silent, 1 shows a progress bar for each epoch, 2 prints a line for each
         epoch.
@@ -197,7 +204,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         are measured at the end of the epoch; they are NaN for epochs without
         validation. Class weights and sample weights apply to all of them.
     n_iter_ : int
-        Number of epochs that the network was trained for.
+        Number of epochs that the network was trained for. After an interrupt or a
+        divergence, number of the last epoch that was kept.
     best_epoch_ : int or None
         The epoch, counted from 1, whose weights early stopping kept. None without early
         stopping.
@@ -219,6 +227,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     CompactCNN : A smaller architecture.
     EfficientNetLite : A network with ImageNet weights.
     KerasApplication : Other pretrained networks.
+    Checkpoint : Save the state of training.
     PatchLoader : Load patches from image files.
     CenterCrop : Crop patches to their centre.
 
@@ -245,6 +254,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     a network around a pretrained one must set ``backbone.trainable = False`` for that.
     The argument `training` of ``backbone(x, training=False)`` has no effect: Keras
     replaces it in training. It has an effect only inside of a method ``call``.
+
+    *Interrupts.* If a ``KeyboardInterrupt`` ends `fit`, the classifier keeps the last
+    complete epoch, or with early stopping the best one, and the interrupt is raised
+    again. Before the first complete epoch, the classifier stays as it was.
 
     *Forked processes.* After TensorFlow has been used, processes that are started by
     "fork" cannot fit or predict, and raise an error. Use joblib's default backend
@@ -434,7 +447,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             - With `warm_start`, if X, y or the network do not match the previous fit.
             - If only one of `X_val` and `y_val` is given.
             - If early stopping cannot set aside patches of every class.
-            - If training diverges, or a callback changes the network.
+            - If training diverges before an epoch is complete.
+            - If a callback changes the network, or has a state and there is a
+              `checkpoint`.
+        KeyboardInterrupt
+            If `fit` is interrupted. The last good epoch is kept, see the class.
+        OSError
+            If the folder of `checkpoint` cannot be created.
         RuntimeError
             In a forked process, if TensorFlow was used before the fork.
 
@@ -443,7 +462,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         UserWarning
             If the network cannot be stored; if it has more than 10 million parameters,
             most of them in one layer that grows with the area of the patches; or if
-            values that are used as they are exceed the range of scaled images.
+            values that are used as they are exceed the range of scaled images. If a
+            checkpoint cannot be read, so that training starts from the first epoch.
+        ConvergenceWarning
+            If training diverges. The last epoch with finite loss and weights is kept,
+            or with early stopping the best epoch.
+        RuntimeWarning
+            If a checkpoint cannot be written. Training continues.
         """
         is_continued = self.warm_start and hasattr(self, "weights_")
         context = self._init_callback_context(max_subtasks=self.epochs)

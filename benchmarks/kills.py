@@ -1,0 +1,216 @@
+"""Kill a checkpointed fit at random moments, run it again and compare the results.
+
+Run from the root of the repository::
+
+    python -m benchmarks.kills                          # ten moments
+    python -m benchmarks.kills --moments 3 --seed 1     # fewer, and other moments
+
+An undisturbed fit without checkpoints comes first. Then, for each moment, a process
+that trains with a checkpoint after every epoch is killed by ``kill -9``, and the same
+fit is run again to its end. The command fails unless every second run ends bitwise
+where the undisturbed fit ends, and every checkpoint is readable. Progress goes to
+stderr, the table to stdout.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.table import Table
+
+EPOCHS = 30
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What was found after one kill.
+
+    Attributes
+    ----------
+    moment : float
+        Share of the undisturbed fit's duration after which the process was killed.
+    epochs_saved : int
+        Epochs in the checkpoint that was left, 0 if there was none yet.
+    n_leftovers : int
+        Temporary files, which show that the process was killed while it was writing.
+    is_readable : bool
+        Whether the checkpoint could be read, or there was none yet.
+    is_equal : bool
+        Whether weights, history and probabilities of the second run are bitwise those
+        of the undisturbed fit.
+    """
+
+    moment: float
+    epochs_saved: int
+    n_leftovers: int
+    is_readable: bool
+    is_equal: bool
+
+
+def measure(n_moments: int, seed: int, folder: Path) -> list[Kill]:
+    """Kill a fit at random moments.
+
+    Parameters
+    ----------
+    n_moments : int
+    seed : int
+        Determines the moments.
+    folder : Path
+        An empty folder for checkpoints and results.
+    """
+    undisturbed = folder / "undisturbed.npz"
+    with _started(undisturbed) as process:
+        start = time.perf_counter()
+        process.wait()
+        seconds = time.perf_counter() - start
+    expected = dict(np.load(undisturbed, allow_pickle=False))
+    print(f"The undisturbed fit took {seconds:.1f} s.", file=sys.stderr)
+    moments = np.sort(np.random.default_rng(seed).uniform(0, 1, n_moments))
+    kills = []
+    for number, moment in enumerate(moments):
+        kills.append(
+            _kill(moment, moment * seconds, folder / f"checkpoints-{number}", expected)
+        )
+        print(f"{number + 1}/{n_moments}: {kills[-1]}", file=sys.stderr)
+    return kills
+
+
+def _kill(
+    moment: float, seconds: float, checkpoints: Path, expected: dict[str, np.ndarray]
+) -> Kill:
+    results = checkpoints.with_suffix(".npz")
+    with _started(results, checkpoints) as process:
+        time.sleep(seconds)
+        process.kill()
+    epochs_saved, is_readable = _look_at(checkpoints)
+    n_leftovers = len(list(checkpoints.glob("*/*.tmp")))
+    results.unlink(missing_ok=True)  # if the fit had ended before
+    with _started(results, checkpoints) as process:
+        process.wait()
+    found = dict(np.load(results, allow_pickle=False))
+    is_equal = found.keys() == expected.keys() and all(
+        value.dtype == expected[name].dtype
+        and value.shape == expected[name].shape
+        and value.tobytes() == expected[name].tobytes()
+        for name, value in found.items()
+    )
+    return Kill(moment, epochs_saved, n_leftovers, is_readable, is_equal)
+
+
+def _look_at(checkpoints: Path) -> tuple[int, bool]:
+    """Return the epochs in a checkpoint, and whether it can be read."""
+    from skhisto._classifier.checkpoint_file import CheckpointFile
+
+    epochs = 0
+    for path in checkpoints.glob("*/checkpoint.npz"):
+        try:
+            document, _ = CheckpointFile(path.parent).read()
+            epochs = document["last"]["n_iter"]
+            with np.load(path, allow_pickle=False) as arrays:
+                for name in arrays.files:
+                    arrays[name]
+        except (OSError, ValueError):
+            return epochs, False
+    return epochs, True
+
+
+def _started(results: Path, checkpoints: Path | None = None) -> subprocess.Popen:
+    """Start a process that fits, and wait until its fit begins."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.kills", "--fit", results]
+        + ([] if checkpoints is None else ["--checkpoints", checkpoints]),
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if process.stdout.readline() != "fit\n":
+        raise RuntimeError("The process that fits did not start.")
+    return process
+
+
+def fit(results: Path, checkpoints: Path | None) -> None:
+    """Fit a small network with all that is random, and write what comes out."""
+    from skhisto import (
+        Checkpoint,
+        PatchCNNClassifier,
+        ReferenceCNN,
+        StainJitter,
+        make_patches,
+    )
+
+    X, y, groups = make_patches(160, size=24, random_state=0, return_groups=True)
+    classifier = PatchCNNClassifier(
+        architecture=ReferenceCNN(filters=(8, 16), dense_units=32),
+        epochs=EPOCHS,
+        batch_size=16,
+        learning_rate_schedule="one_cycle",
+        augment=["d4", StainJitter()],
+        early_stopping=True,
+        n_iter_no_change=EPOCHS,
+        checkpoint=None if checkpoints is None else Checkpoint(checkpoints),
+        random_state=0,
+    )
+    print("fit", flush=True)
+    classifier.fit(X, y, groups=groups)
+    history = {f"history {k}": v for k, v in classifier.history_.items()}
+    np.savez(
+        results,
+        probabilities=classifier.predict_proba(X),
+        best_epoch=classifier.best_epoch_,
+        **history,
+        **{f"weight {i}": w for i, w in enumerate(classifier.weights_.values())},
+    )
+
+
+def table_of(kills: list[Kill]) -> Table:
+    """Return one row for each kill."""
+    table = Table(["killed at", "epochs saved", "readable", "bitwise equal"])
+    for kill in kills:
+        table.add(
+            f"{kill.moment:.0%} of the fit",
+            str(kill.epochs_saved),
+            "yes" if kill.is_readable else "no",
+            "yes" if kill.is_equal else "no",
+            note="killed while writing" if kill.n_leftovers else "",
+        )
+    return table
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kills",
+        description="Kill a checkpointed fit and compare what it resumes to.",
+    )
+    parser.add_argument("--moments", type=int, default=10, help="default: 10")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--fit", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--checkpoints", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    if arguments.fit is not None:
+        fit(arguments.fit, arguments.checkpoints)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        kills = measure(arguments.moments, arguments.seed, Path(folder))
+    print(table_of(kills).markdown())
+    n_equal = sum(kill.is_equal for kill in kills)
+    n_readable = sum(kill.is_readable for kill in kills)
+    print(
+        f"\n{n_equal} of {len(kills)} runs end bitwise where the undisturbed fit ends, "
+        f"and {n_readable} of {len(kills)} checkpoints are readable."
+    )
+    if not n_equal == n_readable == len(kills):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
