@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.table import Table
 
-EPOCHS = 30
+EPOCHS = 15
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,9 @@ def fit(results: Path, checkpoints: Path | None) -> None:
         make_patches,
     )
 
-    X, y, groups = make_patches(160, size=24, random_state=0, return_groups=True)
+    X, y, groups = make_patches(96, size=16, random_state=0, return_groups=True)
     classifier = PatchCNNClassifier(
-        architecture=ReferenceCNN(filters=(8, 16), dense_units=32),
+        architecture=ReferenceCNN(filters=(8,), dense_units=16),
         epochs=EPOCHS,
         batch_size=16,
         learning_rate_schedule="one_cycle",

@@ -460,8 +460,8 @@ def test_kill_9_within_writing_loses_nothing_that_was_written(
 ):
     X, y, _ = bright_or_dark
     np.savez(tmp_path / "data.npz", X=X, y=y)
-    # Each write calls fsync for the file and for the folder. Later calls of replace are
-    # the second, third, and so on of the process.
+    # Each write calls fsync twice, for the file and for the folder, and replace once:
+    # two epochs are saved by the first process, two more by the second one.
     for function, n_calls in [("fsync", 5), ("replace", 3)]:
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, function, str(n_calls)],

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skhisto import PatchArray, PatchLoader, StainNormalizer
+from skhisto import PatchArray, PatchLoader, StainNormalizer, make_patches
 from skhisto.patches._content import content_of
 from skhisto.patches._hdf5 import HDF5Rows
 from skhisto.patches._image_files import ImageFiles
 
-PATCHES = np.random.default_rng(0).integers(0, 255, (6, 8, 8, 3)).astype(np.uint8)
+PATCHES, _ = make_patches(6, size=32, random_state=0)
 
 
 class Stored:
@@ -71,6 +71,7 @@ def test_files_are_told_apart_by_name_size_and_time_and_are_not_read(
     paths, monkeypatch
 ):
     X = PatchLoader(lazy=True).transform(paths)
+    others = PatchLoader(lazy=True).transform([*paths[:5], paths[0]])
     monkeypatch.setattr(ImageFiles, "read", None)
     before = hash_of(X)
     assert hash_of(X) == before
@@ -82,7 +83,6 @@ def test_files_are_told_apart_by_name_size_and_time_and_are_not_read(
     os.utime(paths[0], ns=(0, 0))
     assert len({before, touched, hash_of(X)}) == 3
     assert hash_of(X[1:]) == rest
-    others = PatchLoader(lazy=True).transform([*paths[:5], paths[0]])
     assert hash_of(others) != hash_of(X)
 
 
