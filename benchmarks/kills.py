@@ -5,11 +5,11 @@ Run from the root of the repository::
     python -m benchmarks.kills                          # ten moments
     python -m benchmarks.kills --moments 3 --seed 1     # fewer, and other moments
 
-An undisturbed fit without checkpoints comes first. Then, for each moment, a process
-that trains with a checkpoint after every epoch is killed by ``kill -9``, and the same
-fit is run again to its end. The command fails unless every second run ends bitwise
-where the undisturbed fit ends, and every checkpoint is readable. Progress goes to
-stderr, the table to stdout.
+An undisturbed fit without checkpoints comes first. Then, for each moment, another
+process trains with a checkpoint after every epoch. It is killed by ``kill -9`` at a
+random moment after its first epoch, and the same fit is run again to its end. The
+command fails unless every second run ends bitwise where the undisturbed fit ends, and
+every checkpoint is readable. Progress goes to stderr, the table to stdout.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.table import Table
 
-EPOCHS = 15
+EPOCHS = 40
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Kill:
     Attributes
     ----------
     moment : float
-        Share of the undisturbed fit's duration after which the process was killed.
+        Time from the end of the first epoch to the kill, as a share of the duration of
+        an undisturbed fit.
     epochs_saved : int
         Epochs in the checkpoint that was left, 0 if there was none yet.
     n_leftovers : int
@@ -63,21 +64,18 @@ def measure(n_moments: int, seed: int, folder: Path) -> list[Kill]:
     seed : int
         Determines the moments.
     folder : Path
-        An empty folder for checkpoints and results.
+        An empty folder for checkpoints.
     """
-    undisturbed = folder / "undisturbed.npz"
-    with _started(undisturbed) as process:
-        start = time.perf_counter()
-        process.wait()
-        seconds = time.perf_counter() - start
-    expected = dict(np.load(undisturbed, allow_pickle=False))
+    fit(None)  # compiles the network, which takes most of the time
+    start = time.perf_counter()
+    expected = fit(None)
+    seconds = time.perf_counter() - start
     print(f"The undisturbed fit took {seconds:.1f} s.", file=sys.stderr)
     moments = np.sort(np.random.default_rng(seed).uniform(0, 1, n_moments))
     kills = []
     for number, moment in enumerate(moments):
-        kills.append(
-            _kill(moment, moment * seconds, folder / f"checkpoints-{number}", expected)
-        )
+        checkpoints = folder / f"checkpoints-{number}"
+        kills.append(_kill(moment, moment * seconds, checkpoints, expected))
         print(f"{number + 1}/{n_moments}: {kills[-1]}", file=sys.stderr)
     return kills
 
@@ -85,16 +83,20 @@ def measure(n_moments: int, seed: int, folder: Path) -> list[Kill]:
 def _kill(
     moment: float, seconds: float, checkpoints: Path, expected: dict[str, np.ndarray]
 ) -> Kill:
-    results = checkpoints.with_suffix(".npz")
-    with _started(results, checkpoints) as process:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "benchmarks.kills", "--fit", checkpoints],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not process.stdout.readline().startswith("Epoch 2/"):
+            if process.poll() is not None:
+                raise RuntimeError("The process that fits ended too early.")
         time.sleep(seconds)
         process.kill()
     epochs_saved, is_readable = _look_at(checkpoints)
     n_leftovers = len(list(checkpoints.glob("*/*.tmp")))
-    results.unlink(missing_ok=True)  # if the fit had ended before
-    with _started(results, checkpoints) as process:
-        process.wait()
-    found = dict(np.load(results, allow_pickle=False))
+    found = fit(checkpoints)
     is_equal = found.keys() == expected.keys() and all(
         value.dtype == expected[name].dtype
         and value.shape == expected[name].shape
@@ -121,22 +123,8 @@ def _look_at(checkpoints: Path) -> tuple[int, bool]:
     return epochs, True
 
 
-def _started(results: Path, checkpoints: Path | None = None) -> subprocess.Popen:
-    """Start a process that fits, and wait until its fit begins."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.kills", "--fit", results]
-        + ([] if checkpoints is None else ["--checkpoints", checkpoints]),
-        cwd=Path(__file__).parents[1],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    if process.stdout.readline() != "fit\n":
-        raise RuntimeError("The process that fits did not start.")
-    return process
-
-
-def fit(results: Path, checkpoints: Path | None) -> None:
-    """Fit a small network with all that is random, and write what comes out."""
+def fit(checkpoints: Path | None, verbose: int = 0) -> dict[str, np.ndarray]:
+    """Fit a small network with all that is random, and return what comes out."""
     from skhisto import (
         Checkpoint,
         PatchCNNClassifier,
@@ -155,18 +143,16 @@ def fit(results: Path, checkpoints: Path | None) -> None:
         early_stopping=True,
         n_iter_no_change=EPOCHS,
         checkpoint=None if checkpoints is None else Checkpoint(checkpoints),
+        verbose=verbose,
         random_state=0,
     )
-    print("fit", flush=True)
     classifier.fit(X, y, groups=groups)
-    history = {f"history {k}": v for k, v in classifier.history_.items()}
-    np.savez(
-        results,
-        probabilities=classifier.predict_proba(X),
-        best_epoch=classifier.best_epoch_,
-        **history,
-        **{f"weight {i}": w for i, w in enumerate(classifier.weights_.values())},
-    )
+    return {
+        "probabilities": classifier.predict_proba(X),
+        "best epoch": np.array(classifier.best_epoch_),
+        **{f"history {k}": np.array(v) for k, v in classifier.history_.items()},
+        **{f"weight {k}": v for k, v in classifier.weights_.items()},
+    }
 
 
 def table_of(kills: list[Kill]) -> Table:
@@ -192,12 +178,11 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=10, help="default: 10")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--fit", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--checkpoints", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     if arguments.fit is not None:
-        fit(arguments.fit, arguments.checkpoints)
+        fit(arguments.fit, verbose=2)
         return
     with tempfile.TemporaryDirectory() as folder:
         kills = measure(arguments.moments, arguments.seed, Path(folder))
