@@ -71,7 +71,7 @@ def measure(n_moments: int, seed: int, folder: Path) -> list[Kill]:
     expected = fit(None)
     seconds = time.perf_counter() - start
     print(f"The undisturbed fit took {seconds:.1f} s.", file=sys.stderr)
-    moments = np.sort(np.random.default_rng(seed).uniform(0, 1, n_moments))
+    moments = sorted(np.random.default_rng(seed).uniform(0, 1, n_moments).tolist())
     kills = []
     for number, moment in enumerate(moments):
         checkpoints = folder / f"checkpoints-{number}"
