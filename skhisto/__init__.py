@@ -1,5 +1,6 @@
 """Keras CNNs for histopathology patches as scikit-learn estimators."""
 
+from skhisto._classifier.checkpoint import Checkpoint
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
 from skhisto._fork import watch_forks as _watch_forks
 from skhisto.architectures import (
@@ -44,6 +45,7 @@ __all__ = [
     "BrightnessJitter",
     "CAMDisplay",
     "CenterCrop",
+    "Checkpoint",
     "ClassBalanceDisplay",
     "CompactCNN",
     "EfficientNetLite",

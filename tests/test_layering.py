@@ -29,7 +29,14 @@ ALLOWED = {
     "slides": {"_stain", "patches"},
     "_data": {"patches"},
     "_keras": {"_data", "_fork", "patches"},
-    "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
+    "_classifier": {
+        "_data",
+        "_keras",
+        "_value_object",
+        "architectures",
+        "augmentation",
+        "patches",
+    },
     "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
     "maps": {

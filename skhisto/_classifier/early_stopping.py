@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skhisto._keras.training_loop import TrainingState
@@ -36,8 +36,8 @@ class EarlyStopping:
         """Look at the loss after an epoch; return whether to stop."""
         loss = state.history["val_loss"][-1]
         if loss < self._best_loss:
-            self._best_loss = loss
             self._best = state
+            self._best_loss = loss
         if loss < self._loss_to_beat - self.tol:
             self._loss_to_beat = loss
             self._n_no_change = 0
@@ -46,10 +46,33 @@ class EarlyStopping:
         return self._n_no_change >= self.n_iter_no_change
 
     @property
+    def best(self) -> "TrainingState":
+        """The state after the best epoch."""
+        return self._best
+
+    @property
     def best_epoch(self) -> int:
         """The epoch whose weights are kept, from 1."""
         return self._best.n_iter
 
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What `remember` needs besides the state after the best epoch, as numbers."""
+        return {
+            "best_loss": self._best_loss,
+            "loss_to_beat": self._loss_to_beat,
+            "n_no_change": self._n_no_change,
+        }
+
+    def remember(self, best: "TrainingState", memory: dict[str, Any]) -> None:
+        """Continue from what another object had in `best` and `memory`."""
+        self._best = best
+        self._best_loss = memory["best_loss"]
+        self._loss_to_beat = memory["loss_to_beat"]
+        self._n_no_change = memory["n_no_change"]
+
     def restore_best(self, last: "TrainingState") -> "TrainingState":
         """Return the best epoch's weights with the history of all epochs."""
+        # An interrupt may come when an epoch is already known here and not elsewhere.
+        last = max(last, self._best, key=lambda state: state.n_iter)
         return replace(self._best, history=last.history, n_iter=last.n_iter)

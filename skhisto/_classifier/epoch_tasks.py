@@ -19,6 +19,9 @@ class EpochTasks:
         What the callbacks get to see of the training data.
     fitted_attributes : callable
         Gets the state of the training, gives the attributes of a fitted estimator.
+    n_done : int, default=0
+        Number of epochs that another process has trained. The callbacks are not told of
+        them, but the numbers of the tasks continue after them.
     """
 
     def __init__(
@@ -27,11 +30,14 @@ class EpochTasks:
         context: CallbackContext,
         data: dict[str, Any],
         fitted_attributes: Callable[[Any], dict[str, Any]],
+        n_done: int = 0,
     ) -> None:
         self.estimator = estimator
         self.context = context
         self.data = data
         self.fitted_attributes = fitted_attributes
+        for _ in range(n_done):
+            context.subcontext(task_name="epoch")
 
     def begin(self) -> None:
         """Begin the next epoch."""

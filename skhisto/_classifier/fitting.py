@@ -1,14 +1,18 @@
 """From a classifier and its checked data to the attributes of a fit."""
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackContext
+from sklearn.exceptions import ConvergenceWarning
 
 from skhisto._classifier.early_stopping import EarlyStopping
 from skhisto._classifier.epoch_tasks import EpochTasks
 from skhisto._classifier.network_size import warn_if_large
+from skhisto._classifier.saved_fit import SavedFit
 from skhisto._data.training_data import TrainingData
 from skhisto.architectures._names import as_builder
 from skhisto.augmentation._augment import as_augmentation
@@ -30,9 +34,11 @@ def fit_network(
     seed: int,
     is_continued: bool,
     is_partial: bool,
+    keep: Callable[[dict[str, Any]], None],
     context: CallbackContext | None = None,
-) -> dict[str, Any]:
-    """Train the network of a classifier and return the attributes of the fit.
+    saved: SavedFit | None = None,
+) -> None:
+    """Train the network of a classifier and pass on the attributes of the fit.
 
     Parameters
     ----------
@@ -46,8 +52,19 @@ def fit_network(
     is_partial : bool
         Whether these data are one of several parts: then there is one epoch with a
         constant learning rate, and batch normalisation keeps its running statistics.
+    keep : callable
+        Receives the attributes of the fit. If a KeyboardInterrupt ends training after a
+        complete epoch, it receives those of the last good state, and the interrupt is
+        raised again.
     context : sklearn.callback.CallbackContext, default=None
         The context of the fit, whose callbacks are told of each epoch.
+    saved : SavedFit, default=None
+        The checkpoint of the fit.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If training diverges after a complete epoch, whose weights are kept.
     """
     from skhisto._keras.runtime import check_runtime
     from skhisto._keras.training_loop import train
@@ -56,26 +73,65 @@ def fit_network(
     initial = _initial_network(classifier, data, seed)
     if not is_continued:
         warn_if_large(initial.weights, data.patch_shape)
-    plan = _plan(classifier, data, seed, is_partial)
+    start = _start(classifier, initial, is_continued)
+    plan = _plan(classifier, data, seed, start.n_iter, is_partial, saved is not None)
     fixed = _fixed_attributes(initial.spec, data, plan)
-
-    def attributes(state: "TrainingState") -> dict[str, Any]:
-        return fixed | _attributes_of(state)
-
-    observers: list[Observer] = []
-    if context is not None:
-        callback_data = data.all_samples.callback_data
-        observers.append(EpochTasks(classifier, context, callback_data, attributes))
+    has_optimizer_state = is_partial or classifier.warm_start
     early_stopping = None
     if classifier.early_stopping:
         early_stopping = EarlyStopping(classifier.n_iter_no_change, classifier.tol)
-        observers.append(early_stopping)
-    start = _start(classifier, initial, is_continued)
-    state = train(initial.spec, plan, data, start, observers)
+
+    def attributes(state: "TrainingState") -> dict[str, Any]:
+        return fixed | _attributes_of(state, has_optimizer_state)
+
+    def keep_best(state: "TrainingState") -> None:
+        if early_stopping is None:
+            return keep(attributes(state))
+        best = {"best_epoch_": early_stopping.best_epoch}
+        return keep(attributes(early_stopping.restore_best(state)) | best)
+
+    state = start
+    if saved is not None:
+        state = saved.resume(initial, start, early_stopping)
+        if saved.is_finished:
+            return keep_best(state)
+    observers: list[Observer] = []
+    if context is not None:
+        callback_data = data.all_samples.callback_data
+        n_done = state.n_iter - start.n_iter
+        observers.append(
+            EpochTasks(classifier, context, callback_data, attributes, n_done)
+        )
     if early_stopping is not None:
-        fixed["best_epoch_"] = early_stopping.best_epoch
-        state = early_stopping.restore_best(state)
-    return attributes(state)
+        observers.append(early_stopping)
+    state, problem = train(
+        initial.spec,
+        plan,
+        data,
+        state,
+        observers,
+        on_interrupt=keep_best,
+        on_epoch=None if saved is None else partial(saved.save, early_stopping),
+    )
+    if saved is not None and problem is None:
+        saved.finish(early_stopping, state)
+    keep_best(state)
+    if problem is not None:
+        _warn_of_divergence(problem, state, early_stopping)
+
+
+def _warn_of_divergence(
+    problem: str, state: "TrainingState", early_stopping: EarlyStopping | None
+) -> None:
+    kept = f"epoch {state.n_iter}, the last with finite loss and weights"
+    if early_stopping is not None:
+        kept = f"epoch {early_stopping.best_epoch}, the best epoch"
+    warnings.warn(
+        f"Training has diverged: {problem}. The weights are those after {kept}. Use a "
+        "lower learning_rate, or scale X to the order of 1.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
 
 
 def fitted_spec(classifier: BaseEstimator) -> "NetworkSpec":
@@ -135,12 +191,18 @@ def _initial_network(
 
 
 def _plan(
-    classifier: BaseEstimator, data: TrainingData, seed: int, is_partial: bool
+    classifier: BaseEstimator,
+    data: TrainingData,
+    seed: int,
+    first_epoch: int,
+    is_partial: bool,
+    is_resumable: bool,
 ) -> "TrainingPlan":
     from skhisto._keras.training_loop import TrainingPlan
 
     schedule = "constant" if is_partial else classifier.learning_rate_schedule
     return TrainingPlan(
+        first_epoch=first_epoch,
         n_epochs=1 if is_partial else classifier.epochs,
         batch_size=_batch_size(classifier.batch_size, len(data.samples)),
         optimizer=classifier.optimizer,
@@ -152,6 +214,7 @@ def _plan(
         verbose=int(classifier.verbose),
         seed=seed,
         measures_statistics=not is_partial,
+        is_resumable=is_resumable,
     )
 
 
@@ -186,15 +249,17 @@ def _fixed_attributes(
     return attributes
 
 
-def _attributes_of(state: "TrainingState") -> dict[str, Any]:
-    return {
+def _attributes_of(state: "TrainingState", has_optimizer_state: bool) -> dict[str, Any]:
+    attributes = {
         "weights_": state.weights,
-        "optimizer_state_": state.optimizer_state,
         "history_": state.history,
         "n_iter_": state.n_iter,
         "layers_": state.layers,
         "value_range_": state.value_range,
     }
+    if has_optimizer_state:
+        attributes["optimizer_state_"] = state.optimizer_state
+    return attributes
 
 
 def _start(

@@ -13,11 +13,17 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skhisto._classifier.checkpoint import Checkpoint
 from skhisto._classifier.fitted_summary import FittedSummary
 from skhisto._classifier.fitting import fit_network, fitted_spec
+from skhisto._classifier.saved_fit import SavedFit
 from skhisto._data.checks import check_fitted_patches
 from skhisto._data.samples import with_both_classes
-from skhisto._data.training_data import check_fit_data, check_partial_fit_data
+from skhisto._data.training_data import (
+    check_fit_data,
+    check_partial_fit_data,
+    with_validation,
+)
 from skhisto._types import Builder, PatchShape
 from skhisto.augmentation._augment import AugmentParameter
 from skhisto.patches._patch_array import PatchArray
@@ -31,6 +37,7 @@ _MAX_SEED = np.iinfo(np.int32).max
 _EXAMPLES = {
     "architecture": "architecture=ReferenceCNN()",
     "augment": "augment=StainJitter()",
+    "checkpoint": "checkpoint=Checkpoint('folder')",
 }
 
 
@@ -149,6 +156,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         of both fits used float16. With `early_stopping`, pass an int as `random_state`,
         or `X_val`. Otherwise each fit sets aside other patches, on which previous fits
         were trained.
+    checkpoint : Checkpoint, default=None
+        Where `fit` saves its state after each epoch, so that the same fit continues
+        after a crash. A finished fit is not trained again, except with
+        ``random_state=None``. `partial_fit` does not use it. With a checkpoint,
+        `callbacks` must not have a state: `LearningRateScheduler`, `TerminateOnNaN`,
+        `LambdaCallback` and `CSVLogger` with ``append=True`` are allowed. None saves
+        nothing.
     verbose : int, default=0
         0 is silent, 1 shows a progress bar for each epoch, 2 prints a line for each
         epoch.
@@ -190,7 +204,8 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         are measured at the end of the epoch; they are NaN for epochs without
         validation. Class weights and sample weights apply to all of them.
     n_iter_ : int
-        Number of epochs that the network was trained for.
+        Number of epochs that the network was trained for. After an interrupt or a
+        divergence, number of the last epoch that was kept.
     best_epoch_ : int or None
         The epoch, counted from 1, whose weights early stopping kept. None without early
         stopping.
@@ -212,6 +227,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     CompactCNN : A smaller architecture.
     EfficientNetLite : A network with ImageNet weights.
     KerasApplication : Other pretrained networks.
+    Checkpoint : Save the state of training.
     PatchLoader : Load patches from image files.
     CenterCrop : Crop patches to their centre.
 
@@ -238,6 +254,10 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     a network around a pretrained one must set ``backbone.trainable = False`` for that.
     The argument `training` of ``backbone(x, training=False)`` has no effect: Keras
     replaces it in training. It has an effect only inside of a method ``call``.
+
+    *Interrupts.* If a ``KeyboardInterrupt`` ends `fit`, the classifier keeps the last
+    complete epoch, or with early stopping the best one, and the interrupt is raised
+    again. Before the first complete epoch, the classifier stays as it was.
 
     *Forked processes.* After TensorFlow has been used, processes that are started by
     "fork" cannot fit or predict, and raise an error. Use joblib's default backend
@@ -290,6 +310,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "tol": [Interval(Real, 0, None, closed="left")],
         "callbacks": [dict, list, tuple, None],
         "warm_start": ["boolean"],
+        "checkpoint": [Checkpoint, None],
         "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean"],
         "random_state": ["random_state"],
     }
@@ -315,6 +336,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         tol: float = 1e-4,
         callbacks: Mapping[str, Mapping[str, Any]] | Sequence[Any] | None = None,
         warm_start: bool = False,
+        checkpoint: Checkpoint | None = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -336,6 +358,7 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.tol = tol
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.verbose = verbose
         self.random_state = random_state
 
@@ -345,8 +368,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         **params : dict
-            Parameters by name. ``architecture__<name>`` and ``augment__<name>`` set the
-            parameters of the object that `architecture` or `augment` is.
+            Parameters by name. ``architecture__<name>``, ``augment__<name>`` and
+            ``checkpoint__<name>`` set the parameters of the object that `architecture`,
+            `augment` or `checkpoint` is.
 
         Returns
         -------
@@ -423,7 +447,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             - With `warm_start`, if X, y or the network do not match the previous fit.
             - If only one of `X_val` and `y_val` is given.
             - If early stopping cannot set aside patches of every class.
-            - If training diverges, or a callback changes the network.
+            - If training diverges before an epoch is complete.
+            - If a callback changes the network, or has a state and there is a
+              `checkpoint`.
+        KeyboardInterrupt
+            If `fit` is interrupted. The last good epoch is kept, see the class.
+        OSError
+            If the folder of `checkpoint` cannot be created.
         RuntimeError
             In a forked process, if TensorFlow was used before the fork.
 
@@ -432,7 +462,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         UserWarning
             If the network cannot be stored; if it has more than 10 million parameters,
             most of them in one layer that grows with the area of the patches; or if
-            values that are used as they are exceed the range of scaled images.
+            values that are used as they are exceed the range of scaled images. If a
+            checkpoint cannot be read, so that training starts from the first epoch.
+        ConvergenceWarning
+            If training diverges. The last epoch with finite loss and weights is kept,
+            or with early stopping the best epoch.
+        RuntimeWarning
+            If a checkpoint cannot be written. Training continues.
         """
         is_continued = self.warm_start and hasattr(self, "weights_")
         context = self._init_callback_context(max_subtasks=self.epochs)
@@ -445,21 +481,24 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             groups=groups,
             validation=(X_val, y_val, sample_weight_val),
             is_continued=is_continued,
-            seed=seed,
         )
+        saved = None
+        if self.checkpoint is not None:
+            saved = SavedFit(self, data, seed=seed, is_continued=is_continued)
+            seed = saved.seed
+        data = with_validation(self, data, seed)
         callback_data = data.all_samples.callback_data
         context.call_on_fit_task_begin(estimator=self, **callback_data)
-        attributes = fit_network(
+        fit_network(
             self,
             data,
             seed=seed,
             is_continued=is_continued,
             is_partial=False,
+            keep=self._set_fitted,
             context=context,
+            saved=saved,
         )
-        if not self.warm_start:
-            del attributes["optimizer_state_"]
-        self._set_fitted(attributes)
         context.call_on_fit_task_end(
             estimator=self, **callback_data, reconstruction_attributes={}
         )
@@ -514,14 +553,14 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             sample_weight=sample_weight,
             is_continued=is_continued,
         )
-        attributes = fit_network(
+        fit_network(
             self,
             data,
             seed=self._draw_seed(),
             is_continued=is_continued,
             is_partial=True,
+            keep=self._set_fitted,
         )
-        self._set_fitted(attributes)
         return self
 
     def decision_function(self, X: ArrayLike | PatchArray) -> np.ndarray:
@@ -634,9 +673,13 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _set_fitted(self, attributes: dict[str, Any]) -> None:
         """Replace all attributes of a previous fit."""
-        for name in [n for n in vars(self) if n.endswith("_") and n[0] != "_"]:
-            delattr(self, name)
-        self.__dict__.update(attributes)
+        others = {
+            name: value
+            for name, value in vars(self).items()
+            if name[0] == "_" or not name.endswith("_")
+        }
+        # One assignment, so that an interrupt finds either the old or the new fit.
+        self.__dict__ = others | attributes
 
     def _predict_logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "weights_")

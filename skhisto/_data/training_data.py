@@ -1,7 +1,7 @@
 """The data of a fit: one call that checks everything a user passes to it."""
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,9 +68,8 @@ def check_fit_data(
     groups: Any,
     validation: tuple[Any, Any, Any],
     is_continued: bool,
-    seed: int,
 ) -> TrainingData:
-    """Check all data of `PatchCNNClassifier.fit`.
+    """Check all data of `PatchCNNClassifier.fit`, before `with_validation`.
 
     Parameters
     ----------
@@ -80,8 +79,6 @@ def check_fit_data(
     validation : tuple (X_val, y_val, sample_weight_val)
     is_continued : bool
         Whether the fit continues from a previous one, so that the data must match it.
-    seed : int
-        Determines the validation split.
     """
     patches, features = _check_patches_of(classifier, X, is_continued)
     if groups is None and isinstance(patches, PatchArray):
@@ -103,17 +100,37 @@ def check_fit_data(
     held_out = _check_validation(features, *validation, samples)
     if held_out is not None:
         held_out = held_out.weighted(class_weight)
-    elif classifier.early_stopping:
+    return TrainingData(
+        samples, held_out, all_samples, getattr(features, "feature_names_in_", None)
+    )
+
+
+def with_validation(
+    classifier: BaseEstimator, data: TrainingData, seed: int
+) -> TrainingData:
+    """Set rows aside for early stopping, unless validation patches were passed.
+
+    Parameters
+    ----------
+    classifier : PatchCNNClassifier
+        It is not changed.
+    data : TrainingData
+        From `check_fit_data`.
+    seed : int
+        Determines the split.
+
+    Returns
+    -------
+    data : TrainingData
+        The training rows have a mean weight of one.
+    """
+    samples, held_out = data.samples, data.validation
+    if classifier.early_stopping and held_out is None:
         rows, validation_rows = validation_split(
             samples.target, samples.groups, classifier.validation_fraction, seed
         )
         samples, held_out = samples[rows], samples[validation_rows]
-    return TrainingData(
-        samples.with_mean_weight_one(),
-        held_out,
-        all_samples,
-        getattr(features, "feature_names_in_", None),
-    )
+    return replace(data, samples=samples.with_mean_weight_one(), validation=held_out)
 
 
 def check_partial_fit_data(

@@ -138,13 +138,34 @@ class CompiledNetwork:
         learning_rate: float,
     ) -> None:
         """Set the weights, and the optimizer to a given state or to a fresh one."""
-        set_weights(self.network, weights)
         state = self._fresh_optimizer
         if optimizer_state is not None and self._has_variables(optimizer_state):
             state = list(optimizer_state.values())
-        for variable, value in zip(self._optimizer_variables, state, strict=True):
-            variable.assign(value)
+        self._load(weights, state)
         self.network.optimizer.learning_rate = learning_rate
+
+    def load_resumed(self, weights: Weights, optimizer_state: Weights | None) -> None:
+        """Set the weights and the optimizer to a state of the same fit.
+
+        Unlike in `load`, the learning rate is that of the state.
+
+        Raises
+        ------
+        ValueError
+            If the state belongs to another optimizer or to other weights.
+        """
+        if optimizer_state is None or not self._has_variables(optimizer_state):
+            raise ValueError(
+                "The state of the optimizer does not match the optimizer "
+                f"{self.optimizer!r} and the weights of this network."
+            )
+        self._load(weights, list(optimizer_state.values()))
+
+    def _load(self, weights: Weights, optimizer_state: list[np.ndarray]) -> None:
+        set_weights(self.network, weights)
+        variables = self._optimizer_variables
+        for variable, value in zip(variables, optimizer_state, strict=True):
+            variable.assign(value)
         self.network.stop_training = False
         self.statistics_are_old = True
 

@@ -35,6 +35,16 @@ def _import_scikeras() -> type:
 
 KerasClassifier = _import_scikeras()
 
+# Of each of these, a new instance continues as the old one would.
+_STATELESS = (
+    keras.callbacks.CSVLogger,
+    keras.callbacks.LambdaCallback,
+    keras.callbacks.LearningRateScheduler,
+    keras.callbacks.TerminateOnNaN,
+)
+# What does the same as a callback and is stored in checkpoints.
+_INSTEAD = {"EarlyStopping": "early_stopping=True", "ModelCheckpoint": "checkpoint"}
+
 Callbacks = Mapping[str, Mapping[str, Any]] | Sequence[str | keras.callbacks.Callback]
 
 
@@ -85,6 +95,32 @@ def make_callbacks(callbacks: Callbacks | None) -> list[keras.callbacks.Callback
     wrapper = _assemble(lambda: keras.Sequential(), callbacks=items, **params)
     # scikeras hands its callbacks to nothing but Model.fit, which is not used here.
     return list(wrapper._fit_callbacks)
+
+
+def check_stateless(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Check that callbacks do not remember anything that a checkpoint would lose.
+
+    Raises
+    ------
+    ValueError
+        If a callback is not of one of the known classes without a state, or if a
+        CSVLogger would overwrite the epochs before an interruption.
+    """
+    for callback in callbacks:
+        name = type(callback).__name__
+        if type(callback) not in _STATELESS:
+            instead = _INSTEAD.get(name)
+            raise ValueError(
+                f"checkpoint does not store the state of the callback {name}, so that "
+                "a resumed fit would differ. With a checkpoint, callbacks may be "
+                f"{', '.join(c.__name__ for c in _STATELESS)}. Remove {name}"
+                + (f" and use {instead} of the classifier." if instead else ".")
+            )
+        if isinstance(callback, keras.callbacks.CSVLogger) and not callback.append:
+            raise ValueError(
+                "With a checkpoint, the callback CSVLogger needs append=True. "
+                "Otherwise a resumed fit overwrites the epochs before the interruption."
+            )
 
 
 def _assemble(model: Callable[..., keras.Model], **params: Any) -> Any:

@@ -1,5 +1,6 @@
-"""Whether TensorFlow can work in this process at all."""
+"""Which TensorFlow this is, and whether it can work in this process at all."""
 
+import keras
 import tensorflow as tf
 
 from skhisto._fork import check_not_forked
@@ -14,3 +15,8 @@ def check_runtime() -> None:
             "Remove tf.compat.v1.disable_eager_execution() or disable_v2_behavior(), "
             "and do not call fit or predict inside a tf.function or a tf.Graph."
         )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that train a network, by name."""
+    return {"keras": keras.__version__, "tensorflow": tf.__version__}

@@ -1,5 +1,6 @@
 """Training a network: epochs, validation, callbacks, the state that comes out."""
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,11 +8,12 @@ from math import isfinite, nan
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 
 from skhisto._data.training_data import TrainingData
 from skhisto._keras.batches import TrainingBatches
 from skhisto._keras.compiled_network import CompiledNetwork, Logs, borrow_network
-from skhisto._keras.compiling import Callbacks, make_callbacks
+from skhisto._keras.compiling import Callbacks, check_stateless, make_callbacks
 from skhisto._keras.inference import predict_logits
 from skhisto._keras.network import NetworkSpec
 from skhisto._keras.schedules import learning_rates
@@ -47,6 +49,11 @@ class TrainingState:
     layers: Layers
     value_range: ValueRange | None = None
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all weights are finite numbers."""
+        return all(np.isfinite(weight).all() for weight in self.weights.values())
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -58,9 +65,13 @@ class TrainingPlan:
     - `augment` is a function or None;
     - `seed` determines all random numbers;
     - `measures_statistics` says whether the data are all that batch normalisation
-      should take its statistics from. Otherwise it keeps its running statistics.
+      should take its statistics from. Otherwise it keeps its running statistics;
+    - `first_epoch` is the number of epochs before this fit;
+    - `is_resumable` says whether a later process may continue this fit, so that
+      callbacks must not have a state of their own.
     """
 
+    first_epoch: int
     n_epochs: int
     batch_size: int
     optimizer: str
@@ -72,6 +83,15 @@ class TrainingPlan:
     verbose: int
     seed: int
     measures_statistics: bool
+    is_resumable: bool
+
+    @property
+    def last_epoch(self) -> int:
+        """The number of epochs after this fit."""
+        return self.first_epoch + self.n_epochs
+
+
+StateFunction = Callable[[TrainingState], None]
 
 
 class Observer(Protocol):
@@ -94,30 +114,69 @@ def train(
     spec: NetworkSpec,
     plan: TrainingPlan,
     data: TrainingData,
-    state: TrainingState,
+    start: TrainingState,
     observers: Sequence[Observer],
-) -> TrainingState:
-    """Train from a state on for some epochs and return the last state.
+    *,
+    on_interrupt: StateFunction,
+    on_epoch: StateFunction | None = None,
+) -> tuple[TrainingState, str | None]:
+    """Train from a state to the last epoch of a plan.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    plan : TrainingPlan
+    data : TrainingData
+    start : TrainingState
+        If it has more epochs than ``plan.first_epoch``, it is a state of this fit,
+        which continues from there.
+    observers : sequence of Observer
+    on_interrupt : callable
+        Receives the last good state if a KeyboardInterrupt ends training after a
+        complete epoch. The interrupt is raised again afterwards.
+    on_epoch : callable, default=None
+        Receives the state after each epoch that is followed by another one.
+
+    Returns
+    -------
+    state : TrainingState
+        The last good state, with the statistics that predictions need.
+    problem : str or None
+        How training has diverged after that state. None if it has not.
 
     Raises
     ------
     ValueError
-        If training diverges, or if a callback changes the network.
+        If training diverges before any epoch is complete, or if a callback changes the
+        network.
     """
     with borrow_network(spec, plan.optimizer, plan.optimizer_params) as compiled:
-        compiled.load(state.weights, state.optimizer_state, plan.learning_rate)
-        run = _Run(spec, plan, data, compiled, observers)
-        state, diverged = run.epochs(state)
-    if diverged is not None:  # the network itself is fine and has gone back
+        if start.n_iter == plan.first_epoch:
+            compiled.load(start.weights, start.optimizer_state, plan.learning_rate)
+        else:
+            compiled.load_resumed(start.weights, start.optimizer_state)
+        run = _Run(spec, plan, data, compiled, observers, start)
+        try:
+            state, problem = run.train(on_epoch)
+        except KeyboardInterrupt:
+            last_good = run.last_good()
+            if last_good is not None:
+                on_interrupt(last_good)
+            raise
+    if state is None:  # the network itself is intact and has been returned
         raise ValueError(
-            f"Training has diverged: after epoch {state.n_iter + 1} the history has "
-            f"{diverged}. Use a lower learning_rate, or scale X to the order of 1."
+            f"Training has diverged: {problem}. Use a lower learning_rate, or scale X "
+            "to the order of 1."
         )
-    return state
+    return state, problem
 
 
 class _Run:
-    """One run of the training loop."""
+    """One run of the training loop, which remembers the last good states.
+
+    A state is good if it belongs to a complete epoch of this fit and if loss and
+    weights are finite. An epoch is complete after its validation and all callbacks.
+    """
 
     def __init__(
         self,
@@ -126,6 +185,7 @@ class _Run:
         data: TrainingData,
         compiled: CompiledNetwork,
         observers: Sequence[Observer],
+        start: TrainingState,
     ) -> None:
         self.spec, self.plan, self.data = spec, plan, data
         self.compiled, self.observers = compiled, observers
@@ -140,51 +200,84 @@ class _Run:
             plan.learning_rate,
             plan.n_epochs * len(self.batches),
         )
+        self.start = start
+        # Two of them: finite weights may be so large that the statistics of batch
+        # normalisation, which are measured at the end, are not finite.
+        self.good = deque([start] if start.n_iter > plan.first_epoch else [], maxlen=2)
 
-    def epochs(self, state: TrainingState) -> tuple[TrainingState, Logs | None]:
-        """Train; return the last state, and the logs of an epoch that diverged."""
-        first = state.n_iter
-        callbacks = self._callback_list(last_epoch=first + self.plan.n_epochs)
+    def train(
+        self, on_epoch: StateFunction | None
+    ) -> tuple[TrainingState | None, str | None]:
+        """Return the last good state, if any, and how training has diverged, if so."""
+        problem = self._epochs(on_epoch)
+        if problem is None:
+            # From the network, because callbacks may change the weights at the end.
+            state = self._predicting(self.good[-1])
+            if state.is_finite:
+                return state, None
+            problem = f"after epoch {state.n_iter} weights are not finite"
+        return self.last_good(), problem
+
+    def last_good(self) -> TrainingState | None:
+        """Return the last good state with the statistics that predictions need.
+
+        The network is set to this state.
+        """
+        for state in reversed(self.good):
+            self.compiled.load_resumed(state.weights, state.optimizer_state)
+            state = self._predicting(state)
+            if state.is_finite:
+                return state
+        return None
+
+    def _epochs(self, on_epoch: StateFunction | None) -> str | None:
+        """Train for all epochs, or until one diverges. Return how it has diverged."""
+        state = self.start
+        callbacks = self._callback_list()
         callbacks.on_train_begin()
         self._after_callbacks()
         try:
-            for epoch in range(first, first + self.plan.n_epochs):
+            for epoch in range(state.n_iter, self.plan.last_epoch):
                 for observer in self.observers:
                     observer.begin()
                 callbacks.on_epoch_begin(epoch)
-                logs = self._train_epoch(epoch, epoch - first, callbacks)
+                logs = self._train_epoch(epoch, callbacks)
                 callbacks.on_epoch_end(epoch, dict(logs))
                 self._after_callbacks()
-                if not all(isfinite(value) for value in logs.values()):
-                    return state, logs
                 state = self._next_state(state, logs)
+                if not all(isfinite(value) for value in logs.values()):
+                    return f"after epoch {state.n_iter} the history has {logs}"
+                if not state.is_finite:
+                    return f"after epoch {state.n_iter} weights are not finite"
                 # Every observer is told of the epoch, even if one of them stops.
                 stops = [
                     observer.end(state, partial(self._predicting, state))
                     for observer in self.observers
                 ]
+                self.good.append(state)
                 if any(stops) or self.compiled.network.stop_training:
                     break
+                if on_epoch is not None and state.n_iter < self.plan.last_epoch:
+                    on_epoch(state)
         finally:
             callbacks.on_train_end()
         # Some callbacks of Keras restore earlier weights at the very end.
         self._after_callbacks()
-        return self._predicting(state), None
+        return None
 
-    def _callback_list(self, last_epoch: int) -> keras.callbacks.CallbackList:
+    def _callback_list(self) -> keras.callbacks.CallbackList:
         return keras.callbacks.CallbackList(
             _make_callbacks(self.plan),
             add_progbar=self.plan.verbose > 0,
             model=self.compiled.network,
             verbose=self.plan.verbose,
-            epochs=last_epoch,
+            epochs=self.plan.last_epoch,
             steps=len(self.batches),
         )
 
-    def _train_epoch(
-        self, epoch: int, n_before: int, callbacks: keras.callbacks.CallbackList
-    ) -> Logs:
+    def _train_epoch(self, epoch: int, callbacks: keras.callbacks.CallbackList) -> Logs:
         plan = self.plan
+        n_before = epoch - plan.first_epoch
         rates = None
         if self.rates is not None:
             rates = self.rates[n_before * len(self.batches) :]
@@ -243,6 +336,8 @@ def _union(first: ValueRange | None, second: ValueRange | None) -> ValueRange | 
 
 def _make_callbacks(plan: TrainingPlan) -> list[keras.callbacks.Callback]:
     callbacks = make_callbacks(plan.callbacks)
+    if plan.is_resumable:
+        check_stateless(callbacks)
     schedulers = (
         keras.callbacks.LearningRateScheduler,
         keras.callbacks.ReduceLROnPlateau,

@@ -1,0 +1,125 @@
+"""Files that hold the state of a fit: arrays and one JSON document."""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+_DOCUMENT = "checkpoint.json"
+_SUFFIX = ".npy"
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class CheckpointFile:
+    """A ``.npz`` file with arrays and a JSON document, which is replaced at once.
+
+    Parameters
+    ----------
+    folder : path-like
+        The folder of the file, which no other file uses.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = Path(folder, "checkpoint.npz")
+
+    def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """Return the document and the arrays, or None if there is no file.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be opened.
+        ValueError
+            If it is truncated or corrupt.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                return _read(file)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            raise
+        except Exception as error:  # a dozen unrelated types, as for any ZIP file
+            raise ValueError(f"it is truncated or corrupt ({error})") from error
+
+    def write(self, document: Mapping[str, Any], arrays: Arrays) -> None:
+        """Replace the file. After an error, the file is as before.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written, such as on a full disk.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f"{self.path.name}.{uuid4().hex}.tmp")
+        try:
+            with open(temporary, "xb") as file:
+                _write(file, document, arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(self.path.parent)
+
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files of processes that were killed."""
+        for path in self.path.parent.glob(f"{self.path.name}.*.tmp"):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _read(file: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            # Members that are not compressed cannot exceed the size of the file.
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{member.filename} is compressed")
+        document = json.loads(archive.read(_DOCUMENT))
+        arrays = {}
+        for name in document["arrays"]:
+            with archive.open(name + _SUFFIX) as member_file:
+                arrays[name] = np.lib.format.read_array(member_file, allow_pickle=False)
+    if document.pop("sha256") != _digest(document, arrays):
+        raise ValueError("its checksum differs from its contents")
+    return document, arrays
+
+
+def _write(file: Any, document: Mapping[str, Any], arrays: Arrays) -> None:
+    document = dict(document) | {"arrays": list(arrays)}
+    document["sha256"] = _digest(document, arrays)
+    with zipfile.ZipFile(file, "w") as archive:
+        text = json.dumps(document, allow_nan=False, indent=1)
+        archive.writestr(zipfile.ZipInfo(_DOCUMENT), text)
+        for name, array in arrays.items():
+            with archive.open(name + _SUFFIX, "w", force_zip64=True) as member_file:
+                np.lib.format.write_array(member_file, array, allow_pickle=False)
+
+
+def _digest(document: Mapping[str, Any], arrays: Arrays) -> str:
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    for array in arrays.values():
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name of a file survive a power cut, where the system can."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
