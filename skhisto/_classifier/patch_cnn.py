@@ -18,6 +18,7 @@ from skhisto._classifier.fitting import fit_network, fitted_spec
 from skhisto._data.checks import check_fitted_patches
 from skhisto._data.samples import with_both_classes
 from skhisto._data.training_data import check_fit_data, check_partial_fit_data
+from skhisto._saved_format import SavedFormat
 from skhisto._types import Builder, PatchShape
 from skhisto.augmentation._augment import AugmentParameter
 from skhisto.patches._patch_array import PatchArray
@@ -34,7 +35,9 @@ _EXAMPLES = {
 }
 
 
-class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class PatchCNNClassifier(
+    SavedFormat, CallbackSupportMixin, ClassifierMixin, BaseEstimator
+):
     """A convolutional neural network that classifies image patches.
 
     The default network is `ReferenceCNN`. `architecture` selects another one.
