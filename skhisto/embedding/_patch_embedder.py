@@ -138,7 +138,9 @@ class PatchEmbedder(
     of the weights. Embedding raises an error if other weights are installed. If the
     backbone is an architecture object or a ``.keras`` file, pickles contain the network
     with its weights. ONNX files are contained too, unless they store their weights in
-    other files: such files must stay where they are, unchanged.
+    other files: such files must stay where they are, unchanged. Files of skops contain
+    the same. They need to trust ``skhisto.PatchEmbedder``, and the class of a backbone
+    that is an object.
 
     Examples
     --------

@@ -111,24 +111,24 @@ def model_card(
     card.add(
         **{
             "Model card": _NOT_A_DEVICE,
-            "Model card/Intended use": intended_use or _NOT_STATED,
-            "Model card/Limits": "\n\n".join(filter(None, (limits, _GENERAL_LIMITS))),
-            "Model card/Data": data or _NOT_STATED,
-            "Model card/Groups": groups or _NOT_STATED,
+            "Intended use": intended_use or _NOT_STATED,
+            "Limits": "\n\n".join(filter(None, (limits, _GENERAL_LIMITS))),
+            "Data": data or _NOT_STATED,
+            "Groups": groups or _NOT_STATED,
         }
     )
     if rows:
-        card.add_table(**{"Model card/Scores": _columns("Metric", rows)})
+        card.add_table(**{"Scores": _columns("Metric", rows)})
     else:
-        card.add(**{"Model card/Scores": _NOT_STATED})
+        card.add(**{"Scores": _NOT_STATED})
     card.add_table(
         **{
-            "Model card/Fitted": _columns("Property", _fitted_rows(estimator)),
-            "Model card/Parameters": _columns("Parameter", _parameter_rows(estimator)),
-            "Model card/Versions": _columns("Package", _version_rows()),
+            "Fitted": _columns("Property", _fitted_rows(estimator)),
+            "Parameters": _columns("Parameter", _parameter_rows(estimator)),
+            "Versions": _columns("Package", _version_rows()),
         }
     )
-    card.add(**{"Model card/Licence of the initial weights": _licences(estimator)})
+    card.add(**{"Licence of the initial weights": _licences(estimator)})
     return card
 
 

@@ -43,7 +43,9 @@ def patches(size, n=40, dtype="uint8"):
 
 
 def small(**parameters):
-    architecture = parameters.pop("architecture", ReferenceCNN(filters=(4,), dense_units=8))
+    architecture = parameters.pop(
+        "architecture", ReferenceCNN(filters=(4,), dense_units=8)
+    )
     return PatchCNNClassifier(
         architecture=architecture,
         epochs=3,

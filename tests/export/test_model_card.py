@@ -40,8 +40,8 @@ def card(cropped):
 
 def section(card, title):
     text = card.render()
-    start = text.index(f"## {title}\n")
-    end = text.find("\n## ", start + 1)
+    start = text.index(f"# {title}\n")
+    end = text.find("\n# ", start + 1)
     return text[start:] if end < 0 else text[start:end]
 
 
