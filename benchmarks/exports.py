@@ -103,10 +103,8 @@ class ExportedSavedModel(WithDifference):
 
     def predict(self, n_patches: int) -> np.ndarray:
         """Predict batch by batch."""
-        batches = [
-            self._X[start : start + BATCH_SIZE]
-            for start in range(0, n_patches, BATCH_SIZE)
-        ]
+        X = self._X[:n_patches]
+        batches = [X[i : i + BATCH_SIZE] for i in range(0, n_patches, BATCH_SIZE)]
         outputs = [self._predict(patches=self._constant(batch)) for batch in batches]
         return np.concatenate([output["probabilities"].numpy() for output in outputs])
 
