@@ -86,7 +86,7 @@ def export_onnx(
     The architecture and the licence are those of the current parameter `architecture`
     of the classifier.
 
-    In the tests, probabilities differ from those of `predict_proba` by less than 1e-6.
+    In the tests, probabilities differ from those of `predict_proba` by less than 1e-5.
     Resizing gives exactly the pixels of `Resize`. It computes in float64.
 
     References

@@ -26,7 +26,7 @@ def export_openvino(
     **Processors with native bfloat16 compute in bfloat16 by default.** Compile the
     network with ``{"INFERENCE_PRECISION_HINT": "f32"}`` for probabilities that differ
     from those of `predict_proba` with ``precision="float32"`` by less than 1e-4. In
-    bfloat16, errors of up to 1e-2 were measured (see the user guide).
+    bfloat16, errors of up to 5e-2 were measured (see the user guide).
 
     Parameters
     ----------
