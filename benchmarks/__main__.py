@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks import (
     depthwise,
+    exports,
     folders,
     importing,
     parallel,
@@ -40,6 +41,7 @@ from benchmarks.worker import without_folders
 SECTIONS = {
     "training": training.run,
     "prediction": prediction.run,
+    "exports": exports.run,
     "precision": precision.run,
     "depthwise": depthwise.run,
     "settings": settings.run,

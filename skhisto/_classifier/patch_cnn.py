@@ -24,6 +24,7 @@ from skhisto._data.training_data import (
     check_partial_fit_data,
     with_validation,
 )
+from skhisto._saved_format import SavedFormat
 from skhisto._types import Builder, PatchShape
 from skhisto.augmentation._augment import AugmentParameter
 from skhisto.patches._patch_array import PatchArray
@@ -41,7 +42,9 @@ _EXAMPLES = {
 }
 
 
-class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class PatchCNNClassifier(
+    SavedFormat, CallbackSupportMixin, ClassifierMixin, BaseEstimator
+):
     """A convolutional neural network that classifies image patches.
 
     The default network is `ReferenceCNN`. `architecture` selects another one.

@@ -72,9 +72,22 @@ def config_of(network: keras.Model) -> str:
 
 
 def build_from_config(config: str, precision: str) -> keras.Model:
-    """Build a network from a stored configuration, with arbitrary weights."""
+    """Build a network from a stored configuration, with arbitrary weights.
+
+    Raises
+    ------
+    ValueError
+        If the configuration contains code that is not from Keras. It may come from a
+        file that was tampered with.
+    """
     objects = json.loads(config)
     for item in _objects(objects):
+        if not _is_from_keras(item):
+            raise ValueError(
+                "The stored network contains code that is not from Keras: "
+                f"{item['class_name']}. The file that it was loaded from was changed "
+                "after it was written. Get it from its source again."
+            )
         settings = item["config"]
         if item["class_name"] == "DTypePolicy" and settings["name"] == DEFAULT_POLICY:
             settings["name"] = POLICIES[precision]

@@ -58,6 +58,14 @@ class Architecture(ValueObject, ABC):
 
     _parameter_constraints: ClassVar[dict[str, list]] = {}
 
+    @property
+    def weights_licence(self) -> str | None:
+        """Licence of the initial weights, for exports and model cards.
+
+        None by default, which means that the initial weights are random.
+        """
+        return None
+
     def __call__(
         self, patch_shape: tuple[int, int, int], n_outputs: int
     ) -> "keras.Model":

@@ -168,6 +168,11 @@ class EfficientNetLite(Architecture):
         self.trainable = trainable
         self.dropout = dropout
 
+    @property
+    def weights_licence(self) -> str | None:
+        """Licence of the initial weights: Apache-2.0, or None if they are random."""
+        return None if self.weights is None else "Apache-2.0"
+
     def build(self, patch_shape: tuple[int, int, int], n_outputs: int) -> "keras.Model":
         """Build the network.
 

@@ -157,6 +157,16 @@ class KerasApplication(Architecture):
         self.trainable = trainable
         self.dropout = dropout
 
+    @property
+    def weights_licence(self) -> str | None:
+        """Where the licence of the initial weights is stated.
+
+        None if they are random. The licences of the applications differ.
+        """
+        if self.weights is None:
+            return None
+        return "unknown, see https://keras.io/api/applications/"
+
     def build(self, patch_shape: tuple[int, int, int], n_outputs: int) -> "keras.Model":
         """Build the network.
 

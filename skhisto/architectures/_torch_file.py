@@ -4,13 +4,14 @@ Such a file consists of five pickles (a magic number, the version of the format,
 properties of the system, the object itself, and the keys of its storages), followed by
 the values of the storages. The object refers to storages by their keys.
 
-Unpickling can execute code. Therefore the unpickler resolves only the four names that
-a dictionary of tensors needs.
+A pickle is a program for a stack machine, and unpickling it can execute any code.
+Therefore these pickles are not unpickled. `pickletools` splits them into instructions,
+and a small interpreter carries out the few that build dictionaries of tensors.
 """
 
 import io
 import math
-import pickle
+import pickletools
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +84,7 @@ def read_torch_file(content: bytes) -> dict[str, np.ndarray]:
     """
     try:
         return _read(io.BytesIO(content))
-    except Exception as error:  # pickles that are damaged raise many types
+    except Exception as error:  # damaged pickles raise many types
         raise ValueError(
             "The file is not a dictionary of tensors in PyTorch's legacy format: "
             f"{error}"
@@ -91,17 +92,17 @@ def read_torch_file(content: bytes) -> dict[str, np.ndarray]:
 
 
 def _read(file: io.BytesIO) -> dict[str, np.ndarray]:
-    header = [_Unpickler(file).load() for _ in range(3)]
+    header = [_Interpreter().run(file) for _ in range(3)]
     if header[0] != MAGIC_NUMBER or header[1] != PROTOCOL_VERSION:
         raise ValueError("The magic number or the version is different.")
     if header[2].get("little_endian") is not True:
         raise ValueError("The values are not little-endian.")
-    unpickler = _Unpickler(file)
-    tensors = unpickler.load()
-    keys = _Unpickler(file).load()
+    interpreter = _Interpreter()
+    tensors = interpreter.run(file)
+    keys = _Interpreter().run(file)
     if not isinstance(tensors, dict):
         raise ValueError(f"The object is of type {type(tensors).__name__}.")
-    values = {key: _read_values(file, unpickler.storages[key]) for key in keys}
+    values = {key: _read_values(file, interpreter.storages[key]) for key in keys}
     return {name: t.view(values[t.storage.key]) for name, t in tensors.items()}
 
 
@@ -114,31 +115,6 @@ def _read_values(file: io.BytesIO, storage: _Storage) -> np.ndarray:
     return np.frombuffer(content, storage.dtype, n_values)
 
 
-class _Unpickler(pickle.Unpickler):
-    """An unpickler of tensors that cannot execute code."""
-
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file)
-        self.storages: dict[str, _Storage] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Resolve the few names that are allowed."""
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _rebuild_tensor
-        if module == "torch" and name in _STORAGE_DTYPES:
-            return _STORAGE_DTYPES[name]
-        raise pickle.UnpicklingError(f"{module}.{name} is not allowed.")
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        """Describe a storage, whose values come after the last pickle."""
-        kind, dtype, key, _, n_values, view = pid
-        if kind != "storage" or view is not None:
-            raise pickle.UnpicklingError(f"{pid!r} is not a storage.")
-        return self.storages.setdefault(key, _Storage(key, dtype, n_values))
-
-
 def _rebuild_tensor(
     storage: _Storage,
     offset: int,
@@ -147,3 +123,118 @@ def _rebuild_tensor(
     *_: Any,  # whether it needs a gradient, and hooks
 ) -> _Tensor:
     return _Tensor(storage, offset, shape, strides)
+
+
+# Instructions by what they do. Their names are those of `pickletools`.
+_PUSH_ARGUMENT = {"BINFLOAT", "BININT", "BININT1", "BININT2", "BINUNICODE", "LONG1"}
+_PUSH_CONSTANT = {"NONE": None, "NEWFALSE": False, "NEWTRUE": True, "EMPTY_TUPLE": ()}
+_PUSH_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list}
+_PUSH_TUPLE = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_STORE = {"BINPUT", "LONG_BINPUT"}
+_RECALL = {"BINGET", "LONG_BINGET"}
+
+_NAMES = {
+    "collections OrderedDict": OrderedDict,
+    "torch._utils _rebuild_tensor_v2": _rebuild_tensor,
+    **{f"torch {name}": dtype for name, dtype in _STORAGE_DTYPES.items()},
+}
+
+
+class _Interpreter:
+    """The part of the pickle machine that dictionaries of tensors need.
+
+    It calls no functions but those in `_NAMES`, and sets no attributes.
+    """
+
+    def __init__(self) -> None:
+        self.storages: dict[str, _Storage] = {}
+        self._stack: list[Any] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, Any] = {}
+
+    def run(self, file: io.BytesIO) -> Any:
+        """Return the object of the pickle at the position of the file."""
+        for instruction, argument, _ in pickletools.genops(file):
+            self._step(instruction.name, argument)
+        return self._stack.pop()
+
+    def _step(self, name: str, argument: Any) -> None:
+        stack = self._stack
+        if name in _PUSH_ARGUMENT:
+            stack.append(argument)
+        elif name in _PUSH_CONSTANT:
+            stack.append(_PUSH_CONSTANT[name])
+        elif name in _PUSH_EMPTY:
+            stack.append(_PUSH_EMPTY[name]())
+        elif name in _PUSH_TUPLE:
+            stack.append(tuple(self._pop(_PUSH_TUPLE[name])))
+        elif name in _STORE:
+            self._memo[argument] = stack[-1]
+        elif name in _RECALL:
+            stack.append(self._memo[argument])
+        elif hasattr(self, f"_do_{name.lower()}"):
+            getattr(self, f"_do_{name.lower()}")(argument)
+        elif name not in ("PROTO", "STOP"):
+            raise ValueError(f"The instruction {name} is not allowed.")
+
+    def _pop(self, n: int) -> list[Any]:
+        if n > len(self._stack):
+            raise ValueError("The stack is empty.")
+        start = len(self._stack) - n
+        items = self._stack[start:]
+        del self._stack[start:]
+        return items
+
+    def _pop_to_mark(self) -> list[Any]:
+        return self._pop(len(self._stack) - self._marks.pop())
+
+    def _do_mark(self, _: None) -> None:
+        self._marks.append(len(self._stack))
+
+    def _do_tuple(self, _: None) -> None:
+        self._stack.append(tuple(self._pop_to_mark()))
+
+    def _do_append(self, _: None) -> None:
+        self._extend(self._pop(1))
+
+    def _do_appends(self, _: None) -> None:
+        self._extend(self._pop_to_mark())
+
+    def _extend(self, items: list[Any]) -> None:
+        if type(self._stack[-1]) is not list:
+            raise ValueError("Items are appended to an object that is not a list.")
+        self._stack[-1].extend(items)
+
+    def _do_setitem(self, _: None) -> None:
+        self._update(self._pop(2))
+
+    def _do_setitems(self, _: None) -> None:
+        self._update(self._pop_to_mark())
+
+    def _update(self, items: list[Any]) -> None:
+        if not isinstance(self._stack[-1], dict):
+            raise ValueError("Items are set in an object that is not a dictionary.")
+        self._stack[-1].update(zip(items[::2], items[1::2], strict=True))
+
+    def _do_global(self, name: str) -> None:
+        if name not in _NAMES:
+            raise ValueError(f"{name.replace(' ', '.')} is not allowed.")
+        self._stack.append(_NAMES[name])
+
+    def _do_reduce(self, _: None) -> None:
+        function, arguments = self._pop(2)
+        if function not in (OrderedDict, _rebuild_tensor):
+            raise ValueError(f"{function!r} must not be called.")
+        self._stack.append(function(*arguments))
+
+    def _do_build(self, _: None) -> None:
+        self._pop(1)  # the attributes of an object, which are not needed
+
+    def _do_binpersid(self, _: None) -> None:
+        """Describe a storage, whose values come after the last pickle."""
+        (description,) = self._pop(1)
+        kind, dtype, key, _device, n_values, view = description
+        if kind != "storage" or view is not None:
+            raise ValueError(f"{description!r} is not a storage.")
+        storage = _Storage(key, dtype, n_values)
+        self._stack.append(self.storages.setdefault(key, storage))

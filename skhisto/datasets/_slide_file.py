@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skhisto.slides._atomic import atomic_path
+from skhisto._atomic_file import atomic_path
 
 TILE = 256
 FACTOR = 4

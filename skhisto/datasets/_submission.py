@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 
 from skhisto.datasets._id_table import FilePath, listed, read_id_table
-from skhisto.slides._atomic import atomic_path
+from skhisto._atomic_file import atomic_path
 
 
 @validate_params(

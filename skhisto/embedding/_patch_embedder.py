@@ -20,9 +20,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhisto._data.checks import Patches, check_patches, pixel_dtype_of
 from skhisto._data.decoding import as_pixels
+from skhisto._saved_format import SavedFormat
 from skhisto.embedding._backbones import Backbone
 from skhisto.embedding._embed import Embedding
 from skhisto.embedding._resolve import classifier_of, resolve
+from skhisto.embedding._saved import from_plain, to_plain
 from skhisto.embedding._store import FeatureStore
 from skhisto.patches._patch_array import PatchArray, as_height_width
 from skhisto.patches._resizing import resize_patches
@@ -30,6 +32,7 @@ from skhisto.patches._views import SYMMETRIES, check_square
 
 
 class PatchEmbedder(
+    SavedFormat,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -135,7 +138,9 @@ class PatchEmbedder(
     of the weights. Embedding raises an error if other weights are installed. If the
     backbone is an architecture object or a ``.keras`` file, pickles contain the network
     with its weights. ONNX files are contained too, unless they store their weights in
-    other files: such files must stay where they are, unchanged.
+    other files: such files must stay where they are, unchanged. Files of skops contain
+    the same. They need to trust ``skhisto.PatchEmbedder``, and the class of a backbone
+    that is an object.
 
     Examples
     --------
@@ -292,7 +297,7 @@ class PatchEmbedder(
             check_square(self.input_shape_, f"views={self.views!r}")
             views = SYMMETRIES[self.views]
         embed = Embedding(
-            self._fitted_backbone,
+            self._backbone(),
             size=self.input_shape_[:2],
             views=views,
             store=self._store(views),
@@ -303,14 +308,26 @@ class PatchEmbedder(
     def _store(self, views: Sequence[int]) -> FeatureStore | None:
         if self.memory is None:
             return None
-        backbone = self._fitted_backbone
+        backbone = self._backbone()
         settings = {"views": list(views), "size": list(self.input_shape_[:2])}
         identity = _check_can_be_stored(backbone) | settings
         return FeatureStore(self.memory, identity, backbone.n_features)
 
     @property
     def _n_features_out(self) -> int:
-        return self._fitted_backbone.n_features
+        return self._backbone().n_features
+
+    def _backbone(self) -> Backbone:
+        if isinstance(self._fitted_backbone, dict):  # in an embedder that was loaded
+            self._fitted_backbone = from_plain(self._fitted_backbone)
+        return self._fitted_backbone
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "_fitted_backbone" in state:
+            plain = to_plain(state["_fitted_backbone"])
+            state = state | {"_fitted_backbone": plain}
+        return state
 
     def __sklearn_clone__(self) -> Self:
         cloned = super().__sklearn_clone__()

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from skhisto.slides._atomic import atomic_path
+from skhisto._atomic_file import atomic_path
 
 _KIND = "skhisto.ProbabilityMap"
 _FORMAT = 1

@@ -1,5 +1,7 @@
 """Resizing of patches by interpolation."""
 
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image
 
@@ -53,7 +55,10 @@ def _resize_plane(
     plane: np.ndarray, size: tuple[int, int], filter_: Image.Resampling
 ) -> np.ndarray:
     image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
-    return np.asarray(image.resize(size[::-1], filter_))
+    # The rounding between the axes depends on their order. Recent versions of Pillow
+    # choose the faster one.
+    rows_resized = image.resize((size[1], image.height), filter_)
+    return np.asarray(rows_resized.resize(size[::-1], filter_))
 
 
 def _as_dtype(plane: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -64,3 +69,59 @@ def _as_dtype(plane: np.ndarray, dtype: np.dtype) -> np.ndarray:
     # float64 holds the limits of all integers up to 32 bits exactly.
     limits = np.iinfo(dtype)
     return np.clip(np.rint(plane.astype(np.float64)), limits.min, limits.max)
+
+
+def resampling_matrix(old: int, new: int, interpolation: str) -> np.ndarray:
+    """Return the weights by which Pillow resizes one axis.
+
+    They are those of ``precompute_coeffs`` in Pillow's ``Resample.c``. With float64
+    sums, and with a rounding to float32 after each axis, they give the values of
+    `resize_patches`.
+
+    Parameters
+    ----------
+    old, new : int
+        Length of the axis before and after, in pixels.
+    interpolation : {"bilinear", "bicubic", "lanczos"}
+        The filter.
+
+    Returns
+    -------
+    weights : ndarray of shape (old, new), float64
+        Each column is the weights of one new pixel. Their sum is 1.
+    """
+    kernel, radius = _KERNELS[interpolation]
+    scale = old / new
+    stretch = max(scale, 1.0)  # the filter covers the area of a larger new pixel
+    weights = np.zeros((old, new))
+    for pixel in range(new):
+        center = (pixel + 0.5) * scale
+        first = max(int(center - radius * stretch + 0.5), 0)
+        last = min(int(center + radius * stretch + 0.5), old)
+        positions = (np.arange(first, last) - center + 0.5) / stretch
+        column = kernel(positions)
+        weights[first:last, pixel] = column / column.sum()
+    return weights
+
+
+def _triangle(x: np.ndarray) -> np.ndarray:
+    return np.clip(1 - np.abs(x), 0, None)
+
+
+def _cubic(x: np.ndarray) -> np.ndarray:
+    a, x = -0.5, np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = (((x - 5) * x + 8) * x - 4) * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0))
+
+
+def _lanczos(x: np.ndarray) -> np.ndarray:
+    return np.where((x >= -3) & (x < 3), np.sinc(x) * np.sinc(x / 3), 0)
+
+
+_KERNELS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
+    "bilinear": (_triangle, 1),
+    "bicubic": (_cubic, 2),
+    "lanczos": (_lanczos, 3),
+}
+"""For each filter, its function and the distance beyond which it is zero."""

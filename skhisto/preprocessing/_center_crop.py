@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skhisto._saved_format import SavedFormat
 from skhisto.patches._definition import SINGLE_PATCH_HINT, as_patches
 from skhisto.patches._patch_array import PatchArray, as_height_width, center_window
 
@@ -72,7 +73,7 @@ def center_crop(X: Any, size: int | tuple[int, int] = 32) -> np.ndarray | PatchA
     return X[:, rows, columns]
 
 
-class CenterCrop(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class CenterCrop(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Crop the centre of each patch.
 
     Arrays are cropped without a copy. A :class:`PatchArray` is cropped without decoding

@@ -11,13 +11,14 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skhisto._saved_format import SavedFormat
 from skhisto.patches._image_files import ImageFiles
 from skhisto.patches._patch_array import PatchArray, as_height_width
 from skhisto.patches._pixel_formats import PIXEL_FORMATS
 from skhisto.patches._sizes import MISMATCH_RULES
 
 
-class PatchLoader(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Turn file names into patches.
 
     The name of a patch refers to the file ``root / (name + suffix)``. Each file holds

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skhisto._saved_format import SavedFormat
 from skhisto.patches._definition import (
     SINGLE_PATCH_HINT,
     as_patches,
@@ -19,7 +20,7 @@ from skhisto.patches._resizing import INTERPOLATIONS, resize_patches
 from skhisto.patches._transformed import TransformedPatches, map_in_chunks
 
 
-class Resize(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class Resize(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Resize patches by interpolation, without aliasing.
 
     Each channel is resized on its own. When patches become smaller, each new pixel is a

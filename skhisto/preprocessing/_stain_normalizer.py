@@ -12,6 +12,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skhisto._saved_format import SavedFormat
 from skhisto._stain.glass import find_glass
 from skhisto._stain.macenko import MACENKO
 from skhisto._stain.method import (
@@ -31,7 +32,9 @@ _METHODS: dict[str, Method] = {"macenko": MACENKO, "reinhard": REINHARD}
 _WHITE = 255.0
 
 
-class StainNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class StainNormalizer(
+    SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator
+):
     """Give patches the stain of reference patches.
 
     Stains differ between laboratories, and colours differ between scanners. `fit`

@@ -18,7 +18,7 @@ from typing import Any, Literal, NoReturn, get_args
 
 import numpy as np
 
-from skhisto.slides._atomic import atomic_path
+from skhisto._atomic_file import atomic_path
 from skhisto.slides._polygons import (
     UNCLASSIFIED,
     OutlineCollector,

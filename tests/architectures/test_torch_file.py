@@ -178,3 +178,32 @@ def test_a_file_that_was_cut_off_is_an_error(torch_names, data):
     length = data.draw(st.integers(0, len(content) - 1))
     with pytest.raises(ValueError, match="legacy format"):
         read_torch_file(content[:length])
+
+
+def test_files_are_read_without_unpickling(torch_names, monkeypatch):
+    content = one_tensor(torch_names)
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError("pickle was used")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, forbidden)
+    assert read_torch_file(content)["weight"].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (b"c__builtin__\neval\n.", "__builtin__.eval is not allowed"),
+        (b"ccollections\nOrderedDict\n)\x81.", "NEWOBJ is not allowed"),
+        (b"ctorch\nFloatStorage\n)R.", "must not be called"),
+        (b"]}\x8c\x01aN\x86s.", "SHORT_BINUNICODE is not allowed"),
+        (b")Na.", "not a list"),
+        (b")NNs.", "not a dictionary"),
+        (b"0.", "POP is not allowed"),
+        (b"R.", "The stack is empty"),
+    ],
+)
+def test_other_instructions_are_errors(program, message):
+    with pytest.raises(ValueError, match=f"legacy format: .*{message}"):
+        read_torch_file(program)

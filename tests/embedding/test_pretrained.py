@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skhisto import EfficientNetLite, PatchEmbedder, make_patches
@@ -49,6 +50,15 @@ def test_pickles_of_names_hold_no_weights_but_those_of_objects_do(embedder, patc
     assert len(with_weights) > 10_000_000
     for pickled in (stored, with_weights):
         assert_array_equal(pickle.loads(pickled).transform(patches), expected)
+
+
+def test_skops_files_of_objects_need_public_names_only(patches):
+    from_object = PatchEmbedder(EfficientNetLite()).fit(patches)
+    saved = skops.io.dumps(from_object)
+    names = ["skhisto.EfficientNetLite", "skhisto.PatchEmbedder"]
+    assert sorted(skops.io.get_untrusted_types(data=saved)) == names
+    loaded = skops.io.loads(saved, trusted=names)
+    assert_array_equal(loaded.transform(patches), from_object.transform(patches))
 
 
 def test_a_pickle_refuses_other_weights(embedder, patches, monkeypatch):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from skhisto.patches._resizing import resize_patches
+from skhisto.patches._resizing import resampling_matrix, resize_patches
 from skhisto.patches._views import view
 
 SIDES = st.integers(1, 40)
@@ -54,3 +54,27 @@ def test_views_are_resized_to_the_same_views(number):
 def test_white_does_not_overflow():
     white = np.full((1, 5, 5, 3), 255, np.uint8)
     assert_array_equal(resize_patches(white, (13, 13)), np.full((1, 13, 13, 3), 255))
+
+
+@settings(deadline=None)
+@given(
+    sides=st.tuples(SIDES, SIDES),
+    size=st.tuples(SIDES, SIDES),
+    interpolation=st.sampled_from(["bilinear", "bicubic", "lanczos"]),
+    dtype=st.sampled_from(["uint8", "uint16"]),
+)
+def test_matrices_of_weights_resize_as_pillow_does(sides, size, interpolation, dtype):
+    limit = np.iinfo(dtype).max
+    rng = np.random.default_rng(0)
+    patches = rng.integers(0, limit, (2, *sides, 3), dtype=dtype, endpoint=True)
+    rows, columns = (
+        resampling_matrix(old, new, interpolation)
+        for old, new in zip(sides, size, strict=True)
+    )
+    planes = patches.transpose(0, 3, 1, 2).astype(float)
+    for matrix in (columns, rows):
+        if matrix.shape[0] != matrix.shape[1]:
+            planes = (planes @ matrix).astype(np.float32).astype(float)
+        planes = planes.swapaxes(2, 3)
+    expected = np.clip(np.rint(planes), 0, limit).transpose(0, 2, 3, 1)
+    assert_array_equal(resize_patches(patches, size, interpolation), expected)

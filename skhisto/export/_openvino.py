@@ -1,0 +1,115 @@
+"""Export to OpenVINO."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from skhisto.export._metadata import as_strings, check_mpp, metadata_of
+from skhisto.export._onnx import onnx_model
+from skhisto.export._plan import Size, plan_export
+from skhisto.export._targets import check_file
+
+
+def export_openvino(
+    estimator: Any,
+    path: str | os.PathLike[str],
+    *,
+    patch_size: int | Size | None = None,
+    mpp: float | None = None,
+) -> None:
+    """Write a fitted classifier for OpenVINO: an ``.xml`` and a ``.bin`` file.
+
+    The network is that of `export_onnx`, with the same input and output. Its weights
+    are float32.
+
+    **Processors with native bfloat16 compute in bfloat16 by default.** Compile the
+    network with ``{"INFERENCE_PRECISION_HINT": "f32"}`` for probabilities that differ
+    from those of `predict_proba` with ``precision="float32"`` by less than 1e-4. In
+    bfloat16, errors of up to 5e-2 were measured (see the user guide).
+
+    Parameters
+    ----------
+    estimator : PatchCNNClassifier or Pipeline
+        A fitted classifier, or a fitted Pipeline of, in this order, an optional
+        `PatchLoader`, any number of `CenterCrop`, and a classifier. The loader is not
+        exported.
+    path : str or path-like
+        Name of the file of the network. It must end with ".xml". The file of the
+        weights has the same name with the ending ".bin". Existing files are replaced.
+    patch_size : int or tuple of int (height, width), default=None
+        Size in pixels of the patches that the exported network receives, as in
+        `export_onnx`.
+    mpp : float, default=None
+        Microns per pixel of the patches that the exported network receives. It is
+        written to the metadata.
+
+    Raises
+    ------
+    ImportError
+        If a package of the extra ``export`` is not installed.
+    TypeError
+        If the estimator is neither a classifier nor a Pipeline.
+    NotFittedError
+        If the classifier is not fitted.
+    ValueError
+        - If `path` does not end with ".xml", or `mpp` is not positive.
+        - If the Pipeline has a step that cannot be exported. `Resize` cannot: it needs
+          float64, which OpenVINO does not compute in on processors.
+        - If `patch_size` is missing or does not match the classifier.
+        - If ONNX lacks an operation of the network.
+    FileNotFoundError
+        If the folder of `path` does not exist.
+
+    See Also
+    --------
+    export_onnx : The same network as an ONNX file.
+
+    Notes
+    -----
+    ``model.get_rt_info(["skhisto", key])`` of a model that ``Core.read_model`` has read
+    returns the metadata, with the keys of `export_onnx`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skhisto import PatchCNNClassifier, ReferenceCNN, make_patches
+    >>> from skhisto.export import export_openvino
+    >>> X, y = make_patches(20, size=24, random_state=0)
+    >>> small = ReferenceCNN(filters=(4,), dense_units=8)
+    >>> clf = PatchCNNClassifier(architecture=small, epochs=1, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_openvino(clf.fit(X, y), Path(folder, "network.xml"))
+    ...     sorted(file.name for file in Path(folder).iterdir())
+    ['network.bin', 'network.xml']
+    """
+    path = check_file(path, ".xml")
+    check_mpp(mpp)
+    plan = plan_export(estimator, patch_size)
+    if plan.has_resizing:
+        raise ValueError(
+            "A Pipeline with Resize cannot be exported to OpenVINO: the pixels would "
+            "differ, because OpenVINO does not compute in float64 on processors. Use "
+            "export_onnx or export_saved_model, or resize the patches before the "
+            "exported network and export the steps after Resize."
+        )
+    try:
+        import openvino
+    except ImportError as error:
+        raise ImportError(
+            "The export needs OpenVINO, which is not installed. Install it with: "
+            'pip install "skhisto[export]"'
+        ) from error
+    # In the same folder, so that the files can be renamed to their final names.
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        # Unlike openvino.convert_model, read_model sends no telemetry.
+        content = onnx_model(plan, mpp).SerializeToString()
+        model = openvino.Core().read_model(content)
+        for key, value in as_strings(metadata_of(plan, mpp)).items():
+            model.set_rt_info(value, ["skhisto", key])
+        written = Path(folder, "network.xml")
+        openvino.save_model(model, written, compress_to_fp16=False)
+        # The network last: it is complete when its name appears.
+        for suffix in (".bin", ".xml"):
+            os.replace(written.with_suffix(suffix), path.with_suffix(suffix))
