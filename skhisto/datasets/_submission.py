@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 
-from skhisto.datasets._id_table import FilePath, listed, read_id_table
 from skhisto._atomic_file import atomic_path
+from skhisto.datasets._id_table import FilePath, listed, read_id_table
 
 
 @validate_params(
