@@ -25,6 +25,7 @@ from skhisto.inspection import (
     class_activation_map,
     occlusion_map,
 )
+from skhisto.maps import ProbabilityMap
 from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import (
     CenterCrop,
@@ -50,6 +51,7 @@ __all__ = [
     "PatchGridDisplay",
     "PatchLoader",
     "PatchReport",
+    "ProbabilityMap",
     "ReferenceCNN",
     "Resize",
     "StainJitter",

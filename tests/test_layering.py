@@ -31,6 +31,7 @@ ALLOWED = {
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
     "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
+    "maps": {"_classifier", "_data", "_keras", "embedding", "inspection", "patches"},
     "report": {"_data", "inspection", "patches"},
 }
 # For each library that takes time to import, the modules that may import it.

@@ -1,0 +1,300 @@
+"""The probabilities of a slide, cell by cell."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+Way = Literal["dense", "windows"]
+
+
+@dataclass(frozen=True, eq=False)
+class ProbabilityMap:
+    """Probabilities of the classes over a slide.
+
+    `probability_map` makes it. The map is a grid of square cells. A cell is the square
+    around the centre of a window whose side is the stride between windows. It holds the
+    probabilities that the classifier predicted for the window.
+
+    Positions and lengths are in pixels of level 0 of the slide, as in OpenSlide and
+    QuPath: x to the right, y down, from the upper left corner of the slide. They are
+    floats, because a window of whole pixels at another resolution is seldom a whole
+    number of pixels at level 0.
+
+    Arrays that are passed are not copied if they have the right dtype. The arrays of
+    the map are read-only.
+
+    Parameters
+    ----------
+    probabilities : array-like of shape (n_rows, n_columns, n_classes)
+        Probabilities of the classes. NaN for cells that were not scored.
+    classes : array-like of shape (n_classes,)
+        Labels of the classes: numbers, booleans or strings.
+    origin : tuple of float
+        Upper left corner (x, y) of the first cell, in level-0 pixels.
+    stride : float
+        Side of a cell, in level-0 pixels.
+    window : tuple of float
+        (width, height) of a window, in level-0 pixels.
+    slide_shape : tuple of int
+        (height, width) of level 0, in pixels.
+    mpp : float or None
+        Microns per pixel of level 0. None if unknown.
+    tissue : array-like of bool of shape (n_rows, n_columns)
+        Which cells were scored.
+    slide_name : str
+        The user's name of the slide.
+    slide_fingerprint : str
+        Identifies the contents of the slide.
+    model_fingerprint : str
+        Identifies the model.
+    way : {"dense", "windows"}
+        How probabilities were computed: one run of the network over whole regions, or
+        window by window.
+    reason : str
+        A sentence that says why.
+
+    Attributes
+    ----------
+    stride_um : float or None
+        Side of a cell, in microns. None if the resolution is unknown.
+    window_um : tuple of float or None
+        (width, height) of a window, in microns. None if the resolution is unknown.
+
+    Raises
+    ------
+    TypeError
+        If a number or a string is of another type.
+    ValueError
+        If shapes differ, if a probability is outside [0, 1], if probabilities are
+        missing in scored cells or present in others, or if a length is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skhisto import ProbabilityMap
+    >>> tumour = np.array([[0.1, 0.9], [0.2, np.nan]])
+    >>> result = ProbabilityMap(
+    ...     probabilities=np.stack([1 - tumour, tumour], axis=2),
+    ...     classes=["normal", "tumour"],
+    ...     origin=(32, 32),
+    ...     stride=32,
+    ...     window=(96, 96),
+    ...     slide_shape=(128, 128),
+    ...     mpp=0.97,
+    ...     tissue=~np.isnan(tumour),
+    ...     slide_name="a",
+    ...     slide_fingerprint="",
+    ...     model_fingerprint="",
+    ...     way="windows",
+    ...     reason="An example.",
+    ... )
+    >>> result.of("tumour")[0]
+    array([0.1, 0.9], dtype=float32)
+    >>> result.to_frame()
+       minx  miny  width  height  prob_normal  prob_tumour
+    0  32.0  32.0   32.0    32.0          0.9          0.1
+    1  64.0  32.0   32.0    32.0          0.1          0.9
+    2  32.0  64.0   32.0    32.0          0.8          0.2
+    """
+
+    __module__ = "skhisto"
+
+    probabilities: np.ndarray = field(repr=False)
+    classes: np.ndarray
+    origin: tuple[float, float]
+    stride: float
+    window: tuple[float, float]
+    slide_shape: tuple[int, int]
+    mpp: float | None
+    tissue: np.ndarray = field(repr=False)
+    slide_name: str
+    slide_fingerprint: str
+    model_fingerprint: str
+    way: Way
+    reason: str
+
+    def __post_init__(self) -> None:
+        checked = {
+            "probabilities": _probabilities(self.probabilities),
+            "classes": _classes(self.classes),
+            "origin": _numbers("origin", self.origin, 2),
+            "stride": _numbers("stride", [self.stride], 1, above=0)[0],
+            "window": _numbers("window", self.window, 2, above=0),
+            "slide_shape": _slide_shape(self.slide_shape),
+            "mpp": None
+            if self.mpp is None
+            else _numbers("mpp", [self.mpp], 1, above=0)[0],
+            "tissue": _read_only(self.tissue, bool),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        self._check_texts()
+        self._check_shapes()
+
+    def _check_texts(self) -> None:
+        texts = ("slide_name", "slide_fingerprint", "model_fingerprint", "reason")
+        for name in texts:
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(
+                    f"{name} must be a string; got {getattr(self, name)!r}."
+                )
+        if self.way not in get_args(Way):
+            raise ValueError(f"way must be 'dense' or 'windows'; got {self.way!r}.")
+
+    def _check_shapes(self) -> None:
+        *cells, n_classes = self.probabilities.shape
+        if len(self.classes) != n_classes:
+            raise ValueError(
+                f"Probabilities of shape {self.probabilities.shape} need {n_classes} "
+                f"classes; got {self.classes.tolist()}."
+            )
+        if self.tissue.shape != tuple(cells):
+            raise ValueError(
+                f"Probabilities of shape {self.probabilities.shape} need a tissue mask "
+                f"of shape {tuple(cells)}; got {self.tissue.shape}."
+            )
+        is_missing = np.isnan(self.probabilities)
+        if not (is_missing == ~self.tissue[..., None]).all():
+            raise ValueError(
+                "Probabilities must be numbers where tissue is True, and NaN elsewhere."
+            )
+
+    @property
+    def stride_um(self) -> float | None:
+        """Side of a cell, in microns. None if the resolution is unknown."""
+        return None if self.mpp is None else self.stride * self.mpp
+
+    @property
+    def window_um(self) -> tuple[float, float] | None:
+        """Width and height of a window, in microns. None if unknown."""
+        if self.mpp is None:
+            return None
+        width, height = self.window
+        return width * self.mpp, height * self.mpp
+
+    def of(self, class_: Any = None) -> np.ndarray:
+        """Return the probabilities of one class.
+
+        Parameters
+        ----------
+        class_ : label, default=None
+            The class. Of two classes, None is the second one. Of more classes, one must
+            be given.
+
+        Returns
+        -------
+        probabilities : ndarray of float32 of shape (n_rows, n_columns)
+            NaN for cells that were not scored.
+
+        Raises
+        ------
+        ValueError
+            If the class is unknown, or if it is None and there are more than two.
+        """
+        return self.probabilities[..., self._position(class_)]
+
+    def _position(self, class_: Any) -> int:
+        labels = self.classes.tolist()
+        if class_ is None:
+            if len(labels) == 2:
+                return 1
+            raise ValueError(f"Of several classes, class_ must be one of {labels}.")
+        if class_ not in labels:
+            raise ValueError(f"class_ must be one of {labels}; got {class_!r}.")
+        return labels.index(class_)
+
+    def boxes(self) -> np.ndarray:
+        """Return the boxes of all cells.
+
+        Returns
+        -------
+        boxes : ndarray of float64 of shape (n_rows * n_columns, 4)
+            Left, top, width and height, in level-0 pixels, row by row.
+        """
+        x, y = self.origin
+        rows, columns = np.indices(self.tissue.shape).reshape(2, -1)
+        side = np.full(len(rows), self.stride)
+        return np.column_stack(
+            [x + self.stride * columns, y + self.stride * rows, side, side]
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table of the scored cells, with the columns of WSInfer.
+
+        WSInfer (https://wsinfer.readthedocs.io) writes such tables as CSV files:
+        ``map.to_frame().to_csv(path, index=False)``. It writes whole pixels. Here,
+        positions and lengths are floats, because rounded cells would overlap.
+
+        Returns
+        -------
+        frame : DataFrame
+            One row for each scored cell, row by row. Columns:
+
+            - ``minx``, ``miny``: upper left corner of the cell, in level-0 pixels.
+            - ``width``, ``height``: of the cell, in level-0 pixels.
+            - ``prob_<class>``: probability of a class, one column each, float32.
+        """
+        names = ["minx", "miny", "width", "height"]
+        frame = pd.DataFrame(self.boxes()[self.tissue.ravel()], columns=names)
+        scored = self.probabilities[self.tissue]
+        for position, label in enumerate(self.classes.tolist()):
+            frame[f"prob_{label}"] = scored[:, position]
+        return frame
+
+
+def _probabilities(given: ArrayLike) -> np.ndarray:
+    probabilities = _read_only(given, np.float32)
+    if probabilities.ndim != 3 or probabilities.size == 0:
+        raise ValueError(
+            "Probabilities must have the shape (n_rows, n_columns, n_classes), with at "
+            f"least one cell and one class; got the shape {probabilities.shape}."
+        )
+    if (probabilities < 0).any() or (probabilities > 1).any():
+        raise ValueError(
+            "Probabilities must be in [0, 1], or NaN for cells that were not scored; "
+            f"got {np.nanmin(probabilities)} to {np.nanmax(probabilities)}."
+        )
+    return probabilities
+
+
+def _classes(given: ArrayLike) -> np.ndarray:
+    """Return labels of a dtype that files can hold."""
+    labels = np.asarray(given)
+    labels = np.asarray(labels.tolist())  # strings of dtype object or StringDType
+    if labels.ndim != 1 or labels.dtype.kind not in "biufU":
+        raise ValueError(
+            f"classes must be numbers, booleans or strings; got {given!r}."
+        )
+    if len(set(labels.tolist())) < len(labels):
+        raise ValueError(f"classes must differ; got {labels.tolist()}.")
+    return _read_only(labels, labels.dtype)
+
+
+def _numbers(
+    name: str, given: Any, length: int, above: float = -np.inf
+) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(number) for number in given)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must consist of numbers; got {given!r}.") from None
+    is_valid = len(numbers) == length and all(above < n < np.inf for n in numbers)
+    if not is_valid:
+        sort = "positive" if above == 0 else "finite"
+        raise ValueError(f"{name} must be {length} {sort} number(s); got {given!r}.")
+    return numbers
+
+
+def _slide_shape(given: Any) -> tuple[int, int]:
+    height, width = _numbers("slide_shape", given, 2, above=0)
+    if height % 1 or width % 1:
+        raise ValueError(f"slide_shape must be whole numbers; got {given!r}.")
+    return int(height), int(width)
+
+
+def _read_only(given: ArrayLike, dtype: Any) -> np.ndarray:
+    array = np.asarray(given, dtype).view()
+    array.flags.writeable = False
+    return array
