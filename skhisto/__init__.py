@@ -35,6 +35,7 @@ from skhisto.preprocessing import (
     center_crop,
 )
 from skhisto.report import PatchReport, patch_report
+from skhisto.slides import Slide
 
 __all__ = [
     "D4",
@@ -54,6 +55,7 @@ __all__ = [
     "ProbabilityMap",
     "ReferenceCNN",
     "Resize",
+    "Slide",
     "StainJitter",
     "StainNormalizer",
     "TrainingCurveDisplay",

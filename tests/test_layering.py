@@ -26,6 +26,7 @@ ALLOWED = {
     "augmentation": {"_value_object", "_stain", "patches"},
     "preprocessing": {"_stain", "patches"},
     "datasets": {"_stain", "patches"},
+    "slides": {"_stain", "patches"},
     "_data": {"patches"},
     "_keras": {"_data", "_fork", "patches"},
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
@@ -43,6 +44,7 @@ LAZY = {
     "matplotlib": ("inspection/", "report/_result.py"),
     "onnxruntime": ("embedding/_onnx.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
+    "openslide": ("slides/_openslide_reader.py",),
     "cleanlab": ("report/_doubtful_labels.py",),
 }
 MAX_LINES = 400

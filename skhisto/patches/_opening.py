@@ -19,11 +19,11 @@ def opened_image(
     path: str | os.PathLike[str],
 ) -> Iterator[tuple[Image.Image, BinaryIO]]:
     """Open an image file that holds one image. No pixel is decoded yet."""
-    with _opened_bytes(path) as file:
+    with opened_bytes(path) as file:
         with explained(path, file):
             image = Image.open(file, formats=FILE_FORMATS)
             # Check before counting frames, for which WebP allocates whole canvases.
-            _check_pixel_count(image)
+            check_pixel_count(image)
             n_frames = getattr(image, "n_frames", 1)
         if n_frames > 1:
             raise ValueError(
@@ -35,7 +35,8 @@ def opened_image(
 
 
 @contextmanager
-def _opened_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def opened_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for reading, with errors that name it."""
     # A file that Pillow opens itself may stay open after an error, or be memory-mapped.
     try:
         file = open(path, "rb")  # noqa: SIM115
@@ -52,7 +53,8 @@ def _opened_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         yield file
 
 
-def _check_pixel_count(image: Image.Image) -> None:
+def check_pixel_count(image: Image.Image) -> None:
+    """Raise a DecompressionBombError if an image exceeds the limit of Pillow."""
     # Pillow itself only warns between once and twice its limit.
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
@@ -61,19 +63,36 @@ def _check_pixel_count(image: Image.Image) -> None:
         )
 
 
+TOO_LARGE_FOR_A_PATCH = (
+    "is far too large for a patch ({error}). It may be a whole slide or a "
+    "decompression bomb. Cut patches from it first."
+)
+
+
 @contextmanager
-def explained(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[None]:
-    """Turn all errors that Pillow raises on bad contents into a ValueError."""
+def explained(
+    path: str | os.PathLike[str],
+    file: BinaryIO,
+    too_large: str = TOO_LARGE_FOR_A_PATCH,
+) -> Iterator[None]:
+    """Turn all errors that Pillow raises on bad contents into a ValueError.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, for the message.
+    file : binary file
+        The opened file.
+    too_large : str
+        What to say after the name of a file with too many pixels.
+    """
     try:
         yield
     except MemoryError:
         raise
     # Pillow's warning is raised where warnings are errors.
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(
-            f"'{path}' is far too large for a patch ({error}). It may be a whole slide "
-            "or a decompression bomb. Cut patches from it first."
-        ) from None
+        raise ValueError(f"'{path}' {too_large.format(error=error)}") from None
     except Exception as error:  # Pillow's decoders raise a dozen unrelated types
         cause = (
             probable_cause(file)

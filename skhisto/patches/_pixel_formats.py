@@ -90,7 +90,7 @@ def pixels_of(image: Image.Image, mode: str) -> np.ndarray:
     if content == "I;16" and mode != "I;16":
         pixels = (np.asarray(image) >> 8).astype(np.uint8)
     elif content in _TRANSPARENT and mode != "RGBA":
-        pixels = _over_white(np.asarray(image.convert("RGBA")))
+        pixels = over_white(np.asarray(image.convert("RGBA")))
     else:
         is_coded = image.mode in ("P", "1")  # numbers of colours, or single bits
         pixels = np.asarray(image.convert(content) if is_coded else image)
@@ -102,7 +102,7 @@ def pixels_of(image: Image.Image, mode: str) -> np.ndarray:
     return pixels[..., :n_channels]
 
 
-def _over_white(pixels: np.ndarray) -> np.ndarray:
+def over_white(pixels: np.ndarray) -> np.ndarray:
     """Blend RGBA pixels with white, rounded to integers."""
     alpha = pixels[..., 3:].astype(np.uint32)
     blended = pixels[..., :3] * alpha + 255 * (255 - alpha)

@@ -1,0 +1,81 @@
+"""Open files and decoded pixels that can be made again, kept while there is room."""
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+
+class _Kept(NamedTuple):
+    item: Any
+    weight: int
+
+
+class LRU:
+    """The objects that were used last, up to a total weight.
+
+    Several threads may use it. A forked process starts without objects: processes must
+    not share the position in an open file.
+
+    Parameters
+    ----------
+    limit : int
+        Largest total weight. An object that is heavier than this is not kept.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        # The objects of the parent process. Deleting them would close its files.
+        self._inherited: list[OrderedDict[Hashable, _Kept]] = []
+        self._start()
+        if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+            os.register_at_fork(after_in_child=self._after_fork)
+
+    def get(
+        self,
+        key: Hashable,
+        make: Callable[[], Any],
+        weigh: Callable[[Any], int] = lambda item: 1,
+    ) -> Any:
+        """Return the object of a key. Make it if it is not there."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key].item
+        # Without the lock, so that threads decode at the same time. Two of them may
+        # make the same object.
+        item = make()
+        self._keep(key, item, weigh(item))
+        return item
+
+    def forget(self, key: Hashable) -> None:
+        """Drop the object of a key, if there is one."""
+        with self._lock:
+            self._drop(key)
+
+    @property
+    def weight(self) -> int:
+        """Total weight of the objects."""
+        return self._weight
+
+    def _keep(self, key: Hashable, item: Any, weight: int) -> None:
+        with self._lock:
+            self._drop(key)
+            self._kept[key] = _Kept(item, weight)
+            self._weight += weight
+            while self._weight > self.limit:
+                self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Hashable) -> None:
+        kept = self._kept.pop(key, None)
+        self._weight -= kept.weight if kept is not None else 0
+
+    def _start(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._weight = 0
+
+    def _after_fork(self) -> None:
+        self._inherited.append(self._kept)
+        self._start()
