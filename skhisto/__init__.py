@@ -25,7 +25,7 @@ from skhisto.inspection import (
     class_activation_map,
     occlusion_map,
 )
-from skhisto.maps import ProbabilityMap
+from skhisto.maps import ProbabilityMap, probability_map
 from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import (
     CenterCrop,
@@ -67,6 +67,7 @@ __all__ = [
     "make_patches",
     "occlusion_map",
     "patch_report",
+    "probability_map",
     "write_submission",
 ]
 

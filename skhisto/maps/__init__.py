@@ -1,5 +1,6 @@
 """Maps of probabilities over slides."""
 
+from skhisto.maps._probability_map import probability_map
 from skhisto.maps._result import ProbabilityMap
 
-__all__ = ["ProbabilityMap"]
+__all__ = ["ProbabilityMap", "probability_map"]

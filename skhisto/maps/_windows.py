@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
+from skhisto._data.checks import check_fitted_patches
 from skhisto.embedding import PatchEmbedder
 from skhisto.patches._patch_array import as_height_width, center_window
 from skhisto.preprocessing import CenterCrop, Resize, StainNormalizer
@@ -82,6 +84,30 @@ def use_of_windows(estimator: Any, window: int | Size | None) -> WindowUse:
         crop = _crop([step for _, step in on_patches], size)
         return WindowUse(size, receiver, crop, "")
     return WindowUse(size, None, (0, 0), reason)
+
+
+def check_window(estimator: Any, use: WindowUse, n_channels: int) -> None:
+    """Check that an estimator can predict its windows.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    shape = (*use.window, n_channels)
+    try:
+        if use.classifier is None:
+            estimator.predict_proba(np.full((1, *shape), 255, np.uint8))
+        else:
+            top, left = use.crop
+            crop = np.broadcast_to(np.uint8(255), (1, *shape))[:, top:, left:]
+            height, width, _ = use.classifier.patch_shape_
+            check_fitted_patches(use.classifier, crop[:, :height, :width])
+    except ValueError as error:
+        raise ValueError(
+            f"The estimator cannot predict windows of shape {shape} and dtype uint8: "
+            f"{error}"
+        ) from error
 
 
 def unwrapped(estimator: Any) -> Any:
