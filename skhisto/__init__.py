@@ -35,7 +35,7 @@ from skhisto.preprocessing import (
     center_crop,
 )
 from skhisto.report import PatchReport, patch_report
-from skhisto.slides import Slide
+from skhisto.slides import Slide, SlidePatches
 
 __all__ = [
     "D4",
@@ -56,6 +56,7 @@ __all__ = [
     "ReferenceCNN",
     "Resize",
     "Slide",
+    "SlidePatches",
     "StainJitter",
     "StainNormalizer",
     "TrainingCurveDisplay",

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from skhisto.report._images import Batch, Unreadable, batches_of
-from skhisto.report._measures import (
+from skhisto.patches._measures import (
     Scale,
     contrast,
     glass_share,
@@ -15,6 +14,7 @@ from skhisto.report._measures import (
     sharpness,
     to_grey,
 )
+from skhisto.report._images import Batch, Unreadable, batches_of
 from skhisto.report._perceptual_hash import SIDE, coefficients
 
 

@@ -2,5 +2,14 @@
 
 from skhisto.slides._grid import WindowGrid
 from skhisto.slides._slide import Slide, SlideImage
+from skhisto.slides._slide_patches import SlidePatches
+from skhisto.slides._tissue import TissueMask, tissue_mask
 
-__all__ = ["Slide", "SlideImage", "WindowGrid"]
+__all__ = [
+    "Slide",
+    "SlideImage",
+    "SlidePatches",
+    "TissueMask",
+    "WindowGrid",
+    "tissue_mask",
+]

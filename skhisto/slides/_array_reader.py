@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from skhisto.slides._reader import Pixels
+from skhisto.slides._reader import Pixels, Shape
 
 
 class ArrayReader:
@@ -21,7 +21,9 @@ class ArrayReader:
         If the array has another shape or dtype, or is empty.
     """
 
-    mpp = None
+    mpp: float | None = None
+    level_shapes: tuple[Shape, ...]
+    level_downsamples: tuple[float, ...]
 
     def __init__(self, pixels: Pixels) -> None:
         if (
@@ -46,5 +48,5 @@ class ArrayReader:
         """Return the SHA-256 of the shape and the pixels."""
         digest = hashlib.sha256(repr(self.pixels.shape).encode())
         for row in self.pixels:  # an array that is not contiguous is not copied whole
-            digest.update(np.ascontiguousarray(row))
+            digest.update(row.tobytes())
         return digest.hexdigest()

@@ -88,11 +88,7 @@ def read_region(
     columns = _inside(left, width, resampling.shape[1])
     for row in _blocks_of(rows, block):
         for column in _blocks_of(columns, block):
-            pixels = _cache.get(
-                (token.key, row, column),
-                lambda row=row, column=column: _make(reader, resampling, row, column),
-                lambda pixels: pixels.nbytes,
-            )
+            pixels = _block(reader, resampling, token, row, column)
             y, in_block_y = _overlap(rows, row * block, len(pixels))
             x, in_block_x = _overlap(columns, column * block, pixels.shape[1])
             target = region[
@@ -100,6 +96,16 @@ def read_region(
             ]
             target[:] = pixels[in_block_y, in_block_x]
     return region
+
+
+def _block(
+    reader: Reader, resampling: Resampling, token: Token, row: int, column: int
+) -> Pixels:
+    return _cache.get(
+        (token.key, row, column),
+        make=lambda: _make(reader, resampling, row, column),
+        weigh=lambda pixels: pixels.nbytes,
+    )
 
 
 def _inside(start: int, length: int, limit: int) -> range:

@@ -9,7 +9,7 @@ import numpy as np
 
 from skhisto.patches._opening import opened_bytes, probable_cause
 from skhisto.patches._pixel_formats import over_white
-from skhisto.slides._reader import Pixels, Token, open_slides
+from skhisto.slides._reader import Pixels, Shape, Token, open_slides
 from skhisto.slides._resolution import plausible_mpp
 
 # OpenSlide interpolates when a position is between two pixels of a level. Among this
@@ -47,7 +47,9 @@ class OpenSlideReader:
         self._token = Token()
         handle = self._handle()
         width, height = handle.dimensions
-        self.level_shapes = tuple((h, w) for w, h in handle.level_dimensions)
+        self.level_shapes: tuple[Shape, ...] = tuple(
+            (h, w) for w, h in handle.level_dimensions
+        )
         self._downsamples = tuple(handle.level_downsamples)
         self.level_downsamples = tuple(
             _exact_downsample((height, width), shape, downsample)
@@ -116,7 +118,7 @@ def import_openslide() -> ModuleType:
 
 def sha256_of_file(path: str) -> str:
     """Return the SHA-256 of the content of a file."""
-    with opened_bytes(path) as file:
+    with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

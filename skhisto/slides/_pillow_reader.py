@@ -21,7 +21,7 @@ from skhisto.patches._tiff import (
     stored_size,
 )
 from skhisto.slides._openslide_reader import sha256_of_file
-from skhisto.slides._reader import Pixels, Token, decoded_images
+from skhisto.slides._reader import Pixels, Shape, Token, decoded_images
 from skhisto.slides._resolution import plausible_mpp
 
 _TOO_LARGE = (
@@ -54,7 +54,9 @@ class PillowReader:
         file and the cause.
     """
 
-    level_downsamples = (1.0,)
+    level_shapes: tuple[Shape, ...]
+    level_downsamples: tuple[float, ...] = (1.0,)
+    mpp: float | None
 
     def __init__(self, path: str) -> None:
         self.path = path

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from skhisto.patches._measures import to_grey
 from skhisto.patches._views import view
-from skhisto.report._measures import to_grey
 from skhisto.report._perceptual_hash import coefficients, eight_views, hashes
 
 seeds = st.integers(0, 2**32 - 1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from skhisto.report._measures import (
+from skhisto.patches._measures import (
     Scale,
     contrast,
     glass_share,

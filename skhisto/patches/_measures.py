@@ -1,4 +1,4 @@
-"""Measures of single patches: contrast, sharpness, glass and ink."""
+"""Measures of single images: contrast, sharpness, glass and ink."""
 
 import numpy as np
 
@@ -69,17 +69,31 @@ def glass_share(images: np.ndarray) -> np.ndarray:
 
 
 def ink_share(images: np.ndarray) -> np.ndarray:
-    """Return the share of pixels of green, blue or black ink. NaN unless RGB or RGBA.
+    """Return the share of pixels that `is_ink` finds. NaN unless RGB or RGBA."""
+    if images.shape[3] < 3:
+        return np.full(len(images), np.nan)
+    return is_ink(images).mean(axis=(1, 2))
+
+
+def is_ink(images: np.ndarray) -> np.ndarray:
+    """Return which pixels have the colour of green, blue or black ink.
 
     Haematoxylin and eosin absorb green more than red. Green and blue ink absorb red
     more than green. Black ink absorbs all three.
+
+    Parameters
+    ----------
+    images : ndarray of shape (..., n_channels), float32
+        RGB or RGBA from 0 to 255.
+
+    Returns
+    -------
+    ink : ndarray of shape (...), bool
     """
-    if images.shape[3] < 3:
-        return np.full(len(images), np.nan)
     low, high = _extremes(images)
     coloured = (images[..., 1] - images[..., 0] > 20) & (low < 150)
     black = (high < 50) & (high - low < 25)
-    return (coloured | black).mean(axis=(1, 2))
+    return coloured | black
 
 
 def _extremes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
