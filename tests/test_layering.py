@@ -32,7 +32,16 @@ ALLOWED = {
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
     "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
-    "maps": {"_classifier", "_data", "_keras", "embedding", "inspection", "patches"},
+    "maps": {
+        "_classifier",
+        "_data",
+        "_keras",
+        "embedding",
+        "inspection",
+        "patches",
+        "preprocessing",
+        "slides",
+    },
     "report": {"_data", "inspection", "patches"},
 }
 # For each library that takes time to import, the modules that may import it.

@@ -50,9 +50,13 @@ def probability_map(
         Microns per pixel of the patches that the classifier was fitted on. The slide is
         read at this resolution. The default is that of PatchCamelyon [1]_. None reads
         level 0 as it is. Arrays are always mapped as they are.
-    mask : {"tissue"}, TissueMask or None, default="tissue"
-        Which cells are scored. "tissue" skips cells without tissue, as `tissue_mask`
-        finds it. None scores all cells.
+    mask : "tissue", None, TissueMask or ndarray of bool, default="tissue"
+        Which cells are scored: those of which at least 5 % are in the mask.
+
+        - "tissue": the tissue, as :func:`skhisto.slides.tissue_mask` finds it.
+        - None: all cells.
+        - A :class:`skhisto.slides.TissueMask`, or an array of shape (height, width),
+          which is stretched over the slide.
     max_memory : float, default=1000
         Most memory for pixels and computation, in megabytes (1e6 bytes). It limits the
         size of a tile. The libraries, the estimator and the map come in addition. More
