@@ -246,9 +246,7 @@ def _flatten(chain: list[layers.Layer], shape: MapShape) -> tuple[Collect, int]:
 
 
 def _global_pooling(pool: Callable[..., tf.Tensor]) -> Callable[..., Any]:
-    def collector(
-        chain: list[layers.Layer], shape: MapShape
-    ) -> tuple[Collect, int]:
+    def collector(chain: list[layers.Layer], shape: MapShape) -> tuple[Collect, int]:
         layer = chain[0]
         if layer.data_format != "channels_last" or layer.keepdims:
             raise NotDenseError(

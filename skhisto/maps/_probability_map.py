@@ -15,7 +15,7 @@ def probability_map(
     window: int | tuple[int, int] | None = None,
     mpp: float | None = 0.97,
     mask: Any = "tissue",
-    max_memory: float = 1000,
+    max_memory: float = 500,
     verbose: bool = False,
 ) -> ProbabilityMap:
     """Predict probabilities all over a slide.
@@ -57,10 +57,11 @@ def probability_map(
         - None: all cells.
         - A :class:`skhisto.slides.TissueMask`, or an array of shape (height, width),
           which is stretched over the slide.
-    max_memory : float, default=1000
+    max_memory : float, default=500
         Most memory for pixels and computation, in megabytes (1e6 bytes). It limits the
-        size of a tile. The libraries, the estimator and the map come in addition. More
-        memory than the default is seldom faster.
+        size of a tile. The libraries, the estimator and the map come in addition. So
+        does a batch of windows, if they are predicted one by one. Maps are slower with
+        much less memory than the default, and hardly faster with more.
     verbose : bool, default=False
         Whether to print the number of tiles that are done.
 

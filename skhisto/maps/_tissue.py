@@ -43,7 +43,9 @@ def wanted_cells(image: MappedImage, grid: WindowGrid, mask: Any) -> np.ndarray:
     step = max(1, _CELLS_AT_A_TIME // n_columns)
     return np.concatenate(
         [
-            tissue.covers(_boxes(grid, range(row, min(row + step, n_rows)), image.scale))
+            tissue.covers(
+                _boxes(grid, range(row, min(row + step, n_rows)), image.scale)
+            )
             for row in range(0, n_rows, step)
         ]
     ).reshape(grid.shape)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
 from skhisto._data.checks import check_fitted_patches
 from skhisto.embedding import PatchEmbedder
-from skhisto.patches._patch_array import as_height_width, center_window
+from skhisto.patches._patch_array import Window, as_height_width, center_window
 from skhisto.preprocessing import CenterCrop, Resize, StainNormalizer
 
 Size = tuple[int, int]
@@ -29,15 +29,15 @@ class WindowUse:
         In pixels.
     classifier : PatchCNNClassifier or None
         The classifier that gets a crop of the window, unless other steps come between.
-    crop : tuple of int (top, left)
-        Where the crop starts in the window.
+    crop : tuple of slice (rows, columns)
+        The part of the window that the classifier gets.
     reason : str
         Why there is no such classifier, as a sentence. Empty if there is one.
     """
 
     window: Size
     classifier: PatchCNNClassifier | None
-    crop: tuple[int, int]
+    crop: Window
     reason: str
 
 
@@ -83,7 +83,7 @@ def use_of_windows(estimator: Any, window: int | Size | None) -> WindowUse:
     else:
         crop = _crop([step for _, step in on_patches], size)
         return WindowUse(size, receiver, crop, "")
-    return WindowUse(size, None, (0, 0), reason)
+    return WindowUse(size, None, _crop([], size), reason)
 
 
 def check_window(estimator: Any, use: WindowUse, n_channels: int) -> None:
@@ -99,10 +99,8 @@ def check_window(estimator: Any, use: WindowUse, n_channels: int) -> None:
         if use.classifier is None:
             estimator.predict_proba(np.full((1, *shape), 255, np.uint8))
         else:
-            top, left = use.crop
-            crop = np.broadcast_to(np.uint8(255), (1, *shape))[:, top:, left:]
-            height, width, _ = use.classifier.patch_shape_
-            check_fitted_patches(use.classifier, crop[:, :height, :width])
+            windows = np.broadcast_to(np.uint8(255), (1, *shape))
+            check_fitted_patches(use.classifier, windows[:, *use.crop])
     except ValueError as error:
         raise ValueError(
             f"The estimator cannot predict windows of shape {shape} and dtype uint8: "
@@ -186,11 +184,11 @@ def _known_window(on_patches: list[Step], receiver: Any) -> Size:
     return shape[:2]
 
 
-def _crop(crops: list[CenterCrop], size: Size) -> tuple[int, int]:
-    """Return where the innermost crop starts in the window."""
+def _crop(crops: list[CenterCrop], size: Size) -> Window:
+    """Return the part of a window that is left after all crops."""
     top = left = 0
     for crop in crops:
         rows, columns = center_window(*size, crop.size)
         top, left = top + rows.start, left + columns.start
         size = (rows.stop - rows.start, columns.stop - columns.start)
-    return top, left
+    return slice(top, top + size[0]), slice(left, left + size[1])
