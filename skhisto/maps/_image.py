@@ -72,8 +72,8 @@ def as_image(slide: Any, mpp: float | None) -> MappedImage:
     if isinstance(slide, np.ndarray):
         return _of_array(slide)
     raise TypeError(
-        "slide must be a Slide or a uint8 array of shape (height, width, channels); got "
-        f"{type(slide).__name__}. Open a file with Slide(path)."
+        "slide must be a Slide or a uint8 array of shape (height, width, channels); "
+        f"got {type(slide).__name__}. Open a file with Slide(path)."
     )
 
 
@@ -106,5 +106,5 @@ def _hash_of(pixels: np.ndarray) -> str:
     """Return the fingerprint that a Slide of these pixels has."""
     digest = hashlib.sha256(repr(pixels.shape).encode())
     for row in pixels:  # an array that is not contiguous is not copied whole
-        digest.update(np.ascontiguousarray(row))
+        digest.update(np.ascontiguousarray(row).data)
     return digest.hexdigest()

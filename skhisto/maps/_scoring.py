@@ -1,10 +1,11 @@
 """From the pixels of a tile to the probabilities of its cells, in one of two ways."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import isqrt
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -35,51 +36,51 @@ _BATCH_BYTES = 16e6
 _MAX_WINDOWS = 4096
 
 
-class Scorer(Protocol):
+@dataclass(frozen=True)
+class Scorer(ABC):
     """One of the two ways.
 
-    Attributes
+    Parameters
     ----------
-    way : {"dense", "windows"}
-    reason : str
-        Why this way is taken, as a sentence.
     layout : Layout
         The pixels that a cell needs.
+    reason : str
+        Why this way is taken, as a sentence.
     """
 
-    way: Way
-    reason: str
+    way: ClassVar[Way]
     layout: Layout
+    reason: str
 
+    @abstractmethod
     def largest_tile(self, shape: Size, n_channels: int, max_bytes: float) -> Size:
         """Return the most rows and columns of cells in a tile of a map."""
 
-    def opened(self) -> Any:
-        """Return a context with a `Score`."""
+    @abstractmethod
+    def opened(self) -> AbstractContextManager[Score]:
+        """Return a context that gives a `Score`."""
 
 
 @dataclass(frozen=True)
-class DenseScorer:
+class DenseScorer(Scorer):
     """Runs the network of a classifier once over each tile."""
 
+    way = "dense"
     classifier: PatchCNNClassifier
     spec: "NetworkSpec"
-    layout: Layout
     bytes_per_pixel: float
-    reason: str
-    way: Way = "dense"
 
     def largest_tile(self, shape: Size, n_channels: int, max_bytes: float) -> Size:
         """Return the most rows and columns of cells in a tile."""
         per_pixel = _OVERHEAD * self.bytes_per_pixel + _N_REGIONS * n_channels
         height, width = self.layout.size
-        side = isqrt(int(max_bytes / per_pixel))
         _check_memory(per_pixel * height * width, max_bytes)
-        n_rows, n_columns = (
-            max(1, (side - length) // self.layout.stride + 1)
-            for length in self.layout.size
-        )
-        return n_rows, n_columns
+        n_pixels = int(max_bytes / per_pixel)
+        # About square, but also if one window is wider or higher than that.
+        most = min(isqrt(n_pixels), n_pixels // height)
+        n_columns = max(1, (most - width) // self.layout.stride + 1)
+        most = n_pixels // ((n_columns - 1) * self.layout.stride + width)
+        return (most - height) // self.layout.stride + 1, n_columns
 
     @contextmanager
     def opened(self) -> Iterator[Score]:
@@ -99,13 +100,11 @@ class DenseScorer:
 
 
 @dataclass(frozen=True)
-class WindowScorer:
+class WindowScorer(Scorer):
     """Cuts windows out of each tile and predicts them."""
 
+    way = "windows"
     estimator: Any
-    layout: Layout
-    reason: str
-    way: Way = "windows"
 
     def largest_tile(self, shape: Size, n_channels: int, max_bytes: float) -> Size:
         """Return full rows of cells: then every pixel is read once."""
@@ -148,7 +147,7 @@ def choose_scorer(estimator: Any, use: WindowUse, stride: int) -> Scorer:
         return _dense_scorer(use, stride)
     except NotDenseError as error:
         layout = Layout(stride, (0, 0), use.window)
-        return WindowScorer(estimator, layout, str(error))
+        return WindowScorer(layout, str(error), estimator)
 
 
 def _dense_scorer(use: WindowUse, stride: int) -> DenseScorer:
@@ -163,12 +162,12 @@ def _dense_scorer(use: WindowUse, stride: int) -> DenseScorer:
     spec = fitted_spec(use.classifier)
     found = check_dense(spec, stride)
     return DenseScorer(
-        use.classifier,
-        spec,
-        Layout(stride, (use.crop[0].start, use.crop[1].start), size),
-        found.bytes_per_pixel,
-        f"All layers are unpadded, and stride={stride} is a multiple of "
+        layout=Layout(stride, (use.crop[0].start, use.crop[1].start), size),
+        reason=f"All layers are unpadded, and stride={stride} is a multiple of "
         f"{max(found.stride)} pixels, the stride of the network.",
+        classifier=use.classifier,
+        spec=spec,
+        bytes_per_pixel=found.bytes_per_pixel,
     )
 
 

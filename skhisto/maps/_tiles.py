@@ -1,6 +1,7 @@
 """Blocks of cells, and the pixels that they need."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def split_cells(shape: Size, largest: Size) -> tuple[Tile, ...]:
 def _split(n: int, most: int) -> list[slice]:
     n_parts = -(-n // most)
     edges = [i * n // n_parts for i in range(n_parts + 1)]
-    return [slice(*edge) for edge in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(*pair) for pair in pairwise(edges)]
 
 
 class BoxReader:
@@ -96,22 +97,20 @@ class BoxReader:
     def __init__(self, read: Read) -> None:
         self._read = read
         self._top = self._left = 0
-        self._last: np.ndarray | None = None
+        self._last = np.empty((0, 0), np.uint8)
 
     def __call__(self, top: int, left: int, height: int, width: int) -> np.ndarray:
         """Return the pixels of a box."""
-        known = self._rows_below(top, left, width)
-        if known is None:
-            pixels = self._read(top, left, height, width)
-        else:
-            new = self._read(top + len(known), left, height - len(known), width)
-            pixels = np.concatenate([known, new])
+        known = self._shared_rows(top, left, height, width)
+        pixels = self._read(top + len(known), left, height - len(known), width)
+        if len(known):
+            pixels = np.concatenate([known, pixels])
         self._top, self._left, self._last = top, left, pixels
         return pixels
 
-    def _rows_below(self, top: int, left: int, width: int) -> np.ndarray | None:
-        last = self._last
-        if last is None or (left, width) != (self._left, last.shape[1]):
-            return None
-        first = top - self._top
-        return last[first:] if 0 < first < len(last) else None
+    def _shared_rows(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """Return the first rows of a box, as far as the last box had them."""
+        last, first = self._last, top - self._top
+        is_below = (left, width) == (self._left, last.shape[1]) and first > 0
+        known = last[first:] if is_below else last[:0]
+        return known if len(known) < height else last[:0]

@@ -41,14 +41,9 @@ def wanted_cells(image: MappedImage, grid: WindowGrid, mask: Any) -> np.ndarray:
     assert tissue is not None
     n_rows, n_columns = grid.shape
     step = max(1, _CELLS_AT_A_TIME // n_columns)
-    return np.concatenate(
-        [
-            tissue.covers(
-                _boxes(grid, range(row, min(row + step, n_rows)), image.scale)
-            )
-            for row in range(0, n_rows, step)
-        ]
-    ).reshape(grid.shape)
+    parts = [range(n_rows)[start : start + step] for start in range(0, n_rows, step)]
+    covered = [tissue.covers(_boxes(grid, rows, image.scale)) for rows in parts]
+    return np.concatenate(covered).reshape(grid.shape)
 
 
 def _boxes(grid: WindowGrid, rows: range, scale: float) -> np.ndarray:
