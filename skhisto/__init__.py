@@ -35,10 +35,11 @@ from skhisto.preprocessing import (
     center_crop,
 )
 from skhisto.report import PatchReport, patch_report
-from skhisto.slides import Slide, SlidePatches
+from skhisto.slides import Annotations, Slide, SlidePatches, read_annotations
 
 __all__ = [
     "D4",
+    "Annotations",
     "BrightnessJitter",
     "CAMDisplay",
     "CenterCrop",
@@ -69,6 +70,7 @@ __all__ = [
     "occlusion_map",
     "patch_report",
     "probability_map",
+    "read_annotations",
     "write_submission",
 ]
 

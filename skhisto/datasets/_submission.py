@@ -1,7 +1,6 @@
 """Submission files: one predicted probability for each id."""
 
 import os
-import uuid
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import validate_params
 
 from skhisto.datasets._id_table import FilePath, listed, read_id_table
+from skhisto.slides._atomic import atomic_path
 
 
 @validate_params(
@@ -80,7 +80,9 @@ def write_submission(
         order = read_id_table(sample).index
         _check_same_ids(submission.index, order, sample)
         submission = submission.loc[order]
-    _write_atomically(path, submission.to_csv(lineterminator="\n"))
+    # Not by its name: pandas compresses files with a suffix such as ".gz".
+    with atomic_path(path) as temporary, open(temporary, "xb") as file:
+        submission.to_csv(file, lineterminator="\n")
 
 
 def _check_ids(ids: ArrayLike) -> list[str]:
@@ -139,25 +141,3 @@ def _check_same_ids(ids: pd.Index, expected: pd.Index, sample: FilePath) -> None
     unknown = ids.difference(expected)
     if len(unknown):
         raise ValueError(f"'{sample}' does not have {listed(unknown, 'id')}.")
-
-
-def _write_atomically(path: FilePath, text: str) -> None:
-    """Write a file so that nobody sees a part of it, and no part is left."""
-    if os.path.isdir(path):
-        raise IsADirectoryError(
-            f"'{path}' is a folder, but the name of the file to write was expected."
-        )
-    path = os.path.realpath(path)
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"The folder '{folder}' to write to does not exist.")
-    # Not tempfile: its files are readable for their owner only, also when renamed.
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    try:
-        with open(temporary, "x", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise

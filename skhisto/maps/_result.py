@@ -1,11 +1,14 @@
 """The probabilities of a slide, cell by cell."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+import os
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+
+from skhisto.maps._file import read_map, write_map
 
 Way = Literal["dense", "windows"]
 
@@ -243,6 +246,58 @@ class ProbabilityMap:
         for position, label in enumerate(self.classes.tolist()):
             frame[f"prob_{label}"] = scored[:, position]
         return frame
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the map to one npz file.
+
+        The file contains three arrays and a JSON header, and can be opened with
+        ``numpy.load(path, allow_pickle=False)``. It contains what the parameters of
+        this class list and nothing else: no path of a slide, and no metadata except
+        size and resolution.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Name of the file, used as it is. An existing file is replaced when all is
+            written.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder does not exist.
+        IsADirectoryError
+            If `path` is a folder.
+        """
+        write_map(path, {f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a map that `save` wrote. Nothing in the file is run.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Name of the file.
+
+        Returns
+        -------
+        map : ProbabilityMap
+
+        Raises
+        ------
+        FileNotFoundError
+            If the file does not exist.
+        ValueError
+            If the file is damaged, if it is not a map, or if a newer version of
+            skhisto wrote it in another format.
+        """
+        with open(path, "rb") as file:
+            try:
+                return cls(**read_map(file))
+            except Exception as error:  # NumPy and zipfile raise many types
+                raise ValueError(
+                    f"'{os.fspath(path)}' cannot be read as a ProbabilityMap: {error}."
+                ) from error
 
 
 def _probabilities(given: ArrayLike) -> np.ndarray:

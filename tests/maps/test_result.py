@@ -6,38 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhisto import ProbabilityMap
 
-
-def make_map(tumour=((0.1, 0.9), (0.2, np.nan)), **changes):
-    """A map of two classes; by default of 2x2 cells, one of them not scored."""
-    tumour = np.asarray(tumour, np.float32)
-    fields = {
-        "probabilities": np.stack([1 - tumour, tumour], axis=2),
-        "classes": ["normal", "tumour"],
-        "origin": (31.5, 20),
-        "stride": 62.25,
-        "window": (186.75, 186.75),
-        "slide_shape": (300, 400),
-        "mpp": 0.5,
-        "tissue": ~np.isnan(tumour),
-        "slide_name": "a",
-        "slide_fingerprint": "0123",
-        "model_fingerprint": "4567",
-        "way": "windows",
-        "reason": "An example.",
-    }
-    return ProbabilityMap(**{**fields, **changes})
-
-
-def make_multiclass_map(**changes):
-    probabilities = np.zeros((2, 3, 3))
-    probabilities[..., 2] = 1
-    fields = {"probabilities": probabilities, "tissue": np.ones((2, 3), bool)}
-    return make_map(classes=[0, 1, 2], **{**fields, **changes})
-
-
-def test_arrays_get_their_dtypes_and_are_read_only():
+def test_arrays_get_their_dtypes_and_are_read_only(make_map):
     result = make_map()
     assert result.probabilities.dtype == np.float32
     assert result.tissue.dtype == bool
@@ -48,20 +18,20 @@ def test_arrays_get_their_dtypes_and_are_read_only():
         result.stride = 3
 
 
-def test_the_arrays_of_the_caller_stay_writeable_and_are_not_copied():
+def test_the_arrays_of_the_caller_stay_writeable_and_are_not_copied(make_map):
     probabilities = np.full((1, 1, 2), 0.5, np.float32)
     result = make_map(probabilities=probabilities, tissue=[[True]])
     assert np.shares_memory(result.probabilities, probabilities)
     assert probabilities.flags.writeable
 
 
-def test_of_two_classes_the_second_is_the_default():
+def test_of_two_classes_the_second_is_the_default(make_map):
     result = make_map()
     np.testing.assert_array_equal(result.of(), result.probabilities[..., 1])
     np.testing.assert_array_equal(result.of("normal"), result.probabilities[..., 0])
 
 
-def test_of_several_classes_one_must_be_given():
+def test_of_several_classes_one_must_be_given(make_multiclass_map):
     result = make_multiclass_map()
     np.testing.assert_array_equal(result.of(2), np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"class_ must be one of \[0, 1, 2\]\."):
@@ -70,7 +40,7 @@ def test_of_several_classes_one_must_be_given():
         result.of("tumour")
 
 
-def test_boxes_are_cells_row_by_row():
+def test_boxes_are_cells_row_by_row(make_map):
     np.testing.assert_array_equal(
         make_map().boxes(),
         [
@@ -82,7 +52,7 @@ def test_boxes_are_cells_row_by_row():
     )
 
 
-def test_lengths_in_microns_need_a_resolution():
+def test_lengths_in_microns_need_a_resolution(make_map):
     result = make_map()
     assert result.stride_um == 31.125
     assert result.window_um == (93.375, 93.375)
@@ -91,7 +61,7 @@ def test_lengths_in_microns_need_a_resolution():
     assert unknown.window_um is None
 
 
-def test_the_frame_has_the_columns_of_wsinfer_and_the_scored_cells():
+def test_the_frame_has_the_columns_of_wsinfer_and_the_scored_cells(make_map):
     frame = make_map().to_frame()
     columns = ["minx", "miny", "width", "height", "prob_normal", "prob_tumour"]
     assert frame.columns.tolist() == columns
@@ -103,12 +73,12 @@ def test_the_frame_has_the_columns_of_wsinfer_and_the_scored_cells():
     )
 
 
-def test_a_map_survives_pickling():
+def test_a_map_survives_pickling(make_map):
     result = pickle.loads(pickle.dumps(make_map()))
     np.testing.assert_array_equal(result.probabilities, make_map().probabilities)
 
 
-def test_labels_of_dtype_object_become_plain_strings():
+def test_labels_of_dtype_object_become_plain_strings(make_map):
     labels = np.array(["normal", "tumour"], object)
     assert make_map(classes=labels).classes.dtype.kind == "U"
 
@@ -136,7 +106,7 @@ def test_labels_of_dtype_object_become_plain_strings():
         ({"way": "fast"}, "'dense' or 'windows'; got 'fast'"),
     ],
 )
-def test_a_map_that_does_not_fit_together_is_an_error(changes, message):
+def test_a_map_that_does_not_fit_together_is_an_error(make_map, changes, message):
     with pytest.raises(ValueError, match=message):
         make_map(**changes)
 
@@ -149,6 +119,6 @@ def test_a_map_that_does_not_fit_together_is_an_error(changes, message):
         ({"mpp": "a"}, "mpp must consist of numbers"),
     ],
 )
-def test_other_types_are_an_error(changes, message):
+def test_other_types_are_an_error(make_map, changes, message):
     with pytest.raises(TypeError, match=message):
         make_map(**changes)

@@ -1,0 +1,40 @@
+"""Maps in files: one npz file each, without pickles."""
+
+import json
+import os
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from skhisto.slides._atomic import atomic_path
+
+_KIND = "skhisto.ProbabilityMap"
+_FORMAT = 1
+_ARRAYS = ("probabilities", "classes", "tissue")
+
+
+def write_map(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
+    """Write the fields of a map: large ones as arrays, the others as JSON."""
+    arrays = {name: fields[name] for name in _ARRAYS}
+    others = {name: value for name, value in fields.items() if name not in _ARRAYS}
+    header = json.dumps({"kind": _KIND, "format": _FORMAT, **others})
+    with atomic_path(path) as temporary, open(temporary, "xb") as file:
+        np.savez_compressed(file, header=np.array(header), **arrays)
+
+
+def read_map(file: BinaryIO) -> dict[str, Any]:
+    """Read the fields of a map. Nothing in the file is run.
+
+    Files that are damaged, or made to do harm, raise exceptions of many types.
+    """
+    with np.load(file, allow_pickle=False) as content:
+        header = json.loads(str(content["header"][()]))
+        if header.pop("kind") != _KIND:
+            raise ValueError("it holds something else")
+        version = header.pop("format")
+        if version != _FORMAT:
+            raise ValueError(
+                f"it has format {version}, but this version of skhisto reads format "
+                f"{_FORMAT}; install a newer skhisto"
+            )
+        return {**header, **{name: content[name] for name in _ARRAYS}}

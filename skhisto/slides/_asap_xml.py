@@ -1,0 +1,99 @@
+"""Annotations in the XML files of ASAP and of the CAMELYON challenges."""
+
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from skhisto.slides._polygons import (
+    UNCLASSIFIED,
+    OutlineCollector,
+    Outlines,
+    as_points,
+    import_shapely,
+)
+
+# A spline is read as the polygon of its control points.
+_TYPES_WITH_AREA = {"Polygon", "Rectangle", "Spline"}
+
+CAMELYON_CLASSES = {"_0": "Tumor", "_1": "Tumor", "metastases": "Tumor"}
+"""Groups of CAMELYON16 and CAMELYON17 that are tumour, in QuPath's word for it.
+
+The README files of both data sets define them. Some files of CAMELYON16 use the group
+"Tumor" instead.
+"""
+
+CAMELYON_EXCLUDED = ("_2", "Exclusion", "normal")
+"""Groups of the same data sets that are cut out of the tumour."""
+
+
+def parse_asap_xml(text: str, where: str) -> Outlines:
+    """Read the text of an XML file.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        The start of messages of errors, such as the name of the file.
+
+    Returns
+    -------
+    outlines : Outlines
+        The classes are the groups.
+
+    Raises
+    ------
+    ValueError
+        If the text is not XML of ASAP, or contains a document type definition.
+    """
+    collector = OutlineCollector()
+    shapely = import_shapely()
+    for number, annotation in enumerate(_annotations(text, where)):
+        points = _ordered_points(annotation, f"{where}: annotation {number}")
+        is_area = annotation.get("Type", "Polygon") in _TYPES_WITH_AREA
+        # Two points are left where somebody clicked twice by accident.
+        if not is_area or len(points) < 3:
+            collector.skip()
+            continue
+        group = annotation.get("PartOfGroup", "None")
+        name = UNCLASSIFIED if group == "None" else group
+        collector.add(name, [shapely.Polygon(points)])
+    return collector.outlines()
+
+
+def _annotations(text: str, where: str) -> Iterator[ElementTree.Element]:
+    # Entities need a document type definition. Without it, nothing can be expanded and
+    # nothing else is read. ASAP does not write one.
+    if "<!DOCTYPE" in text:
+        raise ValueError(
+            f"{where} contains a document type definition (<!DOCTYPE ...>), which is "
+            "refused because entities in it can be used for attacks. Remove it."
+        )
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{where} is not valid XML: {error}.") from None
+    if root.tag != "ASAP_Annotations":
+        raise ValueError(
+            f"{where} has the root <{root.tag}>, but <ASAP_Annotations> was expected. "
+            "Export the annotations from ASAP, or as GeoJSON from QuPath."
+        )
+    return root.iterfind("Annotations/Annotation")
+
+
+def _ordered_points(
+    annotation: ElementTree.Element, where: str
+) -> list[tuple[float, float]]:
+    try:
+        points = [
+            (int(c.get("Order", position)), float(c.attrib["X"]), float(c.attrib["Y"]))
+            for position, c in enumerate(annotation.iterfind("Coordinates/Coordinate"))
+        ]
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"{where} has a coordinate without a whole number Order and numbers X and "
+            'Y, such as <Coordinate Order="0" X="10.5" Y="20"/>.'
+        ) from None
+    if not points:
+        return []
+    points.sort(key=lambda point: point[0])
+    array = as_points([point[1:] for point in points], where)
+    return [(x, y) for x, y in array.tolist()]

@@ -1,0 +1,108 @@
+"""Polygons from the points of files, checked and repaired."""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The squares of larger coordinates cannot be told apart in float64.
+MAX_COORDINATE = 1e8
+UNCLASSIFIED = "Unclassified"
+"""QuPath's name for the class of objects that have none."""
+
+
+class Outlines(NamedTuple):
+    """What a file of annotations contains.
+
+    Attributes
+    ----------
+    class_names : list of str
+    polygons : list of shapely geometry
+        A valid Polygon or MultiPolygon for each class name.
+    n_repaired : int
+        The number of polygons that were invalid.
+    n_skipped : int
+        The number of shapes without area, which were left out.
+    """
+
+    class_names: list[str]
+    polygons: list[Any]
+    n_repaired: int
+    n_skipped: int
+
+
+class OutlineCollector:
+    """Collects polygons, repairs them, and counts what it could not keep."""
+
+    def __init__(self) -> None:
+        self._class_names: list[str] = []
+        self._polygons: list[Any] = []
+        self._n_repaired = 0
+        self._n_skipped = 0
+
+    def skip(self) -> None:
+        """Count a shape without area."""
+        self._n_skipped += 1
+
+    def add(self, class_name: str, polygons: Sequence[Any]) -> None:
+        """Add one object, which consists of one or several polygons."""
+        shapely = import_shapely()
+        whole = polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
+        if not whole.is_valid:
+            # This method keeps only areas, and drops lines and points.
+            whole = shapely.make_valid(whole, method="structure", keep_collapsed=False)
+            self._n_repaired += not whole.is_empty
+        if whole.is_empty or whole.area == 0:
+            self.skip()
+            return
+        self._class_names.append(class_name)
+        self._polygons.append(whole)
+
+    def outlines(self) -> Outlines:
+        """Return all that was collected."""
+        return Outlines(
+            self._class_names, self._polygons, self._n_repaired, self._n_skipped
+        )
+
+
+def as_points(points: Any, where: str) -> NDArray[np.float64]:
+    """Return x and y of points, shape (n, 2).
+
+    Raises
+    ------
+    ValueError
+        If the points are not finite numbers below the limit. The message starts with
+        `where`.
+    """
+    try:
+        array = np.asarray(points)
+    except (ValueError, OverflowError):  # ragged lists, or integers of many digits
+        array = np.asarray(None)
+    is_numeric = array.dtype.kind in "iuf"
+    if not is_numeric or array.ndim != 2 or array.shape[1] < 2:
+        raise ValueError(
+            f"{where} has coordinates that are not a list of points [x, y]. Export the "
+            "annotations again."
+        )
+    array = array[:, :2].astype(np.float64)
+    # This is False for NaN.
+    if not (np.abs(array) <= MAX_COORDINATE).all():
+        raise ValueError(
+            f"{where} has coordinates that are not finite or are larger than "
+            f"{MAX_COORDINATE:.0e}. Coordinates are pixels of level 0."
+        )
+    return array
+
+
+def import_shapely() -> ModuleType:
+    """Return the module shapely, or raise an error that says how to install it."""
+    try:
+        import shapely
+    except ImportError:
+        raise ImportError(
+            "Annotations of slides need shapely, which is not installed. "
+            'Install it with: pip install "skhisto[slides]"'
+        ) from None
+    return shapely
