@@ -14,6 +14,7 @@ from skhisto.datasets import (
     load_patch_folder,
     load_pcam,
     make_patches,
+    make_slide,
     write_submission,
 )
 from skhisto.embedding import PatchEmbedder
@@ -67,6 +68,7 @@ __all__ = [
     "load_patch_folder",
     "load_pcam",
     "make_patches",
+    "make_slide",
     "occlusion_map",
     "patch_report",
     "probability_map",

@@ -1,7 +1,8 @@
-"""Real patches and features from files, synthetic patches, and files of predictions."""
+"""Patches and features from files, synthetic patches and slides, and predictions."""
 
 from skhisto.datasets._features import load_features
 from skhisto.datasets._make_patches import make_patches
+from skhisto.datasets._make_slide import make_slide
 from skhisto.datasets._patch_folder import load_patch_folder
 from skhisto.datasets._pcam import load_pcam
 from skhisto.datasets._submission import write_submission
@@ -11,5 +12,6 @@ __all__ = [
     "load_patch_folder",
     "load_pcam",
     "make_patches",
+    "make_slide",
     "write_submission",
 ]

@@ -1,28 +1,15 @@
 """Synthetic patches that look like haematoxylin and eosin."""
 
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skhisto._stain.density import HE_STAINS, mix_stains, unit_length
+from skhisto.datasets._staining import draw_staining
 from skhisto.datasets._synthetic_tissue import Tumour, draw_tissue
-
-
-class _Slide(NamedTuple):
-    """What the patches of one slide have in common: its staining and its scanner."""
-
-    stains: NDArray[np.float64]
-    strength: NDArray[np.float64]
-    background: NDArray[np.float64]
-
-    def stain(self, concentrations: NDArray[Any]) -> NDArray[np.uint8]:
-        """Colour of tissue on this slide."""
-        stains = self.strength[:, None] * self.stains
-        return mix_stains(concentrations, stains, self.background)
 
 
 @validate_params(
@@ -117,7 +104,7 @@ def make_patches(
     y = (rank + rng.randint(2)) % 2
 
     X = np.empty((n_samples, size, size, 3), dtype=np.uint8)
-    slides = [_draw_slide(rng) for _ in range(n_slides)]
+    slides = [draw_staining(rng) for _ in range(n_slides)]
     for row, (group, label) in enumerate(zip(groups, y, strict=True)):
         concentrations, _ = draw_tissue(rng, size, _draw_tumour(rng, label))
         X[row] = slides[group].stain(concentrations)
@@ -129,13 +116,3 @@ def _draw_tumour(rng: np.random.RandomState, label: int) -> Tumour:
     if label == 1:
         return "centre"
     return "ring" if rng.random_sample() < 0.5 else "none"
-
-
-def _draw_slide(rng: np.random.RandomState) -> _Slide:
-    """Draw a staining: which colours, how strong, and how bright the glass is."""
-    turned = HE_STAINS + rng.normal(scale=0.06, size=(2, 3))
-    return _Slide(
-        stains=unit_length(np.maximum(turned, 0.02)),
-        strength=rng.lognormal(sigma=0.2, size=2),
-        background=rng.uniform(232, 250) + rng.uniform(-4, 4, size=3),
-    )

@@ -230,7 +230,9 @@ def inside(indices: NDArray[Any], extent: slice) -> NDArray[np.bool_]:
     return (indices >= extent.start) & (indices < extent.stop)
 
 
-def chromatin(depth: Floats, fine: Floats, density: float, rim: float) -> Floats:
+def chromatin(
+    depth: Floats, fine: Floats, density: float | Floats, rim: float
+) -> Floats:
     """Haematoxylin of nuclei: even inside, denser along the outline and in clumps."""
     # Partly covered pixels keep the outlines smooth.
     coverage = np.clip(depth - EDGE, 0, 1)
@@ -248,8 +250,18 @@ def eosin_fibres(
     frequency = 2 * np.pi / (rng.uniform(5, 9) * scale)
     pixel = np.arange(size, dtype=np.float32) * frequency
     bend = smooth_noise(rng, size, 8 * scale)
-    waves = np.sin(
-        math.sin(angle) * pixel[:, None] + math.cos(angle) * pixel + 2.5 * bend
-    )
-    fibrous = np.clip(rng.uniform(-1, 1) - coarse, 0, 1)
-    return rng.uniform(0.1, 0.28) + 0.04 * fine + 0.15 * fibrous * (1 + waves)
+    phase = math.sin(angle) * pixel[:, None] + math.cos(angle) * pixel + 2.5 * bend
+    threshold = rng.uniform(-1, 1)
+    return fibrous_eosin(coarse, fine, phase, threshold, rng.uniform(0.1, 0.28))
+
+
+def fibrous_eosin(
+    coarse: Floats,
+    fine: Floats,
+    phase: Floats,
+    threshold: float | Floats,
+    level: float | Floats,
+) -> Floats:
+    """Eosin of an even level, with fibres where coarse noise is below a threshold."""
+    fibrous = np.clip(threshold - coarse, 0, 1)
+    return level + 0.04 * fine + 0.15 * fibrous * (1 + np.sin(phase))

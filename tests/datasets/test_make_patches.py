@@ -12,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skhisto._stain.density import HE_STAINS
 from skhisto.datasets import make_patches
-from skhisto.datasets._make_patches import _draw_slide, _draw_tumour
+from skhisto.datasets._make_patches import _draw_tumour
+from skhisto.datasets._staining import draw_staining
 from skhisto.datasets._synthetic_tissue import central_third, draw_tissue
 
 
@@ -70,7 +71,7 @@ def test_each_slide_has_a_stain_of_its_own(patches):
 
 def test_stain_vectors_are_turned_a_little_on_each_slide():
     rng = np.random.RandomState(0)
-    stains = np.array([_draw_slide(rng).stains for _ in range(50)])
+    stains = np.array([draw_staining(rng).stains for _ in range(50)])
     np.testing.assert_allclose(np.linalg.norm(stains, axis=2), 1)
     angles = np.degrees(np.arccos(np.sum(stains * HE_STAINS, axis=2)))
     assert 2 < np.median(angles) < 10
