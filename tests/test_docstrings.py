@@ -5,13 +5,15 @@ import doctest
 import pytest
 
 import skhisto
-from skhisto import architectures, augmentation, metrics
+from skhisto import architectures, augmentation, metrics, slides
 
 PUBLIC = [getattr(skhisto, name) for name in skhisto.__all__]
 PUBLIC += [
     architectures.Architecture,
     augmentation.Augmentation,
     metrics.specificity_at_sensitivity,
+    slides.WindowGrid,
+    slides.tissue_mask,
 ]
 
 

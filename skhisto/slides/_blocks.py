@@ -15,14 +15,18 @@ from PIL import Image
 from skhisto.slides._lru import LRU
 from skhisto.slides._reader import Pixels, Reader, Shape, Token
 
-BLOCK = 256
-"""Side of a block in pixels."""
+BLOCK = 128
+"""Side of a block in pixels.
+
+Measured on patches of 96 pixels in random order: they are read twice as fast as with
+blocks of 256 pixels. Whole regions take as long.
+"""
 
 _MAX_BOX = 2048  # longest side of the box of a level that a block is made from
 _FILTER = Image.Resampling.BILINEAR
 _SUPPORT = 1  # radius of the filter, in pixels of the result
 
-# Two rows of blocks of an image that is 40,000 pixels wide, so that windows that are
+# Two rows of blocks of an image that is 80,000 pixels wide, so that windows that are
 # read row by row decode each block once.
 _MAX_CACHE_BYTES = 64 * 2**20
 

@@ -1,7 +1,6 @@
 """Slides that OpenSlide reads."""
 
 import hashlib
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -101,7 +100,11 @@ class OpenSlideReader:
 
 def is_openslide_installed() -> bool:
     """Return whether OpenSlide can be imported."""
-    return find_spec("openslide") is not None
+    try:
+        import_openslide()
+    except ImportError:
+        return False
+    return True
 
 
 def import_openslide() -> ModuleType:

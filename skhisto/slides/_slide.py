@@ -29,7 +29,7 @@ class Slide:
     Parameters
     ----------
     source : str, path-like or ndarray of shape (height, width, 3), uint8
-        The file, or RGB pixels.
+        The file, or RGB pixels. The array is not copied and must not be changed.
     mpp : float, default=None
         Microns per pixel of level 0, from 0.05 to 20. None takes the value of the file.
     name : str, default=None
@@ -195,17 +195,24 @@ class Slide:
 
 
 class SlideImage:
-    """A slide at one resolution, made by :meth:`Slide.at`.
+    """A slide at one resolution, made by :meth:`skhisto.Slide.at`.
 
-    Attributes
+    Parameters
     ----------
     slide : Slide
         The slide.
+    scale : float
+        Pixels of level 0 for each pixel of the image, in each direction. A level within
+        1 % of it is read as it is.
+
+    Attributes
+    ----------
     shape : tuple of int (height, width)
         Size of the image in its own pixels. Pixels that the slide covers only in part
         are left out.
     scale : float
-        Pixels of level 0 for each pixel of the image, in each direction.
+        Pixels of level 0 for each pixel of the image, that of the level if one is read
+        as it is.
     mpp : float or None
         Microns per pixel. None if the resolution of the slide is unknown.
     """

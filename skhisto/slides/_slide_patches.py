@@ -86,7 +86,7 @@ class SlidePatches:
         out.
     center : int or tuple of int (height, width), default=32
         Size of the centre of a patch that decides on its label, in pixels of the patch.
-        None means the whole patch.
+        None means the whole patch, and so does a centre that is larger than the patch.
     class_name : str, default=None
         Class of the regions that make a patch positive. None means all classes.
     min_share : float, default=None
@@ -147,7 +147,7 @@ class SlidePatches:
     >>> slide = Slide(pixels, mpp=0.97, name="a")
     >>> patches = SlidePatches(slide, stride=48)
     >>> patches.shape
-    (25, 96, 96, 3)
+    (20, 96, 96, 3)
     >>> X = patches.to_patch_array()
     >>> X.coords[0].tolist(), X.groups[0].item()
     ([144.0, 0.0], 'a')

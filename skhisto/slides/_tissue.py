@@ -42,22 +42,22 @@ _MIN_TISSUE_OF_WINDOW = 0.9
 class TissueMask:
     """Where a slide holds tissue. Made by :func:`tissue_mask`.
 
-    Attributes
+    Parameters
     ----------
     mask : ndarray of shape (height, width), bool
         True for tissue, at low resolution, over the whole slide.
     downsample : tuple of float (y, x)
         Pixels of level 0 for each pixel of the mask.
-    threshold : float or None
+    threshold : float, default=None
         Saturation from which on a pixel is tissue, from 0 to 1. None if the mask is
         the user's.
-    pen : ndarray of shape (height, width), bool, or None
+    pen : ndarray of shape (height, width), bool, default=None
         A hint: pixels with the colour of green, blue or black ink. Folds and pigment
         can look like black ink. The mask does not depend on it.
-    blurred : ndarray of shape (n, 4), or None
+    blurred : ndarray of shape (n, 4), default=None
         A hint: windows that look blurred, as minx, miny, maxx and maxy in pixels of
         level 0. At most 100 windows of tissue are examined, evenly spaced.
-    n_examined : int
+    n_examined : int, default=0
         The number of windows that were examined for blur.
     """
 
@@ -104,7 +104,7 @@ class TissueMask:
         Parameters
         ----------
         boxes : array-like of shape (n, 4)
-            minx, miny, maxx and maxy in pixels of level 0. They may extend beyond the
+            Corners minx, miny, maxx and maxy in pixels of level 0. They may extend beyond the
             slide, where there is no tissue.
 
         Returns
@@ -124,7 +124,7 @@ class TissueMask:
         Parameters
         ----------
         boxes : array-like of shape (n, 4)
-            minx, miny, maxx and maxy in pixels of level 0.
+            Corners minx, miny, maxx and maxy in pixels of level 0.
         min_share : float, default=0.05
             Least share of tissue in a box.
 

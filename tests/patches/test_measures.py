@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from skhisto import make_patches
 from skhisto.patches._measures import (
     Scale,
     contrast,
@@ -12,8 +13,9 @@ from skhisto.patches._measures import (
 )
 
 
-def test_sharpness_is_that_of_details_and_not_of_contrast(tissue):
-    grey = to_grey(tissue[0][:20].astype(np.float32))
+def test_sharpness_is_that_of_details_and_not_of_contrast():
+    tissue, _ = make_patches(20, size=48, random_state=0)
+    grey = to_grey(tissue.astype(np.float32))
     sharp = sharpness(grey)
     blurred = sharpness(gaussian_filter(grey, (0, 2, 2)))
     assert blurred.max() < 0.3 < sharp.min()
