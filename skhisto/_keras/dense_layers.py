@@ -48,7 +48,10 @@ class DenseLayers:
         Pixels between neighbouring positions of the map. Windows must start at
         multiples of them.
     bytes_per_pixel : float
-        Estimated peak memory of the body for each pixel of the region.
+        Memory of the body for each pixel of the region: of the largest two maps that
+        follow each other.
+    bytes_per_window : float
+        Memory of the vector of a window.
     """
 
     body: tuple[layers.Layer, ...]
@@ -56,6 +59,11 @@ class DenseLayers:
     tail: tuple[layers.Layer, ...]
     stride: Pair
     bytes_per_pixel: float
+    bytes_per_window: float
+
+    def bytes_needed(self, stride: int) -> float:
+        """Return the estimated memory for each pixel of the region."""
+        return max(self.bytes_per_pixel, 2 * self.bytes_per_window / stride**2)
 
 
 def dense_layers(network: keras.Model) -> DenseLayers:
@@ -72,13 +80,15 @@ def dense_layers(network: keras.Model) -> DenseLayers:
     bytes_per_pixel = _bytes_of(chain[0], shape, stride)
     for position, layer in enumerate(chain):
         if type(layer) in _COLLECTORS:
-            collect, n_used = _COLLECTORS[type(layer)](chain[position:], shape)
+            _check_channels_last(layer)
             return DenseLayers(
-                tuple(chain[:position]),
-                collect,
-                tuple(chain[position + n_used :]),
-                stride,
-                bytes_per_pixel,
+                body=tuple(chain[:position]),
+                collect=_COLLECTORS[type(layer)](layer, shape),
+                tail=tuple(chain[position + 1 :]),
+                stride=stride,
+                bytes_per_pixel=bytes_per_pixel,
+                bytes_per_window=prod(layer.compute_output_shape((1, *shape)))
+                * tf.as_dtype(layer.compute_dtype).size,
             )
         own_stride = _stride_of(layer, shape)
         before = _bytes_of(layer, shape, stride)
@@ -159,8 +169,7 @@ def _check_unpadded(
     With padding "same" this depends on the size of the map. It is the same for the map
     of a region, which is larger by a multiple of the strides.
     """
-    if layer.data_format != "channels_last":
-        raise NotDenseError(f"The layer {layer.name!r} has its channels first.")
+    _check_channels_last(layer)
     for length, size, step in zip(shape[:2], reach, strides, strict=True):
         if layer.padding != "valid" and (-(-length // step) - 1) * step + size > length:
             raise NotDenseError(
@@ -168,6 +177,11 @@ def _check_unpadded(
                 "border of each window, where a larger region has pixels."
             )
     return tuple(strides)
+
+
+def _check_channels_last(layer: Any) -> None:
+    if layer.data_format != "channels_last":
+        raise NotDenseError(f"The layer {layer.name!r} has its channels first.")
 
 
 def _normalisation(layer: Any, shape: MapShape) -> Pair:
@@ -186,7 +200,7 @@ def _each_position(layer: Any, shape: MapShape) -> Pair:
     return 1, 1
 
 
-_IDENTITIES = (
+_EACH_POSITION = (
     layers.ActivityRegularization,
     layers.AlphaDropout,
     layers.Dropout,
@@ -194,8 +208,6 @@ _IDENTITIES = (
     layers.GaussianNoise,
     layers.Identity,
     layers.SpatialDropout2D,
-)
-_ACTIVATIONS = (
     layers.Activation,
     layers.ELU,
     layers.LeakyReLU,
@@ -210,45 +222,29 @@ _BODY: dict[type, Callable[[Any, MapShape], Pair]] = {
     layers.BatchNormalization: _normalisation,
     Offset: _normalisation,
     layers.Rescaling: _rescaling,
-    **dict.fromkeys((*_IDENTITIES, *_ACTIVATIONS), _each_position),
+    **dict.fromkeys(_EACH_POSITION, _each_position),
 }
 
 
-def _flatten(chain: list[layers.Layer], shape: MapShape) -> tuple[Collect, int]:
-    """Flattening and the dense layer behind it are a convolution of the map's size."""
-    height, width, n_channels = shape
-    if height == width == 1:
-        return lambda maps, strides: maps[:, :: strides[0], :: strides[1]], 1
-    n_used = 1
-    while n_used < len(chain) and type(chain[n_used]) in _IDENTITIES:
-        n_used += 1
-    dense = chain[n_used] if n_used < len(chain) else chain[0]
-    if (
-        type(dense) is not layers.Dense
-        or not isinstance(dense.kernel, keras.Variable)
-        or chain[0].data_format != "channels_last"
-    ):
-        raise NotDenseError(
-            f"The layer {chain[0].name!r} is not followed by a Dense layer, but by "
-            f"{dense.name!r}."
+def _flatten(layer: Any, shape: MapShape) -> Collect:
+    """Flattened boxes: the layers behind get the same vectors as for windows.
+
+    A convolution in place of the dense layer behind would need less memory and as much
+    time. But it would be fused with other layers, and round differently in 16 bits.
+    """
+    height, width, _ = shape
+
+    def boxes(maps: tf.Tensor, strides: Pair) -> tf.Tensor:
+        return tf.image.extract_patches(
+            maps, (1, height, width, 1), (1, *strides, 1), (1, 1, 1, 1), "VALID"
         )
 
-    def convolve(maps: tf.Tensor, strides: Pair) -> tf.Tensor:
-        dtype = dense.compute_dtype
-        kernel = tf.cast(dense.kernel.value, dtype)
-        kernel = tf.reshape(kernel, (height, width, n_channels, dense.units))
-        outputs = tf.nn.conv2d(tf.cast(maps, dtype), kernel, strides, "VALID")
-        if dense.use_bias:
-            outputs = tf.nn.bias_add(outputs, tf.cast(dense.bias.value, dtype))
-        return outputs if dense.activation is None else dense.activation(outputs)
-
-    return convolve, n_used + 1
+    return boxes
 
 
-def _global_pooling(pool: Callable[..., tf.Tensor]) -> Callable[..., Any]:
-    def collector(chain: list[layers.Layer], shape: MapShape) -> tuple[Collect, int]:
-        layer = chain[0]
-        if layer.data_format != "channels_last" or layer.keepdims:
+def _global_pooling(pool: Callable[..., tf.Tensor]) -> Callable[..., Collect]:
+    def collector(layer: Any, shape: MapShape) -> Collect:
+        if layer.keepdims:
             raise NotDenseError(
                 f"The layer {layer.name!r} does not give one vector for each window."
             )
@@ -257,12 +253,12 @@ def _global_pooling(pool: Callable[..., tf.Tensor]) -> Callable[..., Any]:
             maps = tf.cast(maps, layer.compute_dtype)
             return pool(maps, shape[:2], strides, "VALID")
 
-        return pooled, 1
+        return pooled
 
     return collector
 
 
-_COLLECTORS: dict[type, Callable[..., tuple[Collect, int]]] = {
+_COLLECTORS: dict[type, Callable[[Any, MapShape], Collect]] = {
     layers.Flatten: _flatten,
     layers.GlobalAveragePooling2D: _global_pooling(tf.nn.avg_pool2d),
     layers.GlobalMaxPooling2D: _global_pooling(tf.nn.max_pool2d),

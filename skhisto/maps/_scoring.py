@@ -167,7 +167,7 @@ def _dense_scorer(use: WindowUse, stride: int) -> DenseScorer:
         f"{max(found.stride)} pixels, the stride of the network.",
         classifier=use.classifier,
         spec=spec,
-        bytes_per_pixel=found.bytes_per_pixel,
+        bytes_per_pixel=found.bytes_needed(stride),
     )
 
 

@@ -209,11 +209,11 @@ def test_views_of_windows_are_windows_of_viewed_regions(group):
         ),
         (
             lambda: [
-                layers.Flatten(name="a"),
-                layers.BatchNormalization(name="b"),
+                layers.GlobalMaxPooling2D(keepdims=True, name="a"),
+                layers.Flatten(),
             ],
             1,
-            "The layer 'a' is not followed by a Dense layer, but by 'b'.",
+            "The layer 'a' does not give one vector for each window.",
         ),
         (NETWORKS["flattening"][0], 3, "stride=3 is not a multiple of 2 pixels"),
         (CompactCNN(filters=(2, 2)), 4, "The layer 'stem_conv' has padding='same'"),
