@@ -126,10 +126,10 @@ def probability_map(
     ... ).fit(X, y)
     >>> region = np.concatenate(np.concatenate(X[:24].reshape(4, 6, 24, 24, 3), 1), 1)
     >>> region.shape
-    (144, 96, 3)
+    (96, 144, 3)
     >>> result = probability_map(clf, region, stride=8, mask=None)
     >>> result.probabilities.shape, result.way
-    ((16, 10, 2), 'dense')
+    ((10, 16, 2), 'dense')
     """
     plan = plan_map(
         estimator,
@@ -149,6 +149,3 @@ def _reported(plan: MapPlan, tiles: Iterator[TileValues]) -> Iterator[TileValues
     for n_done, tile in enumerate(tiles, start=1):
         print(f"{n_done} of {n_tiles} tiles mapped", flush=True)
         yield tile
-
-
-probability_map.__module__ = "skhisto"  # where users import it from
