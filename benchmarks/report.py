@@ -44,6 +44,7 @@ class Searcher:
 
     def __init__(self, n_patches: int) -> None:
         from skhisto.report._measures import to_grey
+
         from skhisto.report._perceptual_hash import coefficients
 
         patches, _ = many_patches(128, 96)

@@ -27,7 +27,7 @@ from skhisto.inspection import (
     class_activation_map,
     occlusion_map,
 )
-from skhisto.maps import ProbabilityMap, SlideMapDisplay
+from skhisto.maps import ProbabilityMap, SlideMapDisplay, probability_map
 from skhisto.patches._patch_array import PatchArray
 from skhisto.preprocessing import (
     CenterCrop,
@@ -74,6 +74,7 @@ __all__ = [
     "make_slide",
     "occlusion_map",
     "patch_report",
+    "probability_map",
     "read_annotations",
     "write_submission",
 ]

@@ -49,7 +49,7 @@ ALLOWED = {
     "inspection": {"_classifier", "_data", "_keras", "patches"},
     "maps": {
         *("_classifier", "_data", "_keras", "embedding"),
-        *("inspection", "patches", "slides"),
+        *("inspection", "patches", "preprocessing", "slides"),
     },
     "report": {"_data", "inspection", "patches"},
 }

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags, check_random_state
@@ -18,7 +17,7 @@ from skhisto._classifier.fitted_summary import FittedSummary
 from skhisto._classifier.fitting import fit_network, fitted_spec
 from skhisto._classifier.saved_fit import SavedFit
 from skhisto._data.checks import check_fitted_patches
-from skhisto._data.samples import with_both_classes
+from skhisto._data.samples import probabilities_of, with_both_classes
 from skhisto._data.training_data import (
     check_fit_data,
     check_partial_fit_data,
@@ -618,10 +617,7 @@ class PatchCNNClassifier(
             - If its shape or kind of numbers differs from those in `fit`.
             - If the network could not be stored and `architecture` builds another one.
         """
-        logits = self._predict_logits(X).astype(np.float64)
-        if logits.shape[1] == 1:
-            return expit(np.hstack([-logits, logits]))
-        return softmax(logits, axis=1)
+        return probabilities_of(self._predict_logits(X))
 
     def predict(self, X: ArrayLike | PatchArray) -> np.ndarray:
         """Return the most probable classes.
@@ -684,20 +680,23 @@ class PatchCNNClassifier(
         # One assignment, so that an interrupt finds either the old or the new fit.
         self.__dict__ = others | attributes
 
+    def _views(self) -> Sequence[int]:
+        """Return the views of a patch whose probabilities are averaged."""
+        if self.tta is None:
+            return (0,)
+        check_square(self.patch_shape_, f"tta={self.tta!r}")
+        return SYMMETRIES[self.tta]
+
     def _predict_logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "weights_")
         self._validate_params()  # tta and precision may have been set after fit
         patches = check_fitted_patches(self, X)
-        views: Sequence[int] = (0,)
-        if self.tta is not None:
-            check_square(patches.shape[1:], f"tta={self.tta!r}")
-            views = SYMMETRIES[self.tta]
         from skhisto._keras.inference import predict_logits
 
         return predict_logits(
             fitted_spec(self),
             self.weights_,
             patches,
-            views=views,
+            views=self._views(),
             fitted_range=self.value_range_,
         )

@@ -6,7 +6,7 @@ from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp, softmax
 from sklearn.utils import compute_class_weight
 
 from skhisto._data.checks import (
@@ -172,6 +172,14 @@ def _class_weight_from_dict(
 
 def _take(values: np.ndarray | None, positions: np.ndarray) -> np.ndarray | None:
     return None if values is None else values[positions]
+
+
+def probabilities_of(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities of all classes, float64 of shape (n, n_classes)."""
+    logits = logits.astype(np.float64)
+    if logits.shape[1] == 1:
+        return expit(np.hstack([-logits, logits]))
+    return softmax(logits, axis=1)
 
 
 def with_both_classes(logits: np.ndarray) -> np.ndarray:

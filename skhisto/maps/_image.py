@@ -1,0 +1,110 @@
+"""What is mapped: a slide at one resolution, or an array."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from skhisto.slides import Slide
+
+Read = Callable[[int, int, int, int], np.ndarray]
+"""From top, left, height and width to pixels."""
+
+
+@dataclass(frozen=True)
+class MappedImage:
+    """An image with its place on a slide.
+
+    Parameters
+    ----------
+    slide : Slide or None
+        None for arrays that are not RGB.
+    name, fingerprint : str
+        Of the slide.
+    slide_shape : tuple of int (height, width)
+        Of level 0.
+    mpp : float or None
+        Microns per pixel of level 0.
+    scale : float
+        Pixels of level 0 for each pixel of the image.
+    shape : tuple of int (height, width, channels)
+        Of the image, in its own pixels.
+    read : callable
+        From top, left, height and width of a region inside the image to its pixels.
+    """
+
+    slide: Slide | None
+    name: str
+    fingerprint: str
+    slide_shape: tuple[int, int]
+    mpp: float | None
+    scale: float
+    shape: tuple[int, int, int]
+    read: Read
+
+
+def as_image(slide: Any, mpp: float | None) -> MappedImage:
+    """Return what is mapped.
+
+    Raises
+    ------
+    TypeError
+        If `slide` is neither a Slide nor an array.
+    ValueError
+        If an array does not hold pixels of dtype uint8, or if the resolution of a slide
+        is unknown.
+    """
+    if isinstance(slide, Slide):
+        image = slide.at(mpp)
+        return MappedImage(
+            slide=slide,
+            name=slide.name,
+            fingerprint=slide.fingerprint,
+            slide_shape=slide.shape,
+            mpp=slide.mpp,
+            scale=image.scale,
+            shape=(*image.shape, 3),
+            read=image.read,
+        )
+    if isinstance(slide, np.ndarray):
+        return _of_array(slide)
+    raise TypeError(
+        "slide must be a Slide or a uint8 array of shape (height, width, channels); "
+        f"got {type(slide).__name__}. Open a file with Slide(path)."
+    )
+
+
+def _of_array(pixels: np.ndarray) -> MappedImage:
+    if pixels.ndim != 3 or pixels.dtype != np.uint8 or not 1 <= pixels.shape[2] <= 4:
+        raise ValueError(
+            "An array to map must have the dtype uint8 and the shape (height, width, "
+            f"channels) with 1 to 4 channels; got dtype {pixels.dtype} and shape "
+            f"{pixels.shape}."
+        )
+    return MappedImage(
+        slide=Slide(pixels) if pixels.shape[2] == 3 and pixels.size else None,
+        name="slide",
+        fingerprint=_hash_of(pixels),
+        slide_shape=pixels.shape[:2],
+        mpp=None,
+        scale=1.0,
+        shape=pixels.shape,
+        read=partial(_read_array, pixels),
+    )
+
+
+def _read_array(
+    pixels: np.ndarray, top: int, left: int, height: int, width: int
+) -> np.ndarray:
+    return pixels[top : top + height, left : left + width]
+
+
+def _hash_of(pixels: np.ndarray) -> str:
+    """Return the fingerprint that a Slide of these pixels has."""
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    for row in pixels:  # an array that is not contiguous is not copied whole
+        digest.update(np.ascontiguousarray(row).data)
+    return digest.hexdigest()
