@@ -16,7 +16,9 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 # For each part of the package, the parts that it may import, also for types only.
 ALLOWED = {
+    "_cores": set(),
     "_fork": set(),
+    "_openvino": set(),
     "_types": set(),
     "_value_object": set(),
     "metrics": set(),
@@ -27,9 +29,17 @@ ALLOWED = {
     "preprocessing": {"_stain", "patches"},
     "datasets": {"_stain", "patches"},
     "_data": {"patches"},
-    "_keras": {"_data", "_fork", "patches"},
+    "_keras": {"_cores", "_data", "_fork", "_openvino", "patches"},
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
-    "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
+    "embedding": {
+        "_classifier",
+        "_cores",
+        "_data",
+        "_keras",
+        "_openvino",
+        "architectures",
+        "patches",
+    },
     "inspection": {"_classifier", "_data", "_keras", "patches"},
     "report": {"_data", "inspection", "patches"},
 }
@@ -40,7 +50,8 @@ LAZY = {
     "keras": ("_keras/", "architectures/", "_classifier/patch_cnn.py", "_types.py"),
     "scikeras": ("_keras/compiling.py",),
     "matplotlib": ("inspection/", "report/_result.py"),
-    "onnxruntime": ("embedding/_onnx.py",),
+    "onnxruntime": ("embedding/_onnx_engines.py",),
+    "openvino": ("_openvino.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
     "cleanlab": ("report/_doubtful_labels.py",),
 }

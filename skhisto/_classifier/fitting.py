@@ -10,7 +10,7 @@ from skhisto._classifier.early_stopping import EarlyStopping
 from skhisto._classifier.epoch_tasks import EpochTasks
 from skhisto._classifier.network_size import warn_if_large
 from skhisto._data.training_data import TrainingData
-from skhisto.architectures._names import as_builder
+from skhisto.architectures._names import as_builder, needs_pixels
 from skhisto.augmentation._augment import as_augmentation
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def _plan(
         verbose=int(classifier.verbose),
         seed=seed,
         measures_statistics=not is_partial,
+        needs_pixels=needs_pixels(classifier.architecture),
     )
 
 
@@ -179,6 +180,7 @@ def _fixed_attributes(
         "batch_size_": plan.batch_size,
         "network_config_": spec.config,
         "network_hash_": spec.graph_hash,
+        "needs_pixels_": plan.needs_pixels,
         "best_epoch_": None,
     }
     if data.feature_names is not None:

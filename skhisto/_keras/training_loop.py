@@ -58,7 +58,8 @@ class TrainingPlan:
     - `augment` is a function or None;
     - `seed` determines all random numbers;
     - `measures_statistics` says whether the data are all that batch normalisation
-      should take its statistics from. Otherwise it keeps its running statistics.
+      should take its statistics from. Otherwise it keeps its running statistics;
+    - `needs_pixels` says whether numbers outside of [0, 1] are an error.
     """
 
     n_epochs: int
@@ -72,6 +73,7 @@ class TrainingPlan:
     verbose: int
     seed: int
     measures_statistics: bool
+    needs_pixels: bool
 
 
 class Observer(Protocol):
@@ -134,6 +136,7 @@ class _Run:
             batch_size=plan.batch_size,
             pixel_dtype=spec.ends.pixel_dtype,
             augment=plan.augment,
+            needs_pixels=plan.needs_pixels,
         )
         self.rates = learning_rates(
             plan.learning_rate_schedule,
@@ -201,6 +204,7 @@ class _Run:
                 validation.X,
                 validation.rows,
                 fitted_range=fitted_range,
+                needs_pixels=plan.needs_pixels,
             )
             loss, accuracy = validation.loss_and_accuracy(logits)
             logs |= {"val_loss": loss, "val_accuracy": accuracy}
