@@ -20,6 +20,8 @@ from pathlib import Path
 
 from benchmarks import (
     depthwise,
+    embedding,
+    fine_tuning,
     folders,
     importing,
     parallel,
@@ -40,6 +42,8 @@ from benchmarks.worker import without_folders
 SECTIONS = {
     "training": training.run,
     "prediction": prediction.run,
+    "embedding": embedding.run,
+    "fine_tuning": fine_tuning.run,
     "precision": precision.run,
     "depthwise": depthwise.run,
     "settings": settings.run,

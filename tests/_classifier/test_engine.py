@@ -22,7 +22,7 @@ def fitted(tiny_cnn, data):
 
 
 def test_the_engine_may_be_changed_after_fit(fitted, data):
-    X, y = data
+    X, _ = data
     expected = fitted.predict_proba(X)
     fitted.set_params(engine="openvino", tta="d4")
     rotated = np.rot90(X, axes=(1, 2))
