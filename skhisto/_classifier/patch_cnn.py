@@ -254,9 +254,9 @@ class PatchCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     - with "float32", logits of the architectures of skhisto by less than 1e-4 of their
       range, features of `EfficientNetLite` by less than 1e-4;
-    - with "bfloat16", as much as those of either engine differ from "float32".
-      OpenVINO computes the whole network in bfloat16, Keras all but the first and the
-      last layers.
+    - with "bfloat16", about as much as the predictions of Keras in "bfloat16" differ
+      from those in "float32". The engines choose different layers to compute in 16
+      bits.
 
     Where the processor does not support "bfloat16" or "float16" natively, OpenVINO
     computes in float32.

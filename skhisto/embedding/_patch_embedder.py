@@ -91,8 +91,8 @@ class PatchEmbedder(
     engine : {"openvino"} or None, default=None
         What runs the network. None runs networks of Keras with TensorFlow, and ONNX
         files with ONNX Runtime. "openvino" runs both with OpenVINO on the processor and
-        needs the extra ``openvino``. See `PatchCNNClassifier` for how far its numbers
-        differ, and the notes there on number formats. Functions have no engine.
+        needs the extra ``openvino``. The notes of `PatchCNNClassifier` state how far
+        the engines differ. Functions have no engine.
     memory : str or path-like, default=None
         Folder in which features are stored, so that every patch is embedded once. See
         the notes. None stores nothing.

@@ -58,7 +58,8 @@ def test_a_classifier_that_has_predicted_with_an_engine_is_plain_data(fitted, da
     skops = pytest.importorskip("skops.io")
     assert_array_equal(
         skops.loads(
-            skops.dumps(fitted), trusted=["skhisto.PatchCNNClassifier"]
+            skops.dumps(fitted),
+            trusted=["skhisto.PatchCNNClassifier", "skhisto.ReferenceCNN"],
         ).predict_proba(X),
         expected,
     )
