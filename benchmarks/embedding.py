@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.contenders import OnnxRuntime, OpenVino
+from benchmarks.contenders import BATCH_SIZE, OnnxRuntime, OpenVino
 from benchmarks.contest import Contest, Entry
 from benchmarks.options import Options
 from benchmarks.patches import many_patches
 from benchmarks.pretrained import (
-    BATCH_SIZE,
     LARGEST_DIFFERENCE,
     Embedder,
     FeatureExport,
@@ -34,7 +33,7 @@ EXPORT = "export from PyTorch"
 
 def run(options: Options) -> Section:
     """Measure embedding."""
-    n_batches, batch_size = (1, 16) if options.quick else (30, BATCH_SIZE)
+    n_batches, batch_size = (1, 16) if options.quick else (15, BATCH_SIZE)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "features.onnx")
         expected, error = _export(file, batch_size)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks import contenders
 from benchmarks.machine import n_cores
 
 if TYPE_CHECKING:
     import torch
 
-BATCH_SIZE = 32
+BATCH_SIZE = 32  # of training
 # Features are in [0, 6]. Bounds of differences, to find other weights or scalings.
 LARGEST_DIFFERENCE = {"float32": 1e-3, "bfloat16": 1.5}
 # For each stage: number of blocks, filters, kernel size, stride, expansion.
@@ -112,7 +113,7 @@ class TorchLite:
             return np.concatenate(
                 [
                     self._network.features(torch.from_numpy(batch)).numpy()
-                    for batch in _batches(self._X[:n_patches])
+                    for batch in _batches(self._X[:n_patches], contenders.BATCH_SIZE)
                 ]
             )
 
@@ -122,7 +123,7 @@ class TorchLite:
 
         self._network.train()
         order = np.random.default_rng(0).permutation(n_patches)
-        for rows in _batches(order):
+        for rows in _batches(order, BATCH_SIZE):
             patches, target = (torch.from_numpy(a[rows]) for a in (self._X, self._y))
             self._optimizer.zero_grad()
             logits = self._network(patches)
@@ -252,5 +253,5 @@ def torch_efficientnet_lite(autocast: bool) -> "torch.nn.Module":
     return network.to(memory_format=torch.channels_last)
 
 
-def _batches(X: np.ndarray) -> list[np.ndarray]:
-    return [X[start : start + BATCH_SIZE] for start in range(0, len(X), BATCH_SIZE)]
+def _batches(X: np.ndarray, size: int) -> list[np.ndarray]:
+    return [X[start : start + size] for start in range(0, len(X), size)]
