@@ -19,7 +19,9 @@ FREE = {"_atomic_file", "_saved_format", "_types"}
 # For each part of the package, the parts that it may import, also for types only.
 ALLOWED = {
     "_atomic_file": set(),
+    "_cores": set(),
     "_fork": set(),
+    "_openvino": set(),
     "_saved_format": set(),
     "_types": set(),
     "_value_object": set(),
@@ -32,16 +34,15 @@ ALLOWED = {
     "datasets": {"_stain", "patches", "slides"},
     "slides": {"_stain", "patches"},
     "_data": {"patches"},
-    "_keras": {"_data", "_fork", "patches"},
+    "_keras": {"_cores", "_data", "_fork", "_openvino", "patches"},
     "_classifier": {
-        "_data",
-        "_keras",
-        "_value_object",
-        "architectures",
-        "augmentation",
+        *("_data", "_keras", "_value_object", "architectures", "augmentation"),
         "patches",
     },
-    "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
+    "embedding": {
+        *("_classifier", "_cores", "_data", "_keras", "_openvino", "architectures"),
+        "patches",
+    },
     "export": {
         *("_classifier", "_keras", "architectures", "embedding"),
         *("patches", "preprocessing"),
@@ -60,7 +61,8 @@ LAZY = {
     "keras": ("_keras/", "architectures/", "_classifier/patch_cnn.py", "_types.py"),
     "scikeras": ("_keras/compiling.py",),
     "matplotlib": ("inspection/", "maps/_display.py", "report/_result.py"),
-    "onnxruntime": ("embedding/_onnx.py",),
+    "onnxruntime": ("embedding/_onnx_engines.py",),
+    "openvino": ("_openvino.py", "export/_openvino.py"),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
     "openslide": ("slides/_openslide_reader.py",),
     "shapely": ("slides/_polygons.py",),
@@ -68,7 +70,6 @@ LAZY = {
     "cleanlab": ("report/_doubtful_labels.py",),
     "onnx": ("_keras/export_graph.py", "export/_onnx.py"),
     "tf2onnx": ("_keras/export_graph.py", "export/_onnx.py"),
-    "openvino": ("export/_openvino.py",),
     "skops": ("export/_model_card.py",),
 }
 MAX_LINES = 400
