@@ -10,9 +10,9 @@ def keep_to_share_of_cores() -> None:
     """Limit TensorFlow to the threads that this process may use.
 
     TensorFlow does not read ``OMP_NUM_THREADS``: it would use all cores in each worker.
-    It has one pool of threads for each process, which all of its operations share. Tasks
-    that run at the same time in one worker therefore do not exceed the share. Variables
-    of TensorFlow itself have precedence.
+    All operations of a process share one pool of threads. Tasks that run at the same
+    time in one worker therefore do not exceed its share. Variables of TensorFlow itself
+    have precedence.
     """
     threads = threads_allowed()
     if threads is None:

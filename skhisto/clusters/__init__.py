@@ -10,7 +10,7 @@ def dask_backend(
     client: Any = None,
     *,
     scatter: Sequence[Any] | None = None,
-    wait_for_workers_timeout: float = 30.0,
+    wait_for_workers_timeout: float = 60.0,
 ) -> Any:
     """Return a backend of joblib that runs tasks on a dask cluster and never hangs.
 
@@ -19,14 +19,16 @@ def dask_backend(
     - A killed worker costs only its tasks, which another worker repeats. joblib stores
       arguments over 1 kB on a single worker. If that worker dies, all tasks with these
       arguments fail. This backend sends arguments with each task.
-    - A task that is running each time a worker dies is an error that names the parameters
-      and the fold. By default, that is after four workers, see
+    - A task that keeps killing its worker is an error that names its parameters and its
+      fold. By default, the fourth worker is the last, see
       ``distributed.scheduler.allowed-failures`` in dask's configuration. joblib waits
       forever.
     - Tasks that cannot be pickled, a cluster that is closed, and a cluster without
       workers are errors. joblib waits forever.
-    - After an error or Ctrl-C, tasks that have not started are cancelled. Tasks that are
-      running end on their own. ``client.restart()`` stops them at once.
+    - After an error or Ctrl-C, tasks that have not started are cancelled. Running tasks
+      end on their own. ``client.restart()`` stops them at once.
+    - A cluster of one worker with one thread runs the tasks. joblib runs them in the
+      process of the client.
 
     Give estimators file names or a `skhisto.PatchArray` of files, so that no pixels are
     sent. All workers must see the files under the same names.
@@ -38,10 +40,10 @@ def dask_backend(
 
     scatter : list of objects, default=None
         Large arrays that tasks receive as arguments, such as X. They are copied to all
-        workers once. The same objects must be passed to the search. If all workers with a
-        copy die, the search raises an error.
+        workers once. The same objects must be passed to the search. If all workers with
+        a copy die, the search raises an error.
 
-    wait_for_workers_timeout : float, default=30.0
+    wait_for_workers_timeout : float, default=60.0
         Seconds to wait while the cluster has no workers. The error that follows is a
         TimeoutError. 0 waits forever.
 

@@ -1,7 +1,7 @@
 """A backend of joblib for dask.distributed that reports every failure.
 
-It is a subclass of joblib's own backend, which is private. Tests fail if the parts of it
-that are used here change. Importing this module imports dask.distributed.
+It is a subclass of joblib's own backend, which is private. Tests fail if the parts that
+are used here change. Importing this module imports dask.distributed.
 """
 
 import asyncio
@@ -137,9 +137,9 @@ class DaskBackend(DaskDistributedBackend):
                 return None  # it was only waiting on some of the workers
             raise RuntimeError(
                 f"{n_workers} workers died while they ran "
-                f"{_name(job.task, job.number)}. Often, a task needs more memory than a "
-                "worker has, or a library crashes. The logs of the workers contain the "
-                "reason."
+                f"{_name(job.task, job.number)}. Often, a task needs more memory than "
+                "a worker has, or a library crashes. The logs of the workers contain "
+                "the reason."
             ) from error
         except CancelledError as error:
             raise self._reason(error) from error

@@ -94,9 +94,7 @@ def test_one_worker_runs_the_tasks_and_not_this_process(cluster, client):
 
 def test_errors_of_tasks_are_raised(client, within_a_minute):
     with pytest.raises(ZeroDivisionError):
-        within_a_minute(
-            lambda: run(dask_backend(client), joblib.delayed(divmod)(1, 0))
-        )
+        within_a_minute(lambda: run(dask_backend(client), joblib.delayed(divmod)(1, 0)))
 
 
 def test_a_task_that_cannot_be_pickled_is_an_error(client, within_a_minute):
