@@ -13,9 +13,9 @@ It starts a cluster of two worker processes with one thread each on this machine
 - ``times``: seconds and memory of a search with 1 and 2 workers, serial, with joblib's
   backend loky, and of scikeras.
 
-It fails if a search hangs for five minutes, if it gives other scores, or if the error of
-a poisonous candidate does not name it. It needs ``pip install "skhisto[dask]"`` and takes
-about 20 minutes.
+It fails if a search hangs for five minutes, if it gives other scores, or if the error
+of a poisonous candidate does not name it. It needs ``pip install "skhisto[dask]"`` and
+takes about 20 minutes.
 """
 
 import argparse

@@ -5,12 +5,13 @@ import doctest
 import pytest
 
 import skhisto
-from skhisto import architectures, augmentation, metrics
+from skhisto import architectures, augmentation, clusters, metrics
 
 PUBLIC = [getattr(skhisto, name) for name in skhisto.__all__]
 PUBLIC += [
     architectures.Architecture,
     augmentation.Augmentation,
+    clusters.dask_backend,
     metrics.specificity_at_sensitivity,
 ]
 

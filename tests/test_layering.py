@@ -17,9 +17,11 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 # For each part of the package, the parts that it may import, also for types only.
 ALLOWED = {
     "_fork": set(),
+    "_threads": set(),
     "_types": set(),
     "_value_object": set(),
     "metrics": set(),
+    "clusters": set(),
     "patches": set(),
     "_stain": set(),
     "architectures": {"_value_object"},
@@ -27,7 +29,7 @@ ALLOWED = {
     "preprocessing": {"_stain", "patches"},
     "datasets": {"_stain", "patches"},
     "_data": {"patches"},
-    "_keras": {"_data", "_fork", "patches"},
+    "_keras": {"_data", "_fork", "_threads", "patches"},
     "_classifier": {"_data", "_keras", "architectures", "augmentation", "patches"},
     "embedding": {"_classifier", "_data", "_keras", "architectures", "patches"},
     "inspection": {"_classifier", "_data", "_keras", "patches"},
@@ -42,6 +44,7 @@ LAZY = {
     "matplotlib": ("inspection/", "report/_result.py"),
     "onnxruntime": ("embedding/_onnx.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
+    "distributed": ("clusters/",),
     "cleanlab": ("report/_doubtful_labels.py",),
 }
 MAX_LINES = 400

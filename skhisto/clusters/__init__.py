@@ -62,11 +62,20 @@ def dask_backend(
     Examples
     --------
     >>> import joblib
-    >>> from distributed import Client  # doctest: +SKIP
+    >>> from distributed import Client
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skhisto import make_patches
     >>> from skhisto.clusters import dask_backend
-    >>> client = Client(n_workers=2, threads_per_worker=1)  # doctest: +SKIP
-    >>> with joblib.parallel_config(backend=dask_backend(client)):  # doctest: +SKIP
-    ...     search.fit(X, y)
+    >>> X, y = make_patches(20, size=32, random_state=0)
+    >>> client = Client(
+    ...     n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+    ... )
+    >>> with joblib.parallel_config(backend=dask_backend(client)):
+    ...     scores = cross_val_score(DummyClassifier(), X, y)
+    >>> client.close()
+    >>> scores.shape
+    (5,)
     """
     try:
         import distributed  # noqa: F401
