@@ -23,6 +23,7 @@ import logging
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -108,7 +109,9 @@ def timed(search: Any, backend: Any, meanwhile: Callable[[], None] = list) -> Ou
     thread.join(HANGING)
     if not outcome:
         raise SystemExit(f"A search hangs: it has run for {HANGING} seconds.")
-    return time.perf_counter() - start, outcome[0]
+    seconds = time.perf_counter() - start
+    print(f"{seconds:.1f} s: {outcome[0]!r}", file=sys.stderr, flush=True)
+    return seconds, outcome[0]
 
 
 def pids(client: Any) -> list[int]:
@@ -224,8 +227,11 @@ def main() -> None:
         parser.error(f"no such part: {', '.join(sorted(unknown))}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    import dask
     from distributed import Client, LocalCluster
 
+    # By default, dask gives up a worker that does not restart within 15 seconds.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": f"{HANGING}s"})
     print(describe_machine(), flush=True)
     with (
         LocalCluster(

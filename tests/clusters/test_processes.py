@@ -84,9 +84,14 @@ class Fake(ClassifierMixin, BaseEstimator):
 
 @pytest.fixture(scope="module")
 def client():
-    # Two workers may die of a task, and not four, as a restart takes seconds.
+    settings = {
+        # Two workers may die of a task, and not four, as a restart takes seconds.
+        "distributed.scheduler.allowed-failures": 1,
+        # On a busy machine it may take more than 15 seconds.
+        "distributed.deploy.lost-worker-timeout": "120s",
+    }
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        dask.config.set(settings),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,
