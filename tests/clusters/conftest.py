@@ -4,8 +4,8 @@ import pytest
 
 
 @pytest.fixture
-def within_a_minute():
-    """Call a function; fail if it takes longer, instead of hanging."""
+def without_hanging():
+    """Call a function in a thread, and fail if it does not end."""
 
     def call(function):
         outcome = {}
@@ -18,7 +18,7 @@ def within_a_minute():
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
-        thread.join(60)
+        thread.join(180)  # a minute on a busy machine is not enough
         assert not thread.is_alive(), "it hangs"
         if "error" in outcome:
             raise outcome["error"]

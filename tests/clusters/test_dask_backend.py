@@ -43,7 +43,7 @@ def run(backend, *calls):
 
 
 def test_a_search_inside_cross_validation_gives_the_serial_scores(
-    client, within_a_minute
+    client, without_hanging
 ):
     rng = np.random.default_rng(0)
     X, y = rng.random((40, 2)), np.arange(40) % 4 == 0
@@ -54,7 +54,7 @@ def test_a_search_inside_cross_validation_gives_the_serial_scores(
         with joblib.parallel_config(backend=dask_backend(client)):
             return cross_val_score(search, X, y, cv=2)
 
-    scores = within_a_minute(on_cluster)
+    scores = without_hanging(on_cluster)
     np.testing.assert_array_equal(scores, cross_val_score(search, X, y, cv=2))
 
 
@@ -92,31 +92,31 @@ def test_one_worker_runs_the_tasks_and_not_this_process(cluster, client):
     assert run(dask_backend(client), joblib.delayed(threading.get_ident)()) != [caller]
 
 
-def test_errors_of_tasks_are_raised(client, within_a_minute):
+def test_errors_of_tasks_are_raised(client, without_hanging):
     with pytest.raises(ZeroDivisionError):
-        within_a_minute(lambda: run(dask_backend(client), joblib.delayed(divmod)(1, 0)))
+        without_hanging(lambda: run(dask_backend(client), joblib.delayed(divmod)(1, 0)))
 
 
-def test_a_task_that_cannot_be_pickled_is_an_error(client, within_a_minute):
+def test_a_task_that_cannot_be_pickled_is_an_error(client, without_hanging):
     calls = [joblib.delayed(slow)(0.01)] * 20
     calls += [joblib.delayed(slow)(threading.Lock())]  # sent by a thread of dask
     with pytest.raises(
         TypeError, match=r"task 21 \(slow\) could not be sent .* cannot pickle '_thread"
     ):
-        within_a_minute(lambda: run(dask_backend(client), *calls))
+        without_hanging(lambda: run(dask_backend(client), *calls))
 
 
-def test_a_cluster_without_workers_is_an_error(cluster, client, within_a_minute):
+def test_a_cluster_without_workers_is_an_error(cluster, client, without_hanging):
     backend = dask_backend(client, wait_for_workers_timeout=1)
     threading.Timer(0.5, cluster.scale, [0]).start()
     with pytest.raises(TimeoutError, match="has had no workers for 1 seconds"):
-        within_a_minute(lambda: run(backend, *[joblib.delayed(slow)(0.2)] * 50))
+        without_hanging(lambda: run(backend, *[joblib.delayed(slow)(0.2)] * 50))
 
 
-def test_a_closed_client_is_an_error(client, within_a_minute):
+def test_a_closed_client_is_an_error(client, without_hanging):
     threading.Timer(0.5, client.close).start()
     with pytest.raises(RuntimeError, match="The cluster cancelled tasks of this call"):
-        within_a_minute(
+        without_hanging(
             lambda: run(dask_backend(client), *[joblib.delayed(slow)(0.2)] * 50)
         )
 

@@ -110,6 +110,10 @@ def paths(tmp_path_factory):
     return paths
 
 
+def patient_backend(client):
+    return dask_backend(client, wait_for_workers_timeout=150)
+
+
 def started(folder):
     return sorted(folder.iterdir())
 
@@ -119,7 +123,7 @@ def test_results_are_bitwise_those_of_one_process_with_as_many_threads(
 ):
     namespace = {}
     exec(SEARCHES, namespace)
-    with joblib.parallel_config(backend=dask_backend(client)):
+    with joblib.parallel_config(backend=patient_backend(client)):
         on_cluster = namespace["searches"](paths)
     one = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     subprocess.run(
@@ -158,7 +162,7 @@ def test_files_are_sent_and_not_pixels(client, paths):
 
 
 def test_a_killed_worker_costs_its_tasks_and_not_the_search(
-    client, tmp_path, within_a_minute, bright_or_dark
+    client, tmp_path, without_hanging, bright_or_dark
 ):
     X, y, _ = bright_or_dark  # more than 1 kB, which joblib would store on one worker
     search = GridSearchCV(
@@ -172,26 +176,26 @@ def test_a_killed_worker_costs_its_tasks_and_not_the_search(
         os.kill(int(started(tmp_path)[0].read_text()), signal.SIGKILL)
 
     def run():
-        with joblib.parallel_config(backend=dask_backend(client)):
+        with joblib.parallel_config(backend=patient_backend(client)):
             return search.fit(X, y)
 
     killer = threading.Thread(target=kill_one_worker)
     killer.start()
-    within_a_minute(run)
+    without_hanging(run)
     killer.join()
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], 0.5)
     assert len(started(tmp_path)) > 6 * 2 + 1  # a fit was repeated
 
 
 def test_a_candidate_that_keeps_killing_its_worker_is_an_error_that_names_it(
-    client, tmp_path, within_a_minute, bright_or_dark
+    client, tmp_path, without_hanging, bright_or_dark
 ):
     X, y, _ = bright_or_dark
     candidates = [{"seconds": [0.1, 0.2], "kills": [False]}, {"kills": [True]}]
     search = GridSearchCV(Fake(tmp_path), candidates, cv=2)
 
     def run():
-        with joblib.parallel_config(backend=dask_backend(client)):
+        with joblib.parallel_config(backend=patient_backend(client)):
             search.fit(X, y)
 
     with pytest.raises(
@@ -199,7 +203,7 @@ def test_a_candidate_that_keeps_killing_its_worker_is_an_error_that_names_it(
         match=r"2 workers died while they ran task \d \(_fit_and_score, parameters "
         r"\{'kills': True\}, fold \d of 2\)",
     ):
-        within_a_minute(run)
+        without_hanging(run)
 
 
 def test_ctrl_c_cancels_what_has_not_started(client, tmp_path, bright_or_dark):
@@ -219,7 +223,7 @@ def test_ctrl_c_cancels_what_has_not_started(client, tmp_path, bright_or_dark):
     presser.start()
     with (
         pytest.raises(KeyboardInterrupt),
-        joblib.parallel_config(backend=dask_backend(client)),
+        joblib.parallel_config(backend=patient_backend(client)),
     ):
         search.fit(X, y)
     presser.join()
