@@ -114,6 +114,13 @@ def timed(search: Any, backend: Any, meanwhile: Callable[[], None] = list) -> Ou
     return seconds, outcome[0]
 
 
+def patient_backend(client: Any) -> Any:
+    """Return our backend for a machine on which workers may restart slowly."""
+    from skhisto.clusters import dask_backend
+
+    return dask_backend(client, wait_for_workers_timeout=HANGING / 2)
+
+
 def pids(client: Any) -> list[int]:
     """Process numbers of the workers."""
     return list(client.run(os.getpid).values())
@@ -133,9 +140,7 @@ def peak_megabytes() -> float:
 
 def kills(client: Any, n_times: int) -> Table:
     """Kill a worker in each search."""
-    from skhisto.clusters import dask_backend
-
-    seconds, expected = timed(our_search(), dask_backend(client))
+    seconds, expected = timed(our_search(), patient_backend(client))
     rng = random.Random(0)
     table = Table(["", "s", "result"], caption="One worker killed in each search:")
     table.add("undisturbed", seconds, "the scores to compare with")
@@ -147,7 +152,7 @@ def kills(client: Any, n_times: int) -> Table:
             os.kill(rng.choice(pids(client)), signal.SIGKILL)
 
         client.wait_for_workers(2, timeout=HANGING)
-        took, scores = timed(our_search(), dask_backend(client), kill)
+        took, scores = timed(our_search(), patient_backend(client), kill)
         survived = isinstance(scores, np.ndarray)
         if survived and not np.array_equal(scores, expected):
             raise SystemExit("A search with a killed worker gave other scores.")
@@ -158,13 +163,11 @@ def kills(client: Any, n_times: int) -> Table:
 
 def poison(client: Any, n_times: int) -> Table:
     """Search with a candidate that kills its workers."""
-    from skhisto.clusters import dask_backend
-
     seconds = []
     for _ in range(n_times):
         client.wait_for_workers(2, timeout=HANGING)
         search = new_search(Poisonous(), {"kills": [False, True]})
-        took, error = timed(search, dask_backend(client))
+        took, error = timed(search, patient_backend(client))
         if "parameters {'kills': True}" not in str(error):
             raise SystemExit(f"After {took:.0f} s, a poisonous task gave {error!r}.")
         seconds.append(took)
@@ -175,9 +178,7 @@ def poison(client: Any, n_times: int) -> Table:
 
 def repeats(client: Any, n_times: int) -> Table:
     """Repeat a search."""
-    from skhisto.clusters import dask_backend
-
-    runs = [timed(our_search(), dask_backend(client))[1] for _ in range(n_times)]
+    runs = [timed(our_search(), patient_backend(client))[1] for _ in range(n_times)]
     distinct = {run.tobytes() for run in runs}
     if len(distinct) > 1:
         raise SystemExit(f"{n_times} searches gave {len(distinct)} different results.")
@@ -190,18 +191,16 @@ def times(client: Any, n_times: int) -> Table:
     """Measure the same search in several ways; workers are ready before the second."""
     from joblib.parallel import LokyBackend
 
-    from skhisto.clusters import dask_backend
-
     table = Table(
         ["", "first, s", "second, s", "peak MB of a worker"],
         caption="12 fits. The first search starts TensorFlow and traces:",
     )
     client.restart()
-    two = [timed(our_search(), dask_backend(client))[0] for _ in range(2)]
+    two = [timed(our_search(), patient_backend(client))[0] for _ in range(2)]
     table.add("dask, 2 workers", *two, max(memory(client)))
     client.cluster.scale(1)
     client.restart()
-    one = [timed(our_search(), dask_backend(client))[0] for _ in range(2)]
+    one = [timed(our_search(), patient_backend(client))[0] for _ in range(2)]
     table.add("dask, 1 worker", *one, max(memory(client)))
     client.cluster.scale(0)
     loky = LokyBackend()
