@@ -14,6 +14,7 @@ systems other than Linux, nothing is measured.
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -91,10 +92,16 @@ def soak(table: Table, name: str, work: Callable[[int], Any], n_times: int) -> N
     """Work; add rows for the start, the middle and the end."""
     for number in range(n_times):
         if number in (0, n_times // 2):
-            when = "middle" if number else "start"
-            table.add(f"{name}: {when}", number, *measured())
+            add(table, f"{name}: {'middle' if number else 'start'}", number)
         work(number)
-    table.add(f"{name}: end", n_times, *measured())
+    add(table, f"{name}: end", n_times)
+
+
+def add(table: Table, name: str, n_done: int) -> None:
+    """Measure, and add and print a row."""
+    row = measured()
+    table.add(name, n_done, *row)
+    print(name, n_done, *row, file=sys.stderr, flush=True)
 
 
 def main() -> None:
