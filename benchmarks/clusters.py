@@ -199,6 +199,9 @@ def times(client: Any, n_times: int) -> Table:
     two = [timed(our_search(), patient_backend(client))[0] for _ in range(2)]
     table.add("dask, 2 workers", *two, max(memory(client)))
     client.cluster.scale(1)
+    while len(client.ncores()) > 1:
+        time.sleep(0.1)
+    time.sleep(5)  # the process of the other worker ends
     client.restart()
     one = [timed(our_search(), patient_backend(client))[0] for _ in range(2)]
     table.add("dask, 1 worker", *one, max(memory(client)))
