@@ -19,13 +19,14 @@ FREE = {"_atomic_file", "_saved_format", "_types"}
 # For each part of the package, the parts that it may import, also for types only.
 ALLOWED = {
     "_atomic_file": set(),
-    "_cores": set(),
     "_fork": set(),
     "_openvino": set(),
     "_saved_format": set(),
+    "_threads": set(),
     "_types": set(),
     "_value_object": set(),
     "metrics": set(),
+    "clusters": set(),
     "patches": set(),
     "_stain": set(),
     "architectures": {"_value_object"},
@@ -34,13 +35,13 @@ ALLOWED = {
     "datasets": {"_stain", "patches", "slides"},
     "slides": {"_stain", "patches"},
     "_data": {"patches"},
-    "_keras": {"_cores", "_data", "_fork", "_openvino", "patches"},
+    "_keras": {"_data", "_fork", "_openvino", "_threads", "patches"},
     "_classifier": {
         *("_data", "_keras", "_value_object", "architectures", "augmentation"),
         "patches",
     },
     "embedding": {
-        *("_classifier", "_cores", "_data", "_keras", "_openvino", "architectures"),
+        *("_classifier", "_data", "_keras", "_openvino", "_threads", "architectures"),
         "patches",
     },
     "export": {
@@ -67,6 +68,7 @@ LAZY = {
     "openslide": ("slides/_openslide_reader.py",),
     "shapely": ("slides/_polygons.py",),
     "tifffile": ("datasets/_slide_file.py",),
+    "distributed": ("clusters/",),
     "cleanlab": ("report/_doubtful_labels.py",),
     "onnx": ("_keras/export_graph.py", "export/_onnx.py"),
     "tf2onnx": ("_keras/export_graph.py", "export/_onnx.py"),

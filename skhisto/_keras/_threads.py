@@ -1,37 +1,37 @@
-"""TensorFlow's threads."""
+"""TensorFlow's threads, also in a worker of joblib, dask or Ray."""
 
 import os
 from contextlib import suppress
 
 import joblib
 
-from skhisto._cores import share_of_cores
+from skhisto._threads import threads_allowed
 
 
 def keep_to_share_of_cores() -> None:
-    """Have TensorFlow use no more threads than joblib grants its worker.
+    """Limit TensorFlow to the threads that this process may use.
 
-    TensorFlow does not read OMP_NUM_THREADS: it would take all cores in each worker.
-    What is set for TensorFlow itself stays.
+    TensorFlow does not read ``OMP_NUM_THREADS``: it would use all cores in each worker.
+    All operations of a process share one pool of threads. Tasks that run at the same
+    time in one worker therefore do not exceed its share. Variables of TensorFlow itself
+    have precedence.
     """
-    share = share_of_cores()
-    if share is None:
+    threads = threads_allowed()
+    if threads is None:
         return
     from tensorflow import config
 
     # After its first use TensorFlow takes no other number of threads.
     with suppress(RuntimeError):
         if "TF_NUM_INTRAOP_THREADS" not in os.environ:
-            config.threading.set_intra_op_parallelism_threads(share)
+            config.threading.set_intra_op_parallelism_threads(threads)
         if "TF_NUM_INTEROP_THREADS" not in os.environ:
-            config.threading.set_inter_op_parallelism_threads(share)
+            config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def n_threads() -> int:
     """Return how many threads TensorFlow uses within an operation."""
     from tensorflow import config
 
-    chosen = config.threading.get_intra_op_parallelism_threads()
-    if chosen == 0:  # not set in Python
-        chosen = int(os.environ.get("TF_NUM_INTRAOP_THREADS", "0"))
-    return chosen or joblib.cpu_count()
+    chosen = config.threading.get_intra_op_parallelism_threads()  # 0: not set in Python
+    return chosen or threads_allowed() or joblib.cpu_count()

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import joblib
 import numpy as np
 
-from skhisto._cores import share_of_cores
 from skhisto._openvino import Run, compile_model, import_openvino
+from skhisto._threads import threads_allowed
 
 
 class Port(NamedTuple):
@@ -53,11 +53,14 @@ class OnnxEngine(ABC):
 
 
 class OnnxRuntime(OnnxEngine):
-    """ONNX Runtime, with one thread for each core."""
+    """ONNX Runtime, with the threads that this process may use."""
 
     def __init__(self, file: bytes | str) -> None:
-        self._session = _import_onnxruntime().InferenceSession(
-            file, providers=["CPUExecutionProvider"]
+        onnxruntime = _import_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads_allowed() or 0  # 0: all cores
+        self._session = onnxruntime.InferenceSession(
+            file, options, providers=["CPUExecutionProvider"]
         )
         self.inputs, self.outputs = (
             [Port(p.name, tuple(p.shape), _ONNX_TYPES.get(p.type, p.type)) for p in ps]
@@ -71,7 +74,7 @@ class OnnxRuntime(OnnxEngine):
 
 
 class OpenVino(OnnxEngine):
-    """OpenVINO in float32, with one thread for each core.
+    """OpenVINO in float32, with the threads that this process may use.
 
     A network is compiled for each shape of a batch.
     """
@@ -98,7 +101,7 @@ class OpenVino(OnnxEngine):
         """Return the only output of a network for its only input."""
         if batch.shape not in self._compiled:
             self._model.reshape(list(batch.shape))
-            n_threads = share_of_cores() or joblib.cpu_count()
+            n_threads = threads_allowed() or joblib.cpu_count()
             run = compile_model(self._model, "float32", n_threads)
             self._compiled[batch.shape] = run
         return self._compiled[batch.shape](batch)
