@@ -14,7 +14,7 @@ their difference is normal with the mean separation as its mean, so that the AUC
 
 The table shows the share of intervals that contain it, for the interval of
 `skhisto.metrics.bootstrap_interval` and for other choices. It goes to stdout. It takes
-about five minutes on one core.
+about ten minutes on one core.
 """
 
 import argparse
