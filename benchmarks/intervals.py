@@ -48,6 +48,7 @@ SETTINGS = (
     Setting("mixed slides, high AUC", 0.97, 0.2, 0.3, False),
     Setting("mixed slides, strong effect of the slide", 0.90, 0.4, 0.3, False),
     Setting("slides of one class", 0.90, 0.1, 0.3, True),
+    Setting("slides of one class, high AUC", 0.97, 0.2, 0.3, True),
     Setting("slides of one class, strong effect", 0.90, 0.4, 0.3, True),
 )
 
