@@ -59,6 +59,8 @@ sphinx_gallery_conf = {
             "plot_data_set.py",
             "plot_patch_report.py",
             "plot_slide_leakage.py",
+            "plot_slide_map.py",
+            "plot_slide_scores.py",
             "plot_grid_search.py",
             "plot_learning_curves.py",
             "plot_thresholds.py",

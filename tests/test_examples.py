@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import skhisto
-from skhisto import make_patches
+from skhisto import make_patches, make_slide
 from skhisto.datasets._id_table import read_id_table
 
 ROOT = Path(__file__).parents[1]
@@ -128,7 +128,17 @@ def few_patches(monkeypatch):
     monkeypatch.setattr("skhisto.datasets.make_patches", make_few)
 
 
-@pytest.mark.usefixtures("quick_fits", "few_patches")
+@pytest.fixture
+def small_slides(monkeypatch):
+    """Make small slides, however large those are that are asked for."""
+
+    def make_small(shape=None, **parameters):
+        return make_slide((256, 256), **parameters)
+
+    monkeypatch.setattr(skhisto, "make_slide", make_small)
+
+
+@pytest.mark.usefixtures("quick_fits", "few_patches", "small_slides")
 @pytest.mark.parametrize(
     "example", [e for e in EXAMPLES if e != QUICKSTART], ids=lambda e: e.stem
 )

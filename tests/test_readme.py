@@ -6,13 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skhisto import make_slide
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON_BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
 
 
-@pytest.mark.usefixtures("quick_fits", "kaggle_folder")
+@pytest.fixture
+def slides(kaggle_folder):
+    """Slides and their annotations in the working directory."""
+    for seed, name in enumerate("abc"):
+        made = make_slide((256, 256), random_state=seed, path=f"{name}.tif")
+        made.annotations.to_geojson(f"{name}.geojson")
+
+
+@pytest.mark.usefixtures("quick_fits", "slides")
 def test_readme_scripts_run():
     assert len(PYTHON_BLOCKS) >= 2
     namespace = {}  # later blocks go on from earlier ones
@@ -21,6 +31,7 @@ def test_readme_scripts_run():
 
     submission = np.genfromtxt("submission.csv", delimiter=",", names=True, dtype=None)
     assert len(submission) == 6
+    assert Path("c_map.geojson").is_file()
 
 
 def test_ci_runs_the_test_command_of_the_readme():

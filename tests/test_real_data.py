@@ -1,5 +1,6 @@
 """From file names of real patches to predictions on other slides."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -10,7 +11,9 @@ from skhisto import (
     PatchCNNClassifier,
     PatchLoader,
     ReferenceCNN,
+    Slide,
     load_patch_folder,
+    probability_map,
 )
 
 
@@ -56,3 +59,47 @@ def test_a_bad_file_among_real_patches_is_named(real_data, bad, tmp_path):
     loader = PatchLoader()
     with pytest.raises(ValueError, match=bad):
         loader.transform([str(good), str(real_data / "badfiles" / bad)])
+
+
+@pytest.fixture(scope="module")
+def slide_classifier(real_data):
+    """A small network that was trained on a few real patches of 96x96 pixels."""
+    patches = load_patch_folder(real_data / "pcam")
+    return PatchCNNClassifier(
+        architecture=ReferenceCNN(filters=(4, 8), dense_units=8),
+        epochs=1,
+        random_state=0,
+    ).fit(patches.data[:80], patches.target[:80])
+
+
+def test_the_map_of_a_real_slide_does_not_depend_on_what_reads_it(
+    real_data, slide_classifier
+):
+    pytest.importorskip("openslide")
+    path = real_data / "region" / "CMU-1-Small-Region.svs"
+    through_openslide, through_pillow = (
+        probability_map(slide_classifier, Slide(path, engine=engine), stride=32)
+        for engine in ("openslide", "pillow")
+    )
+    assert through_openslide.mpp == pytest.approx(0.499)
+    assert through_openslide.stride_um == pytest.approx(32 * 0.97, rel=0.01)
+    # Glass in the lower left corner is skipped.
+    assert not through_openslide.tissue[20:, :3].any()
+    assert 0.4 < through_openslide.tissue.mean() < 0.5
+    np.testing.assert_array_equal(through_openslide.tissue, through_pillow.tissue)
+    np.testing.assert_array_equal(
+        through_openslide.probabilities, through_pillow.probabilities
+    )
+
+
+def test_a_slide_without_a_plausible_resolution_is_mapped_once_it_is_given(
+    real_data, slide_classifier
+):
+    path = real_data / "slides" / "boxes.tiff"
+    with pytest.raises(ValueError, match="resolution of the slide 'boxes' is unknown"):
+        probability_map(slide_classifier, Slide(path))
+    result = probability_map(slide_classifier, Slide(path, mpp=0.97), stride=32)
+    assert result.tissue.shape == (5, 7)
+    # The upper left corner is white. The three boxes cover the middle.
+    assert result.tissue[1:-1, 1:-1].all()
+    assert np.isfinite(result.of(1)[result.tissue]).all()

@@ -98,7 +98,7 @@ class SlideMapDisplay:
     def from_map(
         cls,
         probability_map: ProbabilityMap,
-        slide: Slide | None = None,
+        slide: Any = None,
         *,
         class_: Any = None,
         threshold: float | None = 0.5,
@@ -110,8 +110,8 @@ class SlideMapDisplay:
         ----------
         probability_map : ProbabilityMap
             The map.
-        slide : Slide, default=None
-            The slide. None draws on white.
+        slide : Slide, path or ndarray of shape (height, width, 3), default=None
+            The slide or the pixels that were mapped. None draws on white.
         class_ : label, default=None
             The class, see `SlideMapDisplay`.
         threshold : float or None, default=0.5
@@ -128,6 +128,8 @@ class SlideMapDisplay:
         ValueError
             If the slide has another size than that of the map.
         """
+        if slide is not None and not isinstance(slide, Slide):
+            slide = Slide(slide)
         if slide is not None and slide.shape != probability_map.slide_shape:
             raise ValueError(
                 f"The map is of a slide of shape {probability_map.slide_shape}, but "

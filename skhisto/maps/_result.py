@@ -208,7 +208,23 @@ class ProbabilityMap:
         return self.probabilities[..., self.position_of(class_)]
 
     def position_of(self, class_: Any = None) -> int:
-        """Return the position of a class in `classes`. See `of`."""
+        """Return the position of a class in `classes`.
+
+        Parameters
+        ----------
+        class_ : label, default=None
+            The class, as in `of`.
+
+        Returns
+        -------
+        position : int
+            From 0.
+
+        Raises
+        ------
+        ValueError
+            As in `of`.
+        """
         labels = self.classes.tolist()
         if class_ is None:
             if len(labels) == 2:
@@ -224,14 +240,12 @@ class ProbabilityMap:
         Returns
         -------
         boxes : ndarray of float64 of shape (n_rows * n_columns, 4)
-            Left, top, width and height, in level-0 pixels, row by row.
+            Minimum x, minimum y, maximum x and maximum y in level-0 pixels, row by row.
+            `Annotations.touched` and `TissueMask.covers` take such boxes.
         """
-        x, y = self.origin
         rows, columns = np.indices(self.tissue.shape).reshape(2, -1)
-        side = np.full(len(rows), self.stride)
-        return np.column_stack(
-            [x + self.stride * columns, y + self.stride * rows, side, side]
-        )
+        corners = np.column_stack([columns, rows, columns + 1, rows + 1])
+        return np.tile(self.origin, 2) + self.stride * corners
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table of the scored cells, with the columns of WSInfer.
@@ -249,8 +263,9 @@ class ProbabilityMap:
             - ``width``, ``height``: of the cell, in level-0 pixels.
             - ``prob_<class>``: probability of a class, one column each, float32.
         """
-        names = ["minx", "miny", "width", "height"]
-        frame = pd.DataFrame(self.boxes()[self.tissue.ravel()], columns=names)
+        corners = self.boxes()[self.tissue.ravel(), :2]
+        frame = pd.DataFrame(corners, columns=["minx", "miny"])
+        frame["width"] = frame["height"] = self.stride
         scored = self.probabilities[self.tissue]
         for position, label in enumerate(self.classes.tolist()):
             frame[f"prob_{label}"] = scored[:, position]

@@ -46,7 +46,7 @@ def as_patches(X: Any, *, min_patches: int = 1) -> Patches:
     Raises
     ------
     TypeError
-        If X is a data set, a loader, an iterator or a mapping.
+        If X is a data set, a loader, a source, an iterator or a mapping.
     ValueError
         If X does not meet the definition above, or has too few patches.
     """
@@ -90,7 +90,7 @@ def stack_images(X: Any) -> Any:
     Raises
     ------
     TypeError
-        If X is a data set, a loader, an iterator or a mapping.
+        If X is a data set, a loader, a source, an iterator or a mapping.
     ValueError
         If X holds text, or images of different shapes or dtypes.
     """

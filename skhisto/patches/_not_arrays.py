@@ -46,13 +46,15 @@ _RECOGNISED = (
 
 
 def refuse_what_is_not_an_array(X: Any) -> None:
-    """Raise a TypeError if X is a data set, a loader, an iterator or a mapping.
+    """Raise a TypeError for data sets, loaders, sources, iterators and mappings.
 
     The message says how to get patches from it.
     """
     for package, class_name, what, advice in _RECOGNISED:
         if _is_instance(X, package, class_name):
             raise _error(what, advice)
+    if _is_source(X):
+        raise _error(type(X).__name__, "Wrap it: X = PatchArray(source).")
     if isinstance(X, Mapping):
         keys = list(islice(X, 10))
         example = "data" if "data" in keys else next(iter(keys), "patches")
@@ -65,6 +67,12 @@ def refuse_what_is_not_an_array(X: Any) -> None:
         raise _error(type(X).__name__, "Pass the patches in their order.")
     if isinstance(X, Iterator):
         raise _error(type(X).__name__, "Collect its patches: X = np.stack(list(X)).")
+
+
+def _is_source(X: Any) -> bool:
+    """Return whether X is a PatchSource that NumPy cannot convert."""
+    has_interface = all(hasattr(X, name) for name in ("shape", "dtype", "read"))
+    return has_interface and not hasattr(X, "__array__")
 
 
 def _is_instance(X: Any, package: str, class_name: str) -> bool:

@@ -116,6 +116,8 @@ class SlidePatches:
 
     Raises
     ------
+    TypeError
+        If `annotations` is something else, such as a path.
     ValueError
         If the resolution of a slide is unknown, if names of slides are equal, if
         `stride` or `size` are not positive integers, if a slide is smaller than a
@@ -132,7 +134,7 @@ class SlidePatches:
 
     Decoded blocks of slides are kept for a while, up to 64 MiB for all slides. Reading
     neighbouring patches together decodes each block once. For training over many
-    epochs, patches in memory are faster: ``numpy.asarray(patches)``.
+    epochs, patches in memory are faster: ``numpy.asarray(X)`` of the `PatchArray`.
 
     References
     ----------
@@ -175,6 +177,7 @@ class SlidePatches:
         slides = _as_slides(slide)
         masks = _one_each(mask, len(slides), "mask")
         regions = _one_each(annotations, len(slides), "annotations")
+        _check_annotations(regions)
         self.images = [slide.at(mpp) for slide in slides]
         step = min(self._size) if stride is None else stride
         self.grids = [_grid(image, self._size, step) for image in self.images]
@@ -358,6 +361,15 @@ def _one_each(value: Any, n_slides: int, name: str) -> Sequence[Any]:
             f"{n_slides} slides."
         )
     return value
+
+
+def _check_annotations(regions: Sequence[Any]) -> None:
+    for region in regions:
+        if region is not None and not hasattr(region, "touched"):
+            raise TypeError(
+                "annotations must be Annotations, None or a list of these; got "
+                f"{type(region).__name__}. Read a file with read_annotations(path)."
+            )
 
 
 def _check_center(

@@ -27,6 +27,12 @@ def test_cells_that_were_not_scored_are_transparent(make_map):
     assert shown.mask.tolist() == [[False, False], [False, True]]
 
 
+def test_an_array_that_was_mapped_is_drawn_as_a_slide_is(make_map):
+    pixels = np.full((300, 400, 3), 200, np.uint8)
+    display = SlideMapDisplay.from_map(make_map(), pixels)
+    np.testing.assert_array_equal(display.thumbnail, Slide(pixels).thumbnail(1024))
+
+
 def test_the_thumbnail_covers_the_whole_slide(make_map):
     slide = Slide(np.full((300, 400, 3), 200, np.uint8), name="a")
     display = SlideMapDisplay.from_map(make_map(), slide)

@@ -27,8 +27,7 @@ def test_polygons_cover_the_thresholded_cells_exactly(make_map, is_in):
     result = make_map(np.where(is_in, 0.75, 0.25), origin=(-3.5, 8), stride=62.25)
     polygons = polygons_of(result.to_geojson())
     assert all(polygon.is_valid for polygon in polygons)
-    left, top, width, height = result.boxes()[is_in.ravel()].T
-    cells = shapely.union_all(shapely.box(left, top, left + width, top + height))
+    cells = shapely.union_all(shapely.box(*result.boxes()[is_in.ravel()].T))
     covered = shapely.union_all(polygons)
     assert covered.symmetric_difference(cells).area == 0
     assert sum(polygon.area for polygon in polygons) == pytest.approx(cells.area)
@@ -98,9 +97,7 @@ def test_the_file_is_read_back_as_annotations(make_map, tmp_path_factory, is_in)
     result.to_geojson(path)
     if not is_in.any():
         return
-    left, top, width, height = result.boxes().T
-    boxes = np.column_stack([left, top, left + width, top + height])
-    share = read_annotations(path).share(boxes, "tumour")
+    share = read_annotations(path).share(result.boxes(), "tumour")
     np.testing.assert_allclose(share.reshape(is_in.shape), is_in, atol=1e-9)
 
 

@@ -319,3 +319,16 @@ def test_what_is_not_an_array_is_a_type_error_with_advice(use, make, message):
         TypeError, match=rf"{message}.* PatchLoader\(lazy=True\) gives a PatchArray"
     ):
         use(X)
+
+
+def test_a_source_without_its_stack_is_refused_with_advice():
+    with pytest.raises(TypeError, match=r"got a Undecodable. Wrap it: X = PatchArray"):
+        stack_images(Undecodable(4, 12, 12, 3))
+
+
+def test_an_array_that_can_also_be_read_is_not_taken_for_a_source():
+    class Readable(Undecodable):
+        def __array__(self, dtype=None, copy=None):
+            return np.zeros(self.shape, self.dtype)
+
+    assert as_patches(Readable(4, 12, 12, 3)).shape == (4, 12, 12, 3)

@@ -226,6 +226,8 @@ def test_arguments_that_cannot_work_are_refused(slide):
         SlidePatches([slide, other], mask=[None])
     with pytest.raises(ValueError, match="annotations of 2 slides must be a list"):
         SlidePatches([slide, other], annotations=SimpleNamespace())
+    with pytest.raises(TypeError, match=r"got str. Read a file with read_annotations"):
+        SlidePatches(slide, annotations="a.geojson")
     with pytest.raises(ValueError, match="min_share must be above 0"):
         SlidePatches(slide, min_share=0)
     with pytest.raises(ValueError, match="resolution of the slide 'slide' is unknown"):
