@@ -7,7 +7,7 @@ from benchmarks.intervals import SETTINGS, count_pairs, coverage, simulate
 from skhisto.metrics import bootstrap_interval
 from skhisto.metrics._intervals import draw_groups, interval_from
 
-MIXED, _, STRONG, ONE_CLASS, _ = SETTINGS
+MIXED, _, STRONG, ONE_CLASS, *_ = SETTINGS
 
 
 def simulated(setting=MIXED, n_slides=12):
