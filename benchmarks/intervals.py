@@ -28,7 +28,6 @@ from benchmarks.table import Table
 from skhisto.metrics._intervals import draw_groups, interval_from
 
 N_SLIDES = (4, 10, 20, 40)
-N_PATCHES = (30, 90)  # per slide
 N_RESAMPLES = 400
 CONFIDENCE = 0.95
 
@@ -41,6 +40,7 @@ class Setting(NamedTuple):
     slide_share: float  # of the variance that is due to the offset of the slide
     separation_sd: float  # between slides
     one_class_a_slide: bool
+    n_patches: tuple[int, int] = (30, 90)  # of a slide
 
 
 SETTINGS = (
@@ -50,6 +50,7 @@ SETTINGS = (
     Setting("slides of one class", 0.90, 0.1, 0.3, True),
     Setting("slides of one class, high AUC", 0.97, 0.2, 0.3, True),
     Setting("slides of one class, strong effect", 0.90, 0.4, 0.3, True),
+    Setting("one score a slide", 0.90, 0.0, 0.0, True, (1, 2)),
 )
 
 
@@ -127,7 +128,7 @@ def simulate(
     setting: Setting, n_slides: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return labels, scores and slides of patches."""
-    slides = np.repeat(np.arange(n_slides), rng.integers(*N_PATCHES, n_slides))
+    slides = np.repeat(np.arange(n_slides), rng.integers(*setting.n_patches, n_slides))
     if setting.one_class_a_slide:
         y_true = slides % 2
     else:
