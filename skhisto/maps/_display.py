@@ -126,7 +126,8 @@ class SlideMapDisplay:
         Raises
         ------
         ValueError
-            If the slide has another size than that of the map.
+            If the slide has another size than that of the map, or if `threshold` is
+            outside [0, 1].
         """
         if slide is not None and not isinstance(slide, Slide):
             slide = Slide(slide)
@@ -151,8 +152,17 @@ class SlideMapDisplay:
         Returns
         -------
         self : SlideMapDisplay
+
+        Raises
+        ------
+        ValueError
+            If `threshold` is outside [0, 1].
         """
         shown = self.probability_map
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ValueError(
+                f"threshold must be None or in [0, 1]; got {self.threshold!r}."
+            )
         probability = shown.of(self.class_)
         name = shown.classes[shown.position_of(self.class_)]
         height, width = shown.slide_shape

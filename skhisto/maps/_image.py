@@ -1,6 +1,7 @@
 """What is mapped: a slide at one resolution, or an array."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -52,11 +53,13 @@ def as_image(slide: Any, mpp: float | None) -> MappedImage:
     Raises
     ------
     TypeError
-        If `slide` is neither a Slide nor an array.
+        If `slide` is neither a Slide, a path nor an array.
     ValueError
         If an array does not hold pixels of dtype uint8, or if the resolution of a slide
         is unknown.
     """
+    if isinstance(slide, str | os.PathLike):
+        slide = Slide(slide)
     if isinstance(slide, Slide):
         image = slide.at(mpp)
         return MappedImage(
@@ -72,8 +75,8 @@ def as_image(slide: Any, mpp: float | None) -> MappedImage:
     if isinstance(slide, np.ndarray):
         return _of_array(slide)
     raise TypeError(
-        "slide must be a Slide or a uint8 array of shape (height, width, channels); "
-        f"got {type(slide).__name__}. Open a file with Slide(path)."
+        "slide must be a Slide, a path or a uint8 array of shape (height, width, "
+        f"channels); got {type(slide).__name__}."
     )
 
 

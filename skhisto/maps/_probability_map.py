@@ -35,7 +35,7 @@ def probability_map(
           follow;
         - another classifier of patches, with `window`;
         - a search that was refitted on one of these.
-    slide : Slide or ndarray of shape (height, width, channels), uint8
+    slide : Slide, path or ndarray of shape (height, width, channels), uint8
         The slide, or pixels that are mapped as they are.
     stride : int, default=32
         Distance between windows, in pixels at the resolution `mpp`. The label of a

@@ -78,3 +78,8 @@ def test_a_slide_of_another_size_is_an_error(make_map):
         ValueError, match=r"of shape \(300, 400\), but 'b' has the shape"
     ):
         SlideMapDisplay.from_map(make_map(), slide)
+
+
+def test_a_threshold_that_is_no_probability_is_an_error(make_map):
+    with pytest.raises(ValueError, match=r"threshold must be None or in .* got 3"):
+        SlideMapDisplay.from_map(make_map([[0.2]]), threshold=3)

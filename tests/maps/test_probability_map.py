@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -355,6 +356,14 @@ def test_progress_is_printed_on_request(binary, capsys):
 REGION = region_of(20, 20)
 
 
+def test_a_path_is_opened_as_a_slide(binary, tmp_path):
+    Image.fromarray(REGION).save(tmp_path / "region.png")
+    found = probability_map(binary, tmp_path / "region.png", 2, mpp=None, mask=None)
+    array = probability_map(binary, REGION, 2, mask=None)
+    np.testing.assert_array_equal(found.probabilities, array.probabilities)
+    assert found.slide_name == "region"
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -363,7 +372,8 @@ REGION = region_of(20, 20)
         ({"slide": REGION / 255}, ValueError, "must have the dtype uint8 .* float64"),
         ({"slide": REGION[..., 0]}, ValueError, r"got dtype uint8 and shape \(20, 20"),
         ({"slide": REGION[..., :1]}, ValueError, "cannot predict windows of shape"),
-        ({"slide": "a.svs"}, TypeError, r"Open a file with Slide\(path\)"),
+        ({"slide": [1, 2]}, TypeError, "must be a Slide, a path or .* got list"),
+        ({"slide": "a.svs"}, FileNotFoundError, "a.svs"),
         ({"slide": Slide(REGION)}, ValueError, "resolution of the slide 'slide' is un"),
         ({"window": 13}, ValueError, r"cannot predict windows of shape \(13, 13, 3\)"),
         ({"mask": "glass"}, ValueError, "mask must be"),
