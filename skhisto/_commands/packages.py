@@ -22,7 +22,7 @@ REQUIRED = ""
 # For those who work on skhisto itself.
 _FOR_DEVELOPERS = {"benchmarks", "docs", "lint", "tests"}
 _SECONDS_FOR_IMPORTS = 300
-_MARK = "imported "
+_MARK = "skhisto: imported "
 _CHILD = f"""
 import importlib, json, sys
 for name in sys.argv[1:]:
