@@ -19,8 +19,7 @@ from skhisto._commands.packages import (
 _DESCRIPTION = """\
 Report versions, how networks are computed on this machine, and what is missing.
 
-All packages are imported once, which takes up to a minute. The report contains
-neither paths nor names of users, so that it can be added to an issue.
+All packages are imported once in another process, which takes up to a minute.
 """
 _EPILOG = """\
 exit codes:
