@@ -20,7 +20,9 @@ from pathlib import Path
 
 from benchmarks import (
     depthwise,
+    embedding,
     exports,
+    fine_tuning,
     folders,
     importing,
     maps,
@@ -43,6 +45,8 @@ SECTIONS = {
     "training": training.run,
     "prediction": prediction.run,
     "exports": exports.run,
+    "embedding": embedding.run,
+    "fine_tuning": fine_tuning.run,
     "precision": precision.run,
     "depthwise": depthwise.run,
     "settings": settings.run,

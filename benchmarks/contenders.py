@@ -7,6 +7,7 @@ copied on the way counts. Every contender is made in a process of its own, which
 its library and no other's.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from benchmarks.machine import n_cores
 from benchmarks.networks import N_PARAMETERS, keras_network, torch_network
-from benchmarks.onnx_export import check_agreement
+from benchmarks.onnx_export import LARGEST_DIFFERENCE, check_agreement
 
 BATCH_SIZE = 64
 
@@ -22,7 +23,7 @@ BATCH_SIZE = 64
 class Skhisto:
     """`PatchCNNClassifier` with its defaults, but for one epoch."""
 
-    def __init__(self, precision: str) -> None:
+    def __init__(self, precision: str, engine: str = "keras") -> None:
         import tensorflow  # noqa: F401  # skhisto imports it in the first fit
 
         from skhisto import PatchCNNClassifier
@@ -32,6 +33,7 @@ class Skhisto:
             batch_size=BATCH_SIZE,
             augment=None,  # as the others
             precision=precision,
+            engine=engine,
             random_state=0,
         )
 
@@ -175,7 +177,12 @@ class Skorch:
 class OnnxRuntime:
     """ONNX Runtime on the CPU, with all cores; predicts only."""
 
-    def __init__(self, file: Path, expected: np.ndarray) -> None:
+    def __init__(
+        self,
+        file: Path,
+        expected: np.ndarray,
+        limits: Mapping[str, float] = LARGEST_DIFFERENCE,
+    ) -> None:
         import onnxruntime
 
         settings = onnxruntime.SessionOptions()
@@ -183,13 +190,13 @@ class OnnxRuntime:
         self._session = onnxruntime.InferenceSession(
             file, settings, providers=["CPUExecutionProvider"]
         )
-        self._expected = expected
+        self._expected, self._limits = expected, limits
 
     def prepare(self, X: np.ndarray, y: np.ndarray) -> None:
         """Check the predictions of the first batch."""
         self._X = X
         got = self.predict(len(self._expected))
-        check_agreement(got, self._expected, "float32")
+        check_agreement(got, self._expected, self._limits["float32"])
 
     def predict(self, n_patches: int) -> np.ndarray:
         """Predict batch by batch."""
@@ -200,7 +207,7 @@ class OnnxRuntime:
 
     def note(self, method: str) -> str:
         """Return how it is used."""
-        return "float32; same probabilities as PyTorch"
+        return "float32; same outputs as PyTorch"
 
 
 class OpenVino:
@@ -208,7 +215,13 @@ class OpenVino:
 
     HINTS: ClassVar[dict[str, str]] = {"float32": "f32", "bfloat16": "bf16"}
 
-    def __init__(self, file: Path, expected: np.ndarray, precision: str) -> None:
+    def __init__(
+        self,
+        file: Path,
+        expected: np.ndarray,
+        precision: str,
+        limits: Mapping[str, float] = LARGEST_DIFFERENCE,
+    ) -> None:
         import openvino
 
         self._network = openvino.Core().compile_model(
@@ -216,13 +229,13 @@ class OpenVino:
             "CPU",
             {"INFERENCE_PRECISION_HINT": self.HINTS[precision]},
         )
-        self._precision, self._expected = precision, expected
+        self._expected, self._limit = expected, limits[precision]
 
     def prepare(self, X: np.ndarray, y: np.ndarray) -> None:
         """Check the predictions of the first batch."""
         self._X = X
         got = self.predict(len(self._expected))
-        check_agreement(got, self._expected, self._precision)
+        check_agreement(got, self._expected, self._limit)
 
     def predict(self, n_patches: int) -> np.ndarray:
         """Predict batch by batch."""
@@ -233,7 +246,7 @@ class OpenVino:
     def note(self, method: str) -> str:
         """Return the precision that OpenVINO uses."""
         used = self._network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        return f"computes in {used}; same probabilities as PyTorch"
+        return f"computes in {used}; same outputs as PyTorch"
 
 
 def _batches(X: np.ndarray) -> list[np.ndarray]:

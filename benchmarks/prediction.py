@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.contenders import BATCH_SIZE, OnnxRuntime, OpenVino
+from benchmarks.contenders import BATCH_SIZE, OnnxRuntime, OpenVino, Skhisto
 from benchmarks.contest import Contest, Entry
 from benchmarks.onnx_export import OnnxExport
 from benchmarks.options import Options
@@ -15,6 +15,10 @@ from benchmarks.throughput import measure_throughput
 from benchmarks.training import ENTRIES, RATIOS
 
 EXPORT = "export from PyTorch"
+WITH_OPENVINO: dict[str, Entry] = {
+    'skhisto, engine="openvino", float32': (Skhisto, ("float32", "openvino")),
+    'skhisto, engine="openvino", "auto"': (Skhisto, ("auto", "openvino")),
+}
 
 
 def run(options: Options) -> Section:
@@ -29,7 +33,7 @@ def run(options: Options) -> Section:
             "OpenVINO, bfloat16 hint": (OpenVino, (file, expected, "bfloat16")),
         }
         table = measure_throughput(
-            ENTRIES if error else ENTRIES | onnx,
+            ENTRIES | WITH_OPENVINO | ({} if error else onnx),
             "predict",
             n_batches=n_batches,
             batch_size=batch_size,

@@ -5,12 +5,13 @@ import doctest
 import pytest
 
 import skhisto
-from skhisto import architectures, augmentation, metrics, slides
+from skhisto import architectures, augmentation, clusters, metrics, slides
 
 PUBLIC = [getattr(skhisto, name) for name in skhisto.__all__]
 PUBLIC += [
     architectures.Architecture,
     augmentation.Augmentation,
+    clusters.dask_backend,
     slides.WindowGrid,
     slides.tissue_mask,
 ]

@@ -20,7 +20,7 @@ from skhisto._data.training_data import TrainingData
 from skhisto.patches._content import content_of
 
 # Parameters that do not change what is trained. The drawn seed stands for random_state.
-_WITHOUT_EFFECT = {"checkpoint", "random_state", "tta", "verbose"}
+_WITHOUT_EFFECT = {"checkpoint", "engine", "random_state", "tta", "verbose"}
 _PREVIOUS_FIT = ("weights_", "optimizer_state_", "history_", "n_iter_", "value_range_")
 
 
@@ -43,11 +43,16 @@ def fingerprint(
     is_continued : bool
         Whether the fit continues from a previous one.
     """
+    import skhisto
     from skhisto._keras.runtime import versions
 
     params = classifier.get_params(deep=False)
     kept = {name: params[name] for name in params if name not in _WITHOUT_EFFECT}
-    parts = {"versions": versions(), "params": describe(kept), "seed": seed}
+    parts = {
+        "versions": {"skhisto": skhisto.__version__, **versions()},
+        "params": describe(kept),
+        "seed": seed,
+    }
     if is_continued:
         fitted = {name: getattr(classifier, name, None) for name in _PREVIOUS_FIT}
         parts["fitted"] = describe(fitted)

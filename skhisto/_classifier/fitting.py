@@ -14,7 +14,7 @@ from skhisto._classifier.epoch_tasks import EpochTasks
 from skhisto._classifier.network_size import warn_if_large
 from skhisto._classifier.saved_fit import SavedFit
 from skhisto._data.training_data import TrainingData
-from skhisto.architectures._names import as_builder
+from skhisto.architectures._names import as_builder, needs_pixels
 from skhisto.augmentation._augment import as_augmentation
 
 if TYPE_CHECKING:
@@ -215,6 +215,7 @@ def _plan(
         seed=seed,
         measures_statistics=not is_partial,
         is_resumable=is_resumable,
+        needs_pixels=needs_pixels(classifier.architecture),
     )
 
 
@@ -242,6 +243,7 @@ def _fixed_attributes(
         "batch_size_": plan.batch_size,
         "network_config_": spec.config,
         "network_hash_": spec.graph_hash,
+        "needs_pixels_": plan.needs_pixels,
         "best_epoch_": None,
     }
     if data.feature_names is not None:

@@ -29,7 +29,7 @@ exit codes:
 _ENGINES = {
     "openslide-python": ("OpenSlide", "slides of scanners"),
     "onnxruntime": ("ONNX Runtime", "ONNX files in PatchEmbedder, and exports"),
-    "openvino": ("OpenVINO", "exports"),
+    "openvino": ("OpenVINO", "predictions, PatchEmbedder and exports"),
 }
 
 
@@ -86,7 +86,8 @@ def _computation(required: Sequence[Package]) -> Iterator[tuple[str, str]]:
         yield "precision", f"unknown, because {' and '.join(broken)} cannot be used"
         return
     try:
-        from skhisto._keras.devices import n_threads, names_of_gpus
+        from skhisto._keras._threads import n_threads
+        from skhisto._keras.devices import names_of_gpus
         from skhisto._keras.precision import explain_auto
 
         precision, reason = explain_auto()
@@ -94,7 +95,7 @@ def _computation(required: Sequence[Package]) -> Iterator[tuple[str, str]]:
     except Exception as error:  # TensorFlow and Keras raise many types
         yield "precision", f"unknown. {type(error).__name__}: {error}"
         return
-    yield "threads", f"{threads}" if threads else "one for each core"
+    yield "threads", str(threads)
     yield "GPUs", ", ".join(gpus) or "none"
     yield 'precision="auto"', f"{precision}. {reason}"
 

@@ -56,3 +56,16 @@ def range_of(pixels: np.ndarray) -> ValueRange | None:
     if pixels.dtype.kind != "f":
         return None
     return float(pixels.min()), float(pixels.max())
+
+
+def check_unit_range(value_range: ValueRange | None) -> None:
+    """Raise a ValueError if numbers are not in [0, 1], as pretrained networks need."""
+    if value_range is None:
+        return
+    low, high = value_range
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"X holds numbers from {low:g} to {high:g}, but a pretrained network "
+            "expects pixels: of dtype uint8 or uint16, or numbers in [0, 1]. Convert "
+            "pixels from 0 to 255 with X.astype(np.uint8)."
+        )

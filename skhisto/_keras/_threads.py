@@ -1,25 +1,37 @@
-"""TensorFlow's threads in a worker of joblib."""
+"""TensorFlow's threads, also in a worker of joblib, dask or Ray."""
 
-import multiprocessing
 import os
 from contextlib import suppress
 
+import joblib
+
+from skhisto._threads import threads_allowed
+
 
 def keep_to_share_of_cores() -> None:
-    """Have TensorFlow use no more threads than joblib grants its worker.
+    """Limit TensorFlow to the threads that this process may use.
 
-    joblib tells its workers through OMP_NUM_THREADS, which TensorFlow does not read: it
-    would take all cores in each of them. What is set for TensorFlow itself stays.
+    TensorFlow does not read ``OMP_NUM_THREADS``: it would use all cores in each worker.
+    All operations of a process share one pool of threads. Tasks that run at the same
+    time in one worker therefore do not exceed its share. Variables of TensorFlow itself
+    have precedence.
     """
-    share = os.environ.get("OMP_NUM_THREADS", "")
-    is_worker = multiprocessing.current_process().name.startswith("LokyProcess")
-    if not is_worker or not share.isdecimal():
+    threads = threads_allowed()
+    if threads is None:
         return
     from tensorflow import config
 
     # After its first use TensorFlow takes no other number of threads.
     with suppress(RuntimeError):
         if "TF_NUM_INTRAOP_THREADS" not in os.environ:
-            config.threading.set_intra_op_parallelism_threads(int(share))
+            config.threading.set_intra_op_parallelism_threads(threads)
         if "TF_NUM_INTEROP_THREADS" not in os.environ:
-            config.threading.set_inter_op_parallelism_threads(int(share))
+            config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def n_threads() -> int:
+    """Return how many threads TensorFlow uses within an operation."""
+    from tensorflow import config
+
+    chosen = config.threading.get_intra_op_parallelism_threads()  # 0: not set in Python
+    return chosen or threads_allowed() or joblib.cpu_count()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skhisto._data.decoding import as_pixels, prefetch, range_of
+from skhisto._data.decoding import as_pixels, check_unit_range, prefetch, range_of
 from skhisto._data.samples import Samples
 from skhisto._types import AugmentFunction, ValueRange
 
@@ -62,6 +62,8 @@ class TrainingBatches:
         Dtype of the patches in a batch.
     augment : callable, default=None
         Gets the patches of a batch and a random generator, gives other patches.
+    needs_pixels : bool, default=False
+        Whether numbers outside of [0, 1] are an error.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class TrainingBatches:
         batch_size: int,
         pixel_dtype: str,
         augment: AugmentFunction | None = None,
+        needs_pixels: bool = False,
     ) -> None:
         self.samples = samples
+        self._needs_pixels = needs_pixels
         self.augment = augment
         self.target = samples.target
         self.batch_size = min(batch_size, len(samples))
@@ -140,6 +144,8 @@ class TrainingBatches:
             samples.X[samples.rows[positions_and_filling]], self.pixel_dtype
         )
         value_range = range_of(patches)
+        if self._needs_pixels:
+            check_unit_range(value_range)
         return Batch(
             patches=patches if self.augment is None else self.augment(patches, rng),
             target=self.target[positions_and_filling],

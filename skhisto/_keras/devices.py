@@ -10,8 +10,3 @@ def names_of_gpus() -> list[str]:
         details(gpu).get("device_name", gpu.name)
         for gpu in tf.config.get_visible_devices("GPU")
     ]
-
-
-def n_threads() -> int:
-    """Return the threads that one operation may use, 0 for one for each core."""
-    return tf.config.threading.get_intra_op_parallelism_threads()

@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras import layers
 
 from skhisto._data.checks import Patches
+from skhisto._keras.engines import hash_of_arrays
 from skhisto._keras.inference import InferenceNetwork, check_range
 from skhisto._keras.isolated_build import isolated_build
 from skhisto._keras.network import Builder, Ends, NetworkSpec, initial_network
@@ -38,6 +39,7 @@ class FeatureNetwork(InferenceNetwork):
         How features of several positions become one vector.
     has_logits : bool
         Whether the output is logits, which are not features.
+    engine : {"keras", "openvino"}
 
     Attributes
     ----------
@@ -45,11 +47,13 @@ class FeatureNetwork(InferenceNetwork):
         Positions of the weights that the features do not depend on.
     """
 
-    def __init__(self, spec: NetworkSpec, pooling: str, has_logits: bool) -> None:
+    def __init__(
+        self, spec: NetworkSpec, pooling: str, has_logits: bool, engine: str
+    ) -> None:
         self._pooling = pooling
         self._has_logits = has_logits
         self.unused: frozenset[int] = frozenset()
-        super().__init__(spec, self._features_of)
+        super().__init__(spec, self._features_of, engine)
 
     def _features_of(self, network: keras.Model, patches: tf.Tensor) -> tf.Tensor:
         if not self._has_logits:
@@ -119,6 +123,8 @@ class FeatureExtractor:
         Whether the output of the network is logits, which are not features.
     fitted_range : tuple of float (minimum, maximum), default=None
         Range of the patches that the network was trained on, if they were not pixels.
+    engine : {"keras", "openvino"}, default="keras"
+        What computes the features.
     n_features : int
     fingerprint : str
         A hash of the weights that the features depend on.
@@ -129,6 +135,7 @@ class FeatureExtractor:
     pooling: str
     has_logits: bool = True
     fitted_range: ValueRange | None = None
+    engine: str = "keras"
     n_features: int = field(init=False)
     fingerprint: str = field(init=False)
 
@@ -136,7 +143,7 @@ class FeatureExtractor:
         with self._borrow() as network:
             object.__setattr__(self, "n_features", network.n_outputs)
             used = self._used_weights(network.unused)
-        object.__setattr__(self, "fingerprint", _hash_of_arrays(used))
+        object.__setattr__(self, "fingerprint", hash_of_arrays(used))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -147,7 +154,7 @@ class FeatureExtractor:
             "network": hashlib.sha256(network.encode()).hexdigest(),
             "pooling": self.pooling,
             "precision": self.spec.precision,
-            "engine": "keras",
+            "engine": self.engine,
         }
 
     def features(self, X: Patches, views: Sequence[int]) -> np.ndarray:
@@ -173,14 +180,12 @@ class FeatureExtractor:
 
     def _borrow(self) -> Any:
         check_runtime()
-        return POOL.borrow(
-            ("features", self.spec, self.pooling, self.has_logits),
-            lambda: FeatureNetwork(self.spec, self.pooling, self.has_logits),
-        )
+        settings = (self.spec, self.pooling, self.has_logits, self.engine)
+        return POOL.borrow(("features", *settings), lambda: FeatureNetwork(*settings))
 
 
 def pretrained_extractor(
-    builder: Builder, ends: Ends, precision: str, pooling: str
+    builder: Builder, ends: Ends, precision: str, pooling: str, engine: str
 ) -> FeatureExtractor:
     """Return the features of an architecture that comes with weights.
 
@@ -190,7 +195,7 @@ def pretrained_extractor(
         If the weights are random.
     """
     initial = initial_network(builder, ends, precision, seed=0)
-    extractor = FeatureExtractor(initial.spec, initial.weights, pooling)
+    extractor = FeatureExtractor(initial.spec, initial.weights, pooling, engine=engine)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the same warnings again
         other = initial_network(builder, ends, precision, seed=1)
@@ -204,7 +209,10 @@ def pretrained_extractor(
 
 
 def extractor_from_file(
-    path: str | PathLike[str], patch_shape: tuple[int, int, int], pooling: str
+    path: str | PathLike[str],
+    patch_shape: tuple[int, int, int],
+    pooling: str,
+    engine: str,
 ) -> FeatureExtractor:
     """Return the output of a network in a ``.keras`` file as features.
 
@@ -245,7 +253,9 @@ def extractor_from_file(
         ) from error
     ends = Ends(patch_shape, network.output_shape[-1], dtype)
     spec = NetworkSpec(ends, "float32", config)
-    return FeatureExtractor(spec, by_name(network.weights), pooling, has_logits=False)
+    return FeatureExtractor(
+        spec, by_name(network.weights), pooling, has_logits=False, engine=engine
+    )
 
 
 def _check_input_shape(
@@ -262,11 +272,3 @@ def _check_input_shape(
             f"patches have the shape {patch_shape}. Resize the patches with the "
             "parameter size."
         )
-
-
-def _hash_of_arrays(arrays: Sequence[np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

@@ -11,7 +11,8 @@ import tensorflow as tf
 from scipy.special import log_expit, log_softmax, logsumexp
 
 from skhisto._data.checks import Patches
-from skhisto._data.decoding import as_pixels, prefetch, range_of
+from skhisto._data.decoding import as_pixels, check_unit_range, prefetch, range_of
+from skhisto._keras.engines import ENGINES
 from skhisto._keras.fast_layers import use_faster_layers
 from skhisto._keras.folding import fold, prepare_folding
 from skhisto._keras.network import NetworkSpec, with_probabilities
@@ -39,39 +40,51 @@ class InferenceNetwork:
     outputs_of : callable, default=None
         Receives the network and a tensor of patches, and returns the outputs, a float32
         tensor of shape (n, n_outputs). None returns the outputs of the network.
+    engine : {"keras", "openvino"}, default="keras"
+        What computes the traced function.
     """
 
     def __init__(
         self,
         spec: NetworkSpec,
         outputs_of: Callable[[keras.Model, tf.Tensor], tf.Tensor] | None = None,
+        engine: str = "keras",
     ) -> None:
-        self.network = spec.build()
+        self._engine = ENGINES[engine](spec)
+        self.network = self._engine.traced_spec.build()
         self._folded = prepare_folding(self.network)
         use_faster_layers(self.network)
         self._ends = spec.ends
         self._batch_size = BATCH_SIZES[spec.precision]
         apply = outputs_of or _logits_of
-        self._outputs = tf.function(
+        self._traced = tf.function(
             lambda patches: apply(self.network, patches), autograph=False
         ).get_concrete_function(
             tf.TensorSpec(
                 (self._batch_size, *spec.ends.patch_shape), spec.ends.pixel_dtype
             )
         )
-        self.n_outputs = int(self._outputs.output_shapes[-1])
+        self.n_outputs = int(self._traced.output_shapes[-1])
 
     def load(self, weights: Weights) -> None:
         """Set the weights."""
+        self._run = self._engine.load(self._traced, weights, self._set_weights)
+
+    def _set_weights(self, weights: Weights) -> None:
         set_weights(self.network, weights)
         fold(self._folded)
 
     def outputs(
-        self, X: Patches, rows: np.ndarray, views: Sequence[int]
+        self,
+        X: Patches,
+        rows: np.ndarray,
+        views: Sequence[int],
+        needs_pixels: bool = False,
     ) -> tuple[np.ndarray, list[ValueRange]]:
         """Return the outputs of views of these rows, and the ranges of the batches.
 
-        The outputs have the shape (n_views, n, n_outputs).
+        The outputs have the shape (n_views, n, n_outputs). With `needs_pixels`, numbers
+        outside of [0, 1] are an error.
         """
         outputs = np.empty((len(views), len(rows), self.n_outputs), np.float32)
         ranges: list[ValueRange] = []
@@ -81,6 +94,8 @@ class InferenceNetwork:
             patches = X[rows[start : start + self._batch_size]]
             pixels = as_pixels(patches, self._ends.pixel_dtype)
             value_range = range_of(pixels)
+            if needs_pixels:
+                check_unit_range(value_range)
             if value_range is not None:
                 ranges.append(value_range)
             return self._filled(pixels)
@@ -90,8 +105,7 @@ class InferenceNetwork:
             for start, patches in zip(starts, batches, strict=True):
                 end = min(start + self._batch_size, len(rows))
                 for position, number in enumerate(views):
-                    viewed = tf.constant(view(patches, number))
-                    batch_outputs = self._outputs(viewed).numpy()
+                    batch_outputs = self._run(view(patches, number))
                     outputs[position, start:end] = batch_outputs[: end - start]
         return outputs, ranges
 
@@ -112,10 +126,19 @@ def predict_logits(
     rows: np.ndarray | None = None,
     views: Sequence[int] = (0,),
     fitted_range: ValueRange | None = None,
+    needs_pixels: bool = False,
+    engine: str = "keras",
 ) -> np.ndarray:
     """Return the logits of these rows, or all, float32 of shape (n, n_outputs).
 
     With several views of the square they are the logits of the mean probabilities.
+
+    Raises
+    ------
+    ValueError
+        With `needs_pixels`, if numbers are not in [0, 1].
+    ImportError
+        If the engine is not installed.
 
     Warns
     -----
@@ -123,9 +146,11 @@ def predict_logits(
         If values are far outside `fitted_range`, the range of the training patches.
     """
     rows = np.arange(len(X)) if rows is None else rows
-    with POOL.borrow(("inference", spec), lambda: InferenceNetwork(spec)) as inference:
+    with POOL.borrow(
+        ("inference", spec, engine), lambda: InferenceNetwork(spec, engine=engine)
+    ) as inference:
         inference.load(weights)
-        logits, ranges = inference.outputs(X, rows, views)
+        logits, ranges = inference.outputs(X, rows, views, needs_pixels)
     check_range(ranges, fitted_range)
     return logits[0] if len(views) == 1 else logits_of_mean_probabilities(logits)
 

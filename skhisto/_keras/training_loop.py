@@ -68,7 +68,8 @@ class TrainingPlan:
       should take its statistics from. Otherwise it keeps its running statistics;
     - `first_epoch` is the number of epochs before this fit;
     - `is_resumable` says whether a later process may continue this fit, so that
-      callbacks must not have a state of their own.
+      callbacks must not have a state of their own;
+    - `needs_pixels` says whether numbers outside of [0, 1] are an error.
     """
 
     first_epoch: int
@@ -84,6 +85,7 @@ class TrainingPlan:
     seed: int
     measures_statistics: bool
     is_resumable: bool
+    needs_pixels: bool
 
     @property
     def last_epoch(self) -> int:
@@ -194,6 +196,7 @@ class _Run:
             batch_size=plan.batch_size,
             pixel_dtype=spec.ends.pixel_dtype,
             augment=plan.augment,
+            needs_pixels=plan.needs_pixels,
         )
         self.rates = learning_rates(
             plan.learning_rate_schedule,
@@ -294,6 +297,7 @@ class _Run:
                 validation.X,
                 validation.rows,
                 fitted_range=fitted_range,
+                needs_pixels=plan.needs_pixels,
             )
             loss, accuracy = validation.loss_and_accuracy(logits)
             logs |= {"val_loss": loss, "val_accuracy": accuracy}

@@ -66,6 +66,15 @@ class Architecture(ValueObject, ABC):
         """
         return None
 
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether numbers outside [0, 1] are an error, in `fit` and in predictions.
+
+        False by default. True for architectures with pretrained weights, which are
+        meant for pixels.
+        """
+        return False
+
     def __call__(
         self, patch_shape: tuple[int, int, int], n_outputs: int
     ) -> "keras.Model":

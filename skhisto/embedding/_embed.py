@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 
 from skhisto._data.checks import Patches, pixel_dtype_of
-from skhisto._data.decoding import as_pixels, prefetch, range_of
+from skhisto._data.decoding import as_pixels, check_unit_range, prefetch, range_of
 from skhisto.embedding._backbones import Backbone
 from skhisto.embedding._store import FeatureStore, keys_of
 from skhisto.patches._resizing import resize_patches
@@ -60,7 +60,8 @@ class Embedding:
 
         with closing(prefetch(decode, starts)) as chunks:
             for start, patches in zip(starts, chunks, strict=True):
-                self._check_range(patches)
+                if self._backbone.is_pretrained_on_pixels:
+                    check_unit_range(range_of(patches))
                 end = start + len(patches)
                 features[start:end] = self._chunk(patches, start)
                 if self._verbose:
@@ -71,18 +72,6 @@ class Embedding:
         height, width = np.maximum(patch_shape[:2], self._size or (1, 1))
         n = _BYTES_PER_CHUNK // (4 * int(height) * int(width) * patch_shape[2])
         return max(1, n // _CHUNK_STEP) * _CHUNK_STEP
-
-    def _check_range(self, patches: np.ndarray) -> None:
-        value_range = range_of(patches)
-        if not self._backbone.is_pretrained_on_pixels or value_range is None:
-            return
-        low, high = value_range
-        if low < 0 or high > 1:
-            raise ValueError(
-                f"X holds numbers from {low:g} to {high:g}, but this backbone expects "
-                "pixels: of dtype uint8 or uint16, or numbers in [0, 1]. Convert "
-                "pixels from 0 to 255 with X.astype(np.uint8)."
-            )
 
     def _chunk(self, patches: np.ndarray, start: int) -> np.ndarray:
         """Embed patches, of which the first is in row `start`."""

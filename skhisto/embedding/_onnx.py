@@ -1,4 +1,4 @@
-"""Networks in ONNX files, run by ONNX Runtime."""
+"""Networks in ONNX files, run by ONNX Runtime or OpenVINO."""
 
 import hashlib
 import os
@@ -6,20 +6,16 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from skhisto.embedding._backbones import Backbone
+from skhisto.embedding._onnx_engines import ENGINES, OnnxEngine, Port
 from skhisto.patches._views import view
 
 _BATCH_SIZE = 24
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "tensor(float)": np.dtype(np.float32),
-    "tensor(float16)": np.dtype(np.float16),
-    "tensor(uint8)": np.dtype(np.uint8),
-}
+_DTYPES = ("float32", "float16", "uint8")
 # How protocol buffers store the name of a file of weights beside the ONNX file.
 _LOCATION = re.compile(rb"\x0a\x08location\x12")
 
@@ -55,19 +51,18 @@ class OnnxFile:
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
-    def session(self) -> Any:
-        """Load the network, with one thread for each core."""
-        onnxruntime = _import_onnxruntime()
+    def load(self, engine: str) -> OnnxEngine:
+        """Load the network."""
         if self._content is None and self._hash() != self.fingerprint:
             raise ValueError(
                 f"The ONNX file '{self.path}' or its files of weights have changed "
                 "since this PatchEmbedder was fitted. Restore them, or fit again."
             )
         try:
-            return onnxruntime.InferenceSession(
-                self._content or self.path, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises many types
+            return ENGINES[engine](self._content or self.path)
+        except ImportError:
+            raise
+        except Exception as error:  # the engines raise many types
             raise ValueError(
                 f"'{self.path}' cannot be read as an ONNX file: {error}"
             ) from error
@@ -100,8 +95,8 @@ def _weight_files(path: Path, content: bytes) -> list[str]:
 
 # Searches fit the same embedder again and again.
 @lru_cache(maxsize=2)
-def _session(file: OnnxFile) -> Any:
-    return file.session()
+def _loaded(file: OnnxFile, engine: str) -> OnnxEngine:
+    return file.load(engine)
 
 
 class OnnxBackbone(Backbone):
@@ -115,6 +110,8 @@ class OnnxBackbone(Backbone):
         Order of the axes of the input. None takes it from the file.
     pooling : {"avg", "max", "cls"}
         How features of several positions become one vector.
+    engine : {"onnxruntime", "openvino"}
+        What runs the network.
     """
 
     is_pretrained_on_pixels = True
@@ -125,21 +122,22 @@ class OnnxBackbone(Backbone):
         patch_shape: tuple[int, int, int],
         layout: str | None,
         pooling: str,
+        engine: str,
     ) -> None:
         self._file = OnnxFile(path)
+        self._engine = engine
         self.fingerprint = self._file.fingerprint
         self._pooling = pooling
-        given, output = _only_input_and_output(_session(self._file), path)
+        given = _only_input(_loaded(self._file, engine), path)
         self._layout = layout or _layout_of(given.shape, patch_shape[2], path)
         _check_shape(given, self._layout, patch_shape, path)
-        if given.type not in _DTYPES:
+        if given.dtype not in _DTYPES:
             raise ValueError(
-                f"The network in '{path}' takes inputs of type {given.type}, but only "
+                f"The network in '{path}' takes inputs of type {given.dtype}, but only "
                 f"{', '.join(_DTYPES)} are supported."
             )
-        self._dtype = _DTYPES[given.type]
-        self.pixel_dtype = "uint8" if self._dtype == np.uint8 else "float32"
-        self._names = (given.name, output.name)
+        self._dtype = np.dtype(given.dtype)
+        self.pixel_dtype = "uint8" if given.dtype == "uint8" else "float32"
         # Files that were exported for a fixed number of images keep it.
         n = given.shape[0]
         self._batch_size = n if isinstance(n, int) else _BATCH_SIZE
@@ -152,7 +150,7 @@ class OnnxBackbone(Backbone):
             "weights": self.fingerprint,
             "layout": self._layout,
             "pooling": self._pooling,
-            "engine": "onnxruntime",
+            "engine": self._engine,
         }
 
     def features(self, patches: np.ndarray, views: Sequence[int]) -> np.ndarray:
@@ -173,14 +171,13 @@ class OnnxBackbone(Backbone):
         filled[:n] = patches
         if self._layout == "NCHW":
             filled = filled.transpose(0, 3, 1, 2)
-        name, output = self._names
-        inputs = {name: np.ascontiguousarray(filled)}
-        (features,) = _session(self._file).run([output], inputs)
+        network = _loaded(self._file, self._engine)
+        features = network.run(np.ascontiguousarray(filled))
         return _pooled(features[:n], self._pooling, self._layout)
 
 
-def _only_input_and_output(session: Any, path: str | os.PathLike[str]) -> Any:
-    inputs, outputs = session.get_inputs(), session.get_outputs()
+def _only_input(network: OnnxEngine, path: str | os.PathLike[str]) -> Port:
+    inputs, outputs = network.inputs, network.outputs
     if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError(
             f"The network in '{path}' has the inputs {[x.name for x in inputs]} and "
@@ -188,7 +185,7 @@ def _only_input_and_output(session: Any, path: str | os.PathLike[str]) -> Any:
             "are needed: patches and features. Export the network again with only the "
             "output that holds the features."
         )
-    return inputs[0], outputs[0]
+    return inputs[0]
 
 
 def _layout_of(
@@ -207,7 +204,7 @@ def _layout_of(
 
 
 def _check_shape(
-    given: Any,
+    given: Port,
     layout: str,
     patch_shape: tuple[int, int, int],
     path: str | os.PathLike[str],
@@ -246,14 +243,3 @@ def _pooled(features: np.ndarray, pooling: str, layout: str) -> np.ndarray:
     axes = tuple(range(1, features.ndim - 1))
     features = features.astype(np.float32, copy=False)
     return features.mean(axis=axes) if pooling == "avg" else features.max(axis=axes)
-
-
-def _import_onnxruntime() -> ModuleType:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ImportError(
-            "Embedding with an ONNX file needs ONNX Runtime, which is not installed. "
-            'Install it with: pip install "skhisto[onnx]"'
-        ) from None
-    return onnxruntime

@@ -61,7 +61,7 @@ class PatchEmbedder(
         - a fitted `PatchCNNClassifier`. `sklearn.base.clone` of the embedder keeps it
           fitted. If the embedder is itself cloned as a part of another object, use
           ``FrozenEstimator(classifier)``;
-        - the path of an ONNX file, which ONNX Runtime runs. Needs the extra ``onnx``;
+        - the path of an ONNX file. Needs the extra ``onnx``, or `engine`;
         - the path of a ``.keras`` file that consists of Keras' own layers. It is loaded
           in Keras' safe mode. Load only files from sources that you trust;
         - a function from patches of shape (n, height, width, channels), with the dtype
@@ -91,6 +91,11 @@ class PatchEmbedder(
     precision : {"float32", "bfloat16", "float16", "auto"}, default="float32"
         Number format of the computation, as in `PatchCNNClassifier`. Features are
         float32. Files and functions determine their own format.
+    engine : {"openvino"} or None, default=None
+        What runs the network. None runs networks of Keras with TensorFlow, and ONNX
+        files with ONNX Runtime. "openvino" runs both with OpenVINO on the processor and
+        needs the extra ``openvino``. The notes of `PatchCNNClassifier` state how far
+        the engines differ. Functions have no engine.
     memory : str or path-like, default=None
         Folder in which features are stored, so that every patch is embedded once. See
         the notes. None stores nothing.
@@ -125,14 +130,14 @@ class PatchEmbedder(
 
     *Stored features.* With `memory`, features are stored under the hash of the decoded
     patch, in one SQLite file for each backbone with its weights, `size`, `views`,
-    `pooling`, `mean`, `std` and precision. The folds and candidates of a search
-    therefore embed every patch once. Several processes can use the same folder. Delete
-    the folder to free the space. Functions have no fingerprint, so that `memory` cannot
-    be used with them.
+    `pooling`, `mean`, `std`, `precision` and `engine`. The folds and candidates of a
+    search therefore embed every patch once. Several processes can use the same folder.
+    Delete the folder to free the space. Functions have no fingerprint, so that `memory`
+    cannot be used with them.
 
-    *Reproducibility.* With Keras and ONNX Runtime, batches have a constant size: the
-    features of a patch do not depend on the other patches. With `views`, a rotated or
-    flipped patch has the same features, bitwise.
+    *Reproducibility.* Batches of networks have a constant size: the features of a patch
+    do not depend on the other patches, bitwise, with every engine. With `views`, a
+    rotated or flipped patch has the same features, bitwise.
 
     *Pickles.* If the backbone is a name, pickles contain the name and the fingerprint
     of the weights. Embedding raises an error if other weights are installed. If the
@@ -171,6 +176,7 @@ class PatchEmbedder(
         "std": [Real, "array-like", None],
         "layout": [StrOptions({"NHWC", "NCHW"}), None],
         "precision": [StrOptions({"float32", "bfloat16", "float16", "auto"})],
+        "engine": [StrOptions({"openvino"}), None],
         "memory": [str, os.PathLike, None],
         "verbose": ["verbose"],
     }
@@ -186,6 +192,7 @@ class PatchEmbedder(
         std: float | Sequence[float] | None = None,
         layout: str | None = None,
         precision: str = "float32",
+        engine: str | None = None,
         memory: str | os.PathLike[str] | None = None,
         verbose: bool = False,
     ) -> None:
@@ -197,6 +204,7 @@ class PatchEmbedder(
         self.std = std
         self.layout = layout
         self.precision = precision
+        self.engine = engine
         self.memory = memory
         self.verbose = verbose
 

@@ -66,7 +66,13 @@ def resolve(
     classifier = classifier_of(backbone)
     if classifier is not None:
         return _from_classifier(embedder, classifier, patch_shape, pixel_dtype)
-    settings = (patch_shape, pixel_dtype, embedder.precision, embedder.pooling)
+    settings = (
+        patch_shape,
+        pixel_dtype,
+        embedder.precision,
+        embedder.pooling,
+        embedder.engine or "keras",
+    )
     if isinstance(backbone, str):
         _check_name(backbone)
         return NamedBackbone(backbone, partial(_named_extractor, backbone, *settings))
@@ -80,6 +86,11 @@ def resolve(
             f"patches to an array, but it is {backbone!r}."
         )
     _check_float32(embedder, "a function")
+    if embedder.engine is not None:
+        raise ValueError(
+            f"engine={embedder.engine!r} has no effect if the backbone is a function. "
+            "Set engine=None."
+        )
     return FunctionBackbone(backbone, example())
 
 
@@ -141,6 +152,7 @@ def _pretrained_extractor(
     pixel_dtype: str,
     precision: str,
     pooling: str,
+    engine: str,
 ) -> "FeatureExtractor":
     from skhisto._keras.features import pretrained_extractor
     from skhisto._keras.network import Ends
@@ -149,7 +161,7 @@ def _pretrained_extractor(
 
     check_runtime()
     ends = Ends(patch_shape, 1, pixel_dtype)
-    return pretrained_extractor(architecture, ends, resolve(precision), pooling)
+    return pretrained_extractor(architecture, ends, resolve(precision), pooling, engine)
 
 
 def _from_classifier(
@@ -181,6 +193,7 @@ def _from_classifier(
         classifier.weights_,
         embedder.pooling,
         fitted_range=classifier.value_range_,
+        engine=embedder.engine or "keras",
     )
     return NetworkBackbone(extractor, is_pretrained_on_pixels=False)
 
@@ -188,12 +201,14 @@ def _from_classifier(
 def _from_file(
     embedder: BaseEstimator, patch_shape: PatchShape, pixel_dtype: str
 ) -> Backbone:
-    path, pooling = embedder.backbone, embedder.pooling
+    path, pooling, engine = embedder.backbone, embedder.pooling, embedder.engine
     _check_float32(embedder, "a file")
     if os.fspath(path).endswith(".onnx"):
         from skhisto.embedding._onnx import OnnxBackbone
 
-        backbone: Backbone = OnnxBackbone(path, patch_shape, embedder.layout, pooling)
+        backbone: Backbone = OnnxBackbone(
+            path, patch_shape, embedder.layout, pooling, engine or "onnxruntime"
+        )
         dtype = backbone.pixel_dtype
     elif os.fspath(path).endswith(".keras"):
         if embedder.layout not in (None, "NHWC"):
@@ -201,7 +216,7 @@ def _from_file(
                 f"layout={embedder.layout!r} is only used for ONNX files. Networks of "
                 "Keras take the channels last."
             )
-        backbone = _from_keras_file(path, patch_shape, pooling)
+        backbone = _from_keras_file(path, patch_shape, pooling, engine or "keras")
         dtype = backbone.pixel_dtype
     else:
         raise ValueError(f"The file '{path}' must end with '.onnx' or '.keras'.")
@@ -218,7 +233,7 @@ def _from_file(
 
 
 def _from_keras_file(
-    path: Any, patch_shape: PatchShape, pooling: str
+    path: Any, patch_shape: PatchShape, pooling: str, engine: str
 ) -> NetworkBackbone:
     from skhisto._keras.features import extractor_from_file
     from skhisto._keras.runtime import check_runtime
@@ -226,7 +241,7 @@ def _from_keras_file(
     check_runtime()
     if not os.path.isfile(path):
         raise FileNotFoundError(f"The Keras file '{path}' does not exist.")
-    extractor = extractor_from_file(path, patch_shape, pooling)
+    extractor = extractor_from_file(path, patch_shape, pooling, engine)
     return NetworkBackbone(extractor, is_pretrained_on_pixels=True)
 
 

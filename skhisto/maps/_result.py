@@ -208,7 +208,22 @@ class ProbabilityMap:
         return self.probabilities[..., self.position_of(class_)]
 
     def position_of(self, class_: Any = None) -> int:
-        """Return the position of a class in `classes`. See `of`."""
+        """Return the position of a class in `classes`.
+
+        Parameters
+        ----------
+        class_ : label, default=None
+            The class, see `of`.
+
+        Returns
+        -------
+        position : int
+
+        Raises
+        ------
+        ValueError
+            If the class is unknown, or if it is None and there are more than two.
+        """
         labels = self.classes.tolist()
         if class_ is None:
             if len(labels) == 2:

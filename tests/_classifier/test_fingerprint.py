@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+import skhisto
 from skhisto import Checkpoint, PatchCNNClassifier, ReferenceCNN, StainJitter
 from skhisto._classifier.fingerprint import describe, fingerprint
 from skhisto._data.training_data import check_fit_data
@@ -68,6 +69,7 @@ def test_different_fits_have_different_fingerprints():
     [
         {"verbose": 1},
         {"tta": "d4"},
+        {"engine": "openvino"},
         {"random_state": 7},
         {"checkpoint": Checkpoint("folder")},
         {"learning_rate": np.float64(1e-3), "epochs": np.int64(10)},
@@ -75,6 +77,12 @@ def test_different_fits_have_different_fingerprints():
 )
 def test_what_does_not_change_the_result_does_not_change_the_fingerprint(params):
     assert fingerprint_of(params) == fingerprint_of()
+
+
+def test_another_version_of_skhisto_is_another_fit(monkeypatch):
+    before = fingerprint_of()
+    monkeypatch.setattr(skhisto, "__version__", "9.9")
+    assert fingerprint_of() != before
 
 
 def test_clones_and_copies_are_the_same_fit():

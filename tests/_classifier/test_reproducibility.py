@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from skhisto import ReferenceCNN
 from skhisto._keras.pool import POOL
 
 # As a script: weights and probabilities of cross-validated fits, in one thread each.
@@ -90,6 +91,32 @@ def test_threads_that_fit_at_the_same_time_give_the_same_weights(
     )
     for classifier, expected in zip(together, alone, strict=True):
         np.testing.assert_array_equal(weights(classifier), expected)
+
+
+def test_threads_that_fit_and_predict_different_estimators_give_the_serial_results(
+    tiny_cnn, bright_or_dark
+):
+    X, y, _ = bright_or_dark
+    other = ReferenceCNN(filters=(2,), dense_units=4)
+
+    def fit_and_predict(architecture):
+        classifier = clone(tiny_cnn).set_params(epochs=2, architecture=architecture)
+        classifier.fit(X, y)
+        return [classifier.predict_proba(X[i:]) for i in range(3)]
+
+    def repeat(architecture):
+        return [fit_and_predict(architecture) for _ in range(2)]
+
+    serial = [repeat(tiny_cnn.architecture), repeat(other)]
+    together = joblib.Parallel(n_jobs=2, prefer="threads")(
+        joblib.delayed(repeat)(a) for a in (tiny_cnn.architecture, other)
+    )
+    for estimator in range(2):
+        for i in range(2):
+            for found, expected in zip(
+                together[estimator][i], serial[estimator][i], strict=True
+            ):
+                np.testing.assert_array_equal(found, expected)
 
 
 def test_a_generator_is_drawn_from_once_per_fit(tiny_cnn, bright_or_dark):

@@ -6,6 +6,7 @@ from skhisto._commands import doctor
 from skhisto._commands.main import main
 from skhisto._commands.packages import REQUIRED, Package
 from skhisto._keras import precision
+from skhisto._keras._threads import n_threads
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_versions_and_extras_are_reported(report):
 def test_the_precision_is_reported_with_its_reason(report):
     chosen, reason = precision.explain_auto()
     assert f'precision="auto" {chosen}. {reason}' in report()[1]
-    assert "threads one for each core" in report()[1]
+    assert f"threads {n_threads()} " in report()[1]
 
 
 def test_missing_and_broken_packages_come_with_the_command_that_installs_them(report):
@@ -59,7 +60,7 @@ def test_missing_and_broken_packages_come_with_the_command_that_installs_them(re
 
 def test_engines_are_reported_if_no_extra_lists_them(report):
     _, text = report({"openvino": "not installed"})
-    assert "OpenVINO not installed (for exports)" in text
+    assert "OpenVINO not installed (for predictions" in text
     assert "ONNX Runtime 1.2 (for ONNX files" in text
 
 

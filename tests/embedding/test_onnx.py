@@ -58,6 +58,40 @@ def test_features_are_the_output_for_pixels_from_0_to_1(tmp_path):
         assert_allclose(features, expected(X), atol=1e-5)
 
 
+def test_openvino_gives_the_same_features_without_onnx_runtime(tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    path = save(tmp_path / "means.onnx", MEAN, NCHW, FEATURES)
+    embedder = PatchEmbedder(path, engine="openvino", views="d4")
+    assert_allclose(embedder.fit_transform(X), expected(X), atol=1e-5)
+    # The same file for patches of another size, and pickles without its file.
+    small = PatchEmbedder(path, engine="openvino", size=4).fit(X)
+    path.unlink()
+    assert_allclose(
+        pickle.loads(pickle.dumps(small)).transform(X), expected(X), atol=0.1
+    )
+    assert_array_equal(embedder.transform(X[31:32]), embedder.transform(X)[31:32])
+
+
+def test_openvino_has_its_own_stored_features_and_the_same_errors(tmp_path):
+    pytest.importorskip("openvino")
+    path = save(tmp_path / "means.onnx", MEAN, NCHW, FEATURES)
+    store = tmp_path / "store"
+    for engine in (None, "openvino"):
+        PatchEmbedder(path, engine=engine, memory=store).fit_transform(X)
+    assert len(list(store.iterdir())) == 2
+    large = save(tmp_path / "large.onnx", MEAN, ["n", 3, 16, 16], FEATURES)
+    with pytest.raises(ValueError, match="but the patches have 8x8 pixels"):
+        PatchEmbedder(large, engine="openvino").fit(X)
+    outputs = {"means": ["n", 3], **FEATURES}
+    two = save(tmp_path / "two.onnx", MEAN, NCHW, outputs)
+    with pytest.raises(ValueError, match=r"the outputs \['means', 'features'\]"):
+        PatchEmbedder(two, engine="openvino").fit(X)
+    (tmp_path / "text.onnx").write_text("version https://git-lfs")
+    with pytest.raises(ValueError, match="cannot be read as an ONNX file"):
+        PatchEmbedder(tmp_path / "text.onnx", engine="openvino").fit(X)
+
+
 def test_pixels_are_normalised(tmp_path):
     path = save(tmp_path / "means.onnx", MEAN, NCHW, FEATURES)
     mean, std = np.array([0.5, 0.4, 0.3]), (0.1, 0.2, 0.3)

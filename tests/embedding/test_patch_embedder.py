@@ -400,3 +400,26 @@ def test_importing_and_functions_need_no_tensorflow():
         env=os.environ,
     )
     assert result.stdout == "False\n"
+
+
+def test_openvino_gives_other_bits_under_another_identity(
+    trained, bright_or_dark, tmp_path
+):
+    pytest.importorskip("openvino")
+    X, _, _ = bright_or_dark
+    by_engine = {
+        engine: PatchEmbedder(trained, engine=engine, memory=tmp_path).fit_transform(X)
+        for engine in (None, "openvino")
+    }
+    assert_allclose(by_engine["openvino"], by_engine[None], atol=1e-5)
+    assert len(list(tmp_path.iterdir())) == 2
+    loaded = pickle.loads(
+        pickle.dumps(PatchEmbedder(trained, engine="openvino").fit(X))
+    )
+    assert_array_equal(loaded.transform(X), by_engine["openvino"])
+
+
+def test_a_function_has_no_engine(bright_or_dark):
+    X, _, _ = bright_or_dark
+    with pytest.raises(ValueError, match="engine='openvino' has no effect if the back"):
+        PatchEmbedder(colours, engine="openvino").fit(X)

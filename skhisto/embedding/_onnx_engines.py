@@ -1,0 +1,129 @@
+"""ONNX Runtime and OpenVINO, which run networks in ONNX files."""
+
+from abc import ABC, abstractmethod
+from types import ModuleType
+from typing import NamedTuple
+
+import joblib
+import numpy as np
+
+from skhisto._openvino import Run, compile_model, import_openvino
+from skhisto._threads import threads_allowed
+
+
+class Port(NamedTuple):
+    """An input or output of a network.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int or str
+        Lengths that the file leaves open are strings.
+    dtype : str
+        Such as "float32".
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str
+
+
+class OnnxEngine(ABC):
+    """A network that an engine has loaded.
+
+    Parameters
+    ----------
+    file : bytes or str
+        The contents of an ONNX file, or its path.
+
+    Attributes
+    ----------
+    inputs, outputs : list of Port
+    """
+
+    inputs: list[Port]
+    outputs: list[Port]
+
+    @abstractmethod
+    def __init__(self, file: bytes | str) -> None: ...
+
+    @abstractmethod
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Return the only output of a network for its only input."""
+
+
+class OnnxRuntime(OnnxEngine):
+    """ONNX Runtime, with the threads that this process may use."""
+
+    def __init__(self, file: bytes | str) -> None:
+        onnxruntime = _import_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads_allowed() or 0  # 0: all cores
+        self._session = onnxruntime.InferenceSession(
+            file, options, providers=["CPUExecutionProvider"]
+        )
+        self.inputs, self.outputs = (
+            [Port(p.name, tuple(p.shape), _ONNX_TYPES.get(p.type, p.type)) for p in ps]
+            for ps in (self._session.get_inputs(), self._session.get_outputs())
+        )
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Return the only output of a network for its only input."""
+        (output,) = self._session.run(None, {self.inputs[0].name: batch})
+        return output
+
+
+class OpenVino(OnnxEngine):
+    """OpenVINO in float32, with the threads that this process may use.
+
+    A network is compiled for each shape of a batch.
+    """
+
+    def __init__(self, file: bytes | str) -> None:
+        self._model = import_openvino().Core().read_model(file)
+        self.inputs, self.outputs = (
+            [
+                Port(
+                    port.any_name,
+                    tuple(
+                        length.get_length() if length.is_static else str(length)
+                        for length in port.partial_shape
+                    ),
+                    port.element_type.to_dtype().name,
+                )
+                for port in ports
+            ]
+            for ports in (self._model.inputs, self._model.outputs)
+        )
+        self._compiled: dict[tuple[int, ...], Run] = {}
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Return the only output of a network for its only input."""
+        if batch.shape not in self._compiled:
+            self._model.reshape(list(batch.shape))
+            n_threads = threads_allowed() or joblib.cpu_count()
+            run = compile_model(self._model, "float32", n_threads)
+            self._compiled[batch.shape] = run
+        return self._compiled[batch.shape](batch)
+
+
+ENGINES: dict[str, type[OnnxEngine]] = {
+    "onnxruntime": OnnxRuntime,
+    "openvino": OpenVino,
+}
+_ONNX_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(uint8)": "uint8",
+}
+
+
+def _import_onnxruntime() -> ModuleType:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ImportError(
+            "Embedding with an ONNX file needs ONNX Runtime, which is not installed. "
+            'Install it with: pip install "skhisto[onnx]"'
+        ) from None
+    return onnxruntime
