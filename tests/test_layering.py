@@ -54,6 +54,8 @@ ALLOWED = {
         *("inspection", "patches", "preprocessing", "slides"),
     },
     "report": {"_data", "inspection", "patches"},
+    "_commands": {"_keras", "maps", "slides"},
+    "__main__": {"_commands"},
 }
 # For each library that takes time to import, the modules that may import it.
 LAZY = {
@@ -61,7 +63,12 @@ LAZY = {
     # The last two import Keras for types only.
     "keras": ("_keras/", "architectures/", "_classifier/patch_cnn.py", "_types.py"),
     "scikeras": ("_keras/compiling.py",),
-    "matplotlib": ("inspection/", "maps/_display.py", "report/_result.py"),
+    "matplotlib": (
+        "inspection/",
+        "maps/_display.py",
+        "report/_result.py",
+        "_commands/map_files.py",
+    ),
     "onnxruntime": ("embedding/_onnx_engines.py",),
     "openvino": ("_openvino.py", "export/_openvino.py"),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
@@ -72,7 +79,7 @@ LAZY = {
     "cleanlab": ("report/_doubtful_labels.py",),
     "onnx": ("_keras/export_graph.py", "export/_onnx.py"),
     "tf2onnx": ("_keras/export_graph.py", "export/_onnx.py"),
-    "skops": ("export/_model_card.py",),
+    "skops": ("export/_model_card.py", "_commands/model_file.py"),
 }
 MAX_LINES = 400
 

@@ -48,6 +48,7 @@ def _of_classifier(classifier: PatchCNNClassifier) -> list[Any]:
     return [
         classifier.network_config_ or classifier.network_hash_,
         resolve(classifier.precision),
+        classifier.engine,
         classifier.tta,
         classifier.patch_shape_,
         classifier.pixel_dtype_,

@@ -123,21 +123,25 @@ def map_of_tiles(plan: MapPlan, tiles: Iterable[TileValues]) -> ProbabilityMap:
     probabilities = np.full(shape, np.nan, np.float32)
     for number, values in tiles:
         probabilities[plan.tiles[number].cells] = values
+    return ProbabilityMap(probabilities=probabilities, **attributes_of_map(plan))
+
+
+def attributes_of_map(plan: MapPlan) -> dict[str, Any]:
+    """Return the attributes of a map that are known before anything is computed."""
     image, grid = plan.image, plan.grid
     top, left = grid.cell_origin
     height, width = grid.size
-    return ProbabilityMap(
-        probabilities=probabilities,
-        classes=plan.classes,
-        origin=(left * image.scale, top * image.scale),
-        stride=grid.stride * image.scale,
-        window=(width * image.scale, height * image.scale),
-        slide_shape=image.slide_shape,
-        mpp=image.mpp,
-        tissue=plan.wanted,
-        slide_name=image.name,
-        slide_fingerprint=image.fingerprint,
-        model_fingerprint=plan.model_fingerprint,
-        way=plan.scorer.way,
-        reason=plan.scorer.reason,
-    )
+    return {
+        "classes": plan.classes,
+        "origin": (left * image.scale, top * image.scale),
+        "stride": grid.stride * image.scale,
+        "window": (width * image.scale, height * image.scale),
+        "slide_shape": image.slide_shape,
+        "mpp": image.mpp,
+        "tissue": plan.wanted,
+        "slide_name": image.name,
+        "slide_fingerprint": image.fingerprint,
+        "model_fingerprint": plan.model_fingerprint,
+        "way": plan.scorer.way,
+        "reason": plan.scorer.reason,
+    }

@@ -213,7 +213,7 @@ class ProbabilityMap:
         Parameters
         ----------
         class_ : label, default=None
-            The class, as in `of`.
+            The class, see `of`.
 
         Returns
         -------
@@ -223,7 +223,7 @@ class ProbabilityMap:
         Raises
         ------
         ValueError
-            As in `of`.
+            If the class is unknown, or if it is None and there are more than two.
         """
         labels = self.classes.tolist()
         if class_ is None:

@@ -175,5 +175,5 @@ def _check_memory(needed: float, max_bytes: float) -> None:
     if needed > max_bytes:
         raise ValueError(
             f"max_memory={max_bytes / 1e6:g} MB is too small: one tile needs at least "
-            f"{needed / 1e6:.1f} MB. Increase it."
+            f"{needed / 1e6:.3g} MB. Increase it."
         )

@@ -32,7 +32,9 @@ def test_auto_says_what_it_has_taken(tiny_cnn, bright_or_dark, monkeypatch):
     X, y, _ = bright_or_dark
     tiny_cnn.set_params(epochs=1, precision="auto")
     for native in ("float32", "bfloat16"):
-        monkeypatch.setattr(precision_module, "_native", lambda found=native: found)
+        monkeypatch.setattr(
+            precision_module, "explain_auto", lambda found=native: (found, "")
+        )
         assert tiny_cnn.fit(X, y).precision_ == native
 
 

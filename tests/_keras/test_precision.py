@@ -21,10 +21,10 @@ def machine(monkeypatch):
         monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
         if onednn is not None:
             monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", onednn)
-        precision._native.cache_clear()
+        precision.explain_auto.cache_clear()
 
     yield pretend
-    precision._native.cache_clear()
+    precision.explain_auto.cache_clear()
 
 
 @pytest.mark.parametrize(

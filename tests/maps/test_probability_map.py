@@ -26,6 +26,7 @@ from skhisto import (
     make_patches,
     probability_map,
 )
+from skhisto.maps._fingerprint import fingerprint_of
 from skhisto.maps._plan import map_of_tiles, plan_map, score_tiles
 from skhisto.slides import tissue_mask
 
@@ -337,6 +338,8 @@ def test_the_fingerprint_of_a_model_is_that_of_what_it_computes(binary, tissue):
     assert fingerprint(loaded) == fingerprint(binary)
     assert fingerprint(loaded.set_params(batch_size=3)) == fingerprint(binary)
     assert fingerprint(loaded.set_params(tta="d4")) != fingerprint(binary)
+    loaded.set_params(tta=binary.tta, engine="openvino")
+    assert fingerprint_of(loaded) != fingerprint_of(binary)
     heads = [
         make_pipeline(PatchEmbedder(binary), LogisticRegression(C=C)) for C in (1, 2)
     ]

@@ -1,0 +1,8 @@
+"""The command line: ``python -m skhisto``."""
+
+import sys
+
+from skhisto._commands.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Files that are written beside a map: tables, outlines and pictures."""
+
+import argparse
+from importlib.util import find_spec
+from typing import Any
+
+from skhisto._atomic_file import atomic_path
+from skhisto._commands.errors import UsageError
+from skhisto.maps._display import SlideMapDisplay
+from skhisto.maps._result import ProbabilityMap
+from skhisto.slides import Slide
+
+_NEEDED = {"geojson": ("shapely", "slides"), "png": ("matplotlib", "plot")}
+_DPI = 150
+
+
+def check_exports(arguments: argparse.Namespace) -> None:
+    """Check that the libraries are installed.
+
+    Raises
+    ------
+    UsageError
+        If one is not.
+    """
+    for option, (library, extra) in _NEEDED.items():
+        if getattr(arguments, option) and find_spec(library) is None:
+            raise UsageError(
+                f"--{option} needs {library}, which is not installed. Install it with: "
+                f'pip install "skhisto[{extra}]"'
+            )
+
+
+def class_to_export(model: Any, arguments: argparse.Namespace) -> Any:
+    """Return the class whose probabilities are drawn, None for the default one.
+
+    Raises
+    ------
+    UsageError
+        If the class is unknown, or if it is needed and missing.
+    """
+    labels = {str(label): label for label in model.classes_.tolist()}
+    if arguments.class_ is not None:
+        if arguments.class_ not in labels:
+            raise UsageError(
+                f"--class must be one of {', '.join(labels)}; got {arguments.class_}."
+            )
+        return labels[arguments.class_]
+    if (arguments.geojson or arguments.png) and len(labels) != 2:
+        raise UsageError(
+            f"The model has the classes {', '.join(labels)}. --geojson and --png need "
+            "one of them: add --class."
+        )
+    return None
+
+
+def write_exports(
+    result: ProbabilityMap, slide: Slide, class_: Any, arguments: argparse.Namespace
+) -> None:
+    """Write what the arguments ask for."""
+    stem = arguments.out / slide.name
+    if arguments.csv:
+        with atomic_path(f"{stem}.csv") as temporary:
+            result.to_frame().to_csv(temporary, index=False)
+    if arguments.geojson:
+        result.to_geojson(
+            f"{stem}.geojson", threshold=arguments.threshold, class_=class_
+        )
+    if arguments.png:
+        with atomic_path(f"{stem}.png") as temporary:
+            _draw(result, slide, class_, arguments.threshold, temporary)
+
+
+def _draw(
+    result: ProbabilityMap, slide: Slide, class_: Any, threshold: float, path: str
+) -> None:
+    from matplotlib.figure import Figure
+
+    # Without pyplot, so that no window is opened and nothing stays in memory.
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    SlideMapDisplay.from_map(
+        result, slide, class_=class_, threshold=threshold, ax=figure.subplots()
+    )
+    figure.savefig(path, dpi=_DPI)
