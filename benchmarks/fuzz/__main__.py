@@ -67,7 +67,7 @@ def main() -> None:
         print(result.summary(), flush=True)
         for items in result.findings.values():
             has_found = True
-            print(f"    {items[0].what}: {items[0].details:.2000}", file=sys.stderr)
+            print(f"    {items[0].what}: {items[0].details:.3000}", file=sys.stderr)
     sys.exit(int(has_found))
 
 

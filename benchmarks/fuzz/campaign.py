@@ -89,6 +89,7 @@ def fuzz(
                 seconds=min(left, 1e9),
                 folder=str(Path(folder, "files")),
                 position=str(Path(folder, "position")),
+                findings=str(Path(folder, "findings")),
                 keep=None if keep is None else str(keep),
             )
             Path(task.folder).mkdir()
@@ -110,23 +111,19 @@ def _run(task: Task) -> Iterator[Finding | int]:
             [sys.executable, "-m", "benchmarks.fuzz.worker", json.dumps(asdict(task))],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=errors,
-            text=True,
         )
         errors.seek(0)
-        text = errors.read()
-    *lines, last = worker.stdout.splitlines() or [""]
-    if not last.isdigit() and last:
-        lines.append(last)
-    for line in lines:
-        yield Finding(**json.loads(line))
-    if worker.returncode == 0:
-        yield int(last)
-        return
-    if not Path(task.position).exists():
+        text = errors.read().partition("Extension modules:")[0][-3000:]
+    if not Path(task.findings).exists():
         raise RuntimeError(f"The worker of {task.reader} does not start:\n{text}")
+    for line in Path(task.findings).read_text().splitlines():
+        yield Finding(**json.loads(line))
     number = int(Path(task.position).read_text())
+    if worker.returncode == 0:
+        yield number
+        return
     yield Finding(task.reader, number, _cause_of_death(worker.returncode, text), text)
     yield number + 1
 

@@ -60,7 +60,7 @@ def damage_value(rng: Random, document: Any) -> Any:
 
 
 def _places(tree: Any) -> Any:
-    waiting = [tree]
+    waiting = [tree] if isinstance(tree, dict | list) else []
     while waiting:
         parent = waiting.pop()
         keys = range(len(parent)) if isinstance(parent, list) else list(parent)
@@ -74,7 +74,7 @@ def _other_value(rng: Random, value: Any, document: Any) -> Any:
     values = [None, True, False, 0, -1, 0.5, 1e308, float("nan"), float("inf"), "", []]
     values += [{}, [value], {"a": value}, str(value)[:100], rng.choice(TOKENS)]
     values += [extreme_integer(rng), -extreme_integer(rng), 10**400]
-    places = list(_places(document)) if isinstance(document, dict | list) else []
+    places = list(_places(document))
     if places:
         parent, key = rng.choice(places)
         values.append(json.loads(json.dumps(parent[key])))

@@ -56,7 +56,11 @@ class Reader:
 
 
 def _images(folder: Path) -> list[Read]:
+    from PIL import Image
+
     from skhisto import PatchLoader, Slide
+
+    Image.init()  # imports all formats, as the first file of an unknown format does
 
     def patch(path: Path) -> None:
         PatchLoader(root=folder, convert=True).transform([path.name])
@@ -73,7 +77,11 @@ def _images(folder: Path) -> list[Read]:
 
 
 def _slide(folder: Path) -> list[Read]:
+    from PIL import Image
+
     from skhisto import Slide
+
+    Image.init()
 
     def read(path: Path) -> None:
         slide = Slide(path)

@@ -88,22 +88,19 @@ def slides(folder: Path) -> list[bytes]:
     rgb = pixels(128)
     levels = [rgb, rgb[::2, ::2], rgb[::4, ::4]]
     files = []
-    for compression in ("zlib", "jpeg", None):
-        try:
-            with tifffile.TiffWriter(folder / "sample.tif") as file:
-                for number, level in enumerate(levels):
-                    file.write(
-                        np.ascontiguousarray(level),
-                        tile=(32, 32),
-                        photometric="rgb",
-                        compression=compression,
-                        resolution=(2e4, 2e4),
-                        resolutionunit="CENTIMETER",
-                        subfiletype=int(number > 0),
-                        metadata=None,
-                    )
-        except (ImportError, ValueError):  # JPEG needs imagecodecs
-            continue
+    for compression in ("zlib", None):
+        with tifffile.TiffWriter(folder / "sample.tif") as file:
+            for number, level in enumerate(levels):
+                file.write(
+                    np.ascontiguousarray(level),
+                    tile=(32, 32),
+                    photometric="rgb",
+                    compression=compression,
+                    resolution=(2e4, 2e4),
+                    resolutionunit="CENTIMETER",
+                    subfiletype=int(number > 0),
+                    metadata=None,
+                )
         files.append((folder / "sample.tif").read_bytes())
     text = "Aperio Image Library v1\n128x128 (32x32)|AppMag = 20|MPP = 0.5"
     with tifffile.TiffWriter(folder / "sample.tif") as file:
@@ -250,7 +247,9 @@ def estimators(folder: Path) -> list[bytes]:
         StainNormalizer,
     )
 
-    classifier = PatchCNNClassifier(ReferenceCNN(filters=(2,)), augment="d4")
+    classifier = PatchCNNClassifier(
+        architecture=ReferenceCNN(filters=(2,)), augment="d4"
+    )
     classifier.patch_shape_ = (8, 8, 3)
     classifier.pixel_dtype_ = "uint8"
     classifier.classes_ = np.array(["a", "b"])

@@ -33,7 +33,10 @@ class Task:
     folder : str
         An empty folder for files.
     position : str
-        A file that always contains the number of the input that is being read.
+        A file that always contains the number of the input that is being read, and at
+        the end the number after the last one.
+    findings : str
+        A file to which findings are written, one line of JSON each.
     keep : str or None
         A folder for the inputs on which something was found.
     """
@@ -45,6 +48,7 @@ class Task:
     seconds: float
     folder: str
     position: str
+    findings: str
     keep: str | None = None
 
 
@@ -77,8 +81,7 @@ def damaged(reader: Reader, contents: list[bytes], name: str, number: int) -> by
 def main() -> None:
     """Read the inputs of a task, which is the only argument, in JSON.
 
-    Findings are written to the standard output, one line of JSON each. The last line is
-    the number of the input after the last one.
+    Libraries in C print whatever they like, so that results are written to files.
     """
     task = Task(**json.loads(sys.argv[1]))
     faulthandler.enable()
@@ -94,20 +97,25 @@ def main() -> None:
     guard = Guard(folder)
     stop = time.monotonic() + task.seconds
     number = task.first
-    with open(task.position, "w") as position:
+    with open(task.position, "w") as position, open(task.findings, "w") as findings:
         while number < task.end and time.monotonic() < stop:
-            position.seek(0)
-            position.write(f"{number:12}")
-            position.flush()
+            _write_number(position, number)
             name = f"{task.seed}/{task.reader}"
             content = damaged(reader, contents, name, number)
             for finding in _read(task, number, content, functions, path, guard):
-                print(json.dumps(asdict(finding)), flush=True)
+                findings.write(json.dumps(asdict(finding)) + "\n")
+                findings.flush()
                 if task.keep is not None:
                     kept = Path(task.keep, f"{task.reader}-{number}{path.suffix}")
                     kept.write_bytes(content)
             number += 1
-    print(number)
+        _write_number(position, number)
+
+
+def _write_number(file, number):
+    file.seek(0)
+    file.write(f"{number:12}")
+    file.flush()
 
 
 def _read(task, number, content, functions, path, guard):
