@@ -1,6 +1,7 @@
 """Workers that are started again where a file killed them."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -80,7 +81,7 @@ def fuzz(
         left = seconds - (time.monotonic() - start)
         if left <= 0:
             break
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=_in_memory()) as folder:
             task = Task(
                 reader=reader,
                 seed=seed,
@@ -102,6 +103,11 @@ def fuzz(
     result.n_inputs = number - first
     result.seconds = time.monotonic() - start
     return result
+
+
+def _in_memory() -> str | None:
+    """Return a folder in memory, or None for that of the system."""
+    return "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
 def _run(task: Task) -> Iterator[Finding | int]:

@@ -15,7 +15,9 @@ from benchmarks.fuzz.readers import READERS, Reader
 
 MAX_SECONDS = 2.0  # of the processor, which other programs cannot prolong
 MAX_MEGABYTES = 512
-_SECONDS_TO_KILL = 30  # of the clock
+# To set the alarm takes longer than to read a small file.
+_INPUTS_PER_ALARM = 50
+_SECONDS_TO_KILL = 100  # of the clock
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def main() -> None:
     with open(task.position, "w") as position, open(task.findings, "w") as findings:
         while number < task.end and time.monotonic() < stop:
             _write_number(position, number)
+            if (number - task.first) % _INPUTS_PER_ALARM == 0:
+                faulthandler.dump_traceback_later(_SECONDS_TO_KILL, exit=True)
             name = f"{task.seed}/{task.reader}"
             content = damaged(reader, contents, name, number)
             for finding in _read(task, number, content, functions, path, guard):
@@ -125,13 +129,11 @@ def _read(task, number, content, functions, path, guard):
         path.write_bytes(content)
         memory = _reset_memory()
         start = time.process_time()
-        faulthandler.dump_traceback_later(_SECONDS_TO_KILL, exit=True)
         guard.is_watching = True
         try:
             what, details = _outcome(function, path, reader.errors)
         finally:
             guard.is_watching = False
-            faulthandler.cancel_dump_traceback_later()
         if what:
             yield Finding(task.reader, number, what, details)
         seconds = time.process_time() - start
