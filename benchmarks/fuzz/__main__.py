@@ -47,7 +47,9 @@ def main() -> None:
         "--minutes", type=float, default=float("inf"), help="time limit per reader"
     )
     parser.add_argument(
-        "--keep", type=Path, help="existing folder for files on which something is found"
+        "--keep",
+        type=Path,
+        help="existing folder for files on which something is found",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.readers) - set(READERS):

@@ -125,6 +125,8 @@ def _damage_members(
 
 def damage_npy(rng: Random, content: bytes) -> bytes:
     """Change the header of an array, with its right length, or its values."""
+    if len(content) < 10:
+        return damage_bytes(rng, content)
     (length,) = struct.unpack_from("<H", content, 8)
     header, values = content[10 : 10 + length], content[10 + length :]
     if rng.random() < 0.6:
@@ -182,10 +184,14 @@ def damage_tiff(rng: Random, content: bytes) -> bytes:
         (n_tags,) = struct.unpack_from("<H", content, start)
         places += [(start + 2 + 12 * number) for number in range(n_tags)]
         end = start + 2 + 12 * n_tags
-        start = struct.unpack_from("<I", content, end)[0] if end + 4 <= len(content) else 0
+        start = (
+            struct.unpack_from("<I", content, end)[0] if end + 4 <= len(content) else 0
+        )
     for _ in range(rng.choice((1, 1, 2, 3))):
         offset, size = rng.choice(((0, 2), (2, 2), (4, 4), (8, 4), (8, 4), (8, 2)))
-        value = rng.choice((extreme_integer(rng), rng.randrange(2**16), rng.randrange(9)))
+        value = rng.choice(
+            (extreme_integer(rng), rng.randrange(2**16), rng.randrange(9))
+        )
         at = rng.choice(places) + offset
         damaged[at : at + size] = (value % 256**size).to_bytes(size, "little")
     return bytes(damaged)

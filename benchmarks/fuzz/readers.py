@@ -292,12 +292,8 @@ READERS = {
     ),
     "jpeg": Reader("x.jpg", samples.jpeg_images, damage_bytes, _images),
     "webp": Reader("x.webp", samples.webp_images, damage_bytes, _images),
-    "slide": Reader(
-        "x.svs", samples.slides, one_of(damage_bytes, damage_tiff), _slide
-    ),
-    "pcam_patches": Reader(
-        f"{_PCAM}_x.h5", samples.pcam_patches, damage_bytes, _pcam
-    ),
+    "slide": Reader("x.svs", samples.slides, one_of(damage_bytes, damage_tiff), _slide),
+    "pcam_patches": Reader(f"{_PCAM}_x.h5", samples.pcam_patches, damage_bytes, _pcam),
     "pcam_labels": Reader(f"{_PCAM}_y.h5", samples.pcam_labels, damage_bytes, _pcam),
     "pcam_meta": Reader(
         f"{_PCAM}_meta.csv",

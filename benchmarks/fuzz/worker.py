@@ -80,12 +80,11 @@ def damaged(reader: Reader, contents: list[bytes], name: str, number: int) -> by
     return reader.damage(rng, rng.choice(contents))
 
 
-def main() -> None:
-    """Read the inputs of a task, which is the only argument, in JSON.
+def run(task: Task) -> None:
+    """Read the inputs of a task.
 
     Libraries in C print whatever they like, so that results are written to files.
     """
-    task = Task(**json.loads(sys.argv[1]))
     faulthandler.enable()
     warnings.simplefilter("ignore")
     reader, folder = READERS[task.reader], Path(task.folder)
@@ -113,6 +112,7 @@ def main() -> None:
                     kept = Path(task.keep, f"{task.reader}-{number}{path.suffix}")
                     kept.write_bytes(content)
             number += 1
+        faulthandler.cancel_dump_traceback_later()
         _write_number(position, number)
 
 
@@ -184,4 +184,4 @@ def _megabytes(name: str) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(Task(**json.loads(sys.argv[1])))

@@ -1,6 +1,7 @@
 """The probabilities of a slide, cell by cell."""
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, get_args
@@ -408,14 +409,16 @@ def _probabilities(given: ArrayLike) -> np.ndarray:
 def _classes(given: ArrayLike) -> np.ndarray:
     """Return labels of a dtype that files can hold."""
     labels = np.asarray(given)
-    try:
-        labels = np.asarray(labels.tolist())  # strings of dtype object or StringDType
-    except SystemError:  # what NumPy raises of numbers that are no characters
-        raise ValueError("classes contain invalid characters.") from None
+    labels = np.asarray(labels.tolist())  # strings of dtype object or StringDType
     if labels.ndim != 1 or labels.dtype.kind not in "biufU":
         raise ValueError(
             f"classes must be numbers, booleans or strings; got {given!r}."
         )
+    # NumPy makes strings of any numbers, but Python fails on them later.
+    if labels.dtype.kind == "U" and any(
+        ord(character) > sys.maxunicode for label in labels for character in label
+    ):
+        raise ValueError("classes contain numbers that are not characters.")
     if len(set(labels.tolist())) < len(labels):
         raise ValueError(f"classes must differ; got {labels.tolist()}.")
     return _read_only(labels, labels.dtype)
@@ -434,8 +437,8 @@ def _numbers(
     if len(numbers) != length or not in_range:
         sort = "positive" if above == 0 else "finite"
         raise ValueError(
-            f"{name} must be {length} {sort} number(s) of at most {_MAX_NUMBER:.0e}; "
-            f"got {given!r}."
+            f"{name} must be {length} {sort} number(s); got {given!r}. The largest "
+            f"possible number is {_MAX_NUMBER:.0e}."
         )
     return numbers
 

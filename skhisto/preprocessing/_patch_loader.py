@@ -243,16 +243,16 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
         return None if self.size is None else as_height_width(self.size)
 
     def _paths(self, X: Any) -> list[str]:
-        names = _check_names(X)
+        names = [name + self.suffix for name in _check_names(X)]
         _check_no_name_has_nul(names)
         if self.root is None:
-            return [name + self.suffix for name in names]
+            return names
         if not os.path.exists(self.root):
             raise FileNotFoundError(f"The folder root='{self.root}' does not exist.")
         if not os.path.isdir(self.root):
             raise NotADirectoryError(f"root='{self.root}' is a file, not a folder.")
         _check_names_stay_within(self.root, names)
-        return [os.path.join(self.root, name + self.suffix) for name in names]
+        return [os.path.join(self.root, name) for name in names]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
