@@ -4,7 +4,7 @@ Run from the root of the repository, on Linux::
 
     python -m benchmarks.fuzz                              # 1,000 files per reader
     python -m benchmarks.fuzz png maps --inputs 100000     # more, of two readers
-    python -m benchmarks.fuzz --minutes 10 --seed 1        # other files, for ten minutes
+    python -m benchmarks.fuzz --minutes 10 --seed 1        # other files, ten minutes
     python -m benchmarks.fuzz png --first 4711 --inputs 1  # one file again
 
 Small valid files are damaged at random, also behind the checksums of their format, and
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument(
         "--keep",
         type=Path,
-        help="existing folder for files on which something is found",
+        help="folder for the files on which something is found",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.readers) - set(READERS):

@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -184,21 +185,19 @@ def damage_tiff(rng: Random, content: bytes) -> bytes:
         (n_tags,) = struct.unpack_from("<H", content, start)
         places += [(start + 2 + 12 * number) for number in range(n_tags)]
         end = start + 2 + 12 * n_tags
-        start = (
-            struct.unpack_from("<I", content, end)[0] if end + 4 <= len(content) else 0
-        )
+        is_complete = end + 4 <= len(content)
+        start = struct.unpack_from("<I", content, end)[0] if is_complete else 0
     for _ in range(rng.choice((1, 1, 2, 3))):
         offset, size = rng.choice(((0, 2), (2, 2), (4, 4), (8, 4), (8, 4), (8, 2)))
-        value = rng.choice(
-            (extreme_integer(rng), rng.randrange(2**16), rng.randrange(9))
-        )
+        values = (extreme_integer(rng), rng.randrange(2**16), rng.randrange(9))
+        value = rng.choice(values)
         at = rng.choice(places) + offset
         damaged[at : at + size] = (value % 256**size).to_bytes(size, "little")
     return bytes(damaged)
 
 
 def damage_pickles(rng: Random, content: bytes) -> bytes:
-    """Remove, repeat or exchange instructions of the pickles that a file begins with."""
+    """Remove, repeat or exchange instructions of the pickles at the start of a file."""
     file, starts = io.BytesIO(content), []
     try:
         for _ in range(5):
@@ -207,7 +206,7 @@ def damage_pickles(rng: Random, content: bytes) -> bytes:
     except Exception:  # the values of tensors follow
         pass
     bounds = [*starts, file.tell()]
-    parts = [content[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [content[a:b] for a, b in pairwise(bounds)]
     for _ in range(rng.choice((1, 1, 2, 4))):
         at, other = rng.randrange(len(parts)), rng.randrange(len(parts))
         choice = rng.randrange(4)

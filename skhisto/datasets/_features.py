@@ -81,9 +81,10 @@ def load_features(path: FilePath) -> Bunch:
     ValueError
         If a file is not HDF5 (a Git LFS pointer, truncated) or is damaged, if it has no
         dataset of features, if a dataset refers to other files, if a dataset has more
-        than 256 MiB and more than 100 times the size of its file, if datasets have other shapes or contain no numbers, if features are
-        NaN or infinite, if files have different numbers of features, or if two files
-        belong to slides of the same name. The message names the file.
+        than 128 MiB and more than 100 times the size of its file, if datasets have
+        other shapes or contain no numbers, if features are NaN or infinite, if files
+        have different numbers of features, or if two files belong to slides of the same
+        name. The message names the file.
 
     See Also
     --------
@@ -202,7 +203,7 @@ def _read(file: Path) -> _Table:
 
 def _two_dimensional(path: str, name: str, dataset: Any) -> np.ndarray:
     """Read a table, without an axis of length one in front."""
-    shape = dataset.shape or ()  # None without values
+    shape: tuple[int, ...] = dataset.shape or ()  # None without values
     if len(shape) == 3 and shape[0] == 1:
         shape = shape[1:]
     if len(shape) != 2 or dataset.dtype.kind not in "fiu":

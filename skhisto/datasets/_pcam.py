@@ -110,11 +110,11 @@ def load_pcam(
         needed and where they are published.
     ValueError
         If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated), is
-        damaged, lacks the dataset, refers to other files for it, or has another number of rows than the others; if there are
-        no patches, or if they do not have 96x96 pixels, 3 channels and dtype uint8; if
-        labels are not the integers 0 and 1; if the meta file lacks the column `wsi` or
-        has coordinates that are not numbers; or if a file is not the published one
-        (with `verify`). The message names the file.
+        damaged, lacks the dataset, refers to other files for it, or has another number
+        of rows than the others; if there are no patches, or if they do not have 96x96
+        pixels, 3 channels and dtype uint8; if labels are not the integers 0 and 1; if
+        the meta file lacks the column `wsi` or has coordinates that are not numbers; or
+        if a file is not the published one (with `verify`). The message names the file.
 
     Warns
     -----

@@ -1,4 +1,4 @@
-"""HDF5 files, which may be damaged or hostile, and their rows as a source of patches."""
+"""HDF5 files that may be hostile, and their rows as a source of patches."""
 
 import math
 import os
@@ -18,7 +18,7 @@ _CHUNK_CACHE_BYTES = 64 * 2**20
 
 # A file of a few kilobytes can state datasets of any size. Deflate compresses up to
 # 1,032 times, but pixels and features much less.
-_ALWAYS_PLAUSIBLE_BYTES = 256 * 2**20
+_ALWAYS_PLAUSIBLE_BYTES = 128 * 2**20
 _PLAUSIBLE_COMPRESSION = 100
 
 

@@ -84,6 +84,10 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
     `size`, so that the size does not depend on the files. `fit` warns if `on_mismatch`
     is not "raise" and `size` is None.
 
+    Files of more than 33 million pixels (2**25) are an error, because small files can
+    contain so many pixels that they exhaust the memory. With
+    ``PIL.Image.MAX_IMAGE_PIXELS = None`` there is no limit.
+
     With ``lazy=True``, `transform` reads the headers of all files, which takes about
     0.1 ms per file. The process remembers up to 400,000 headers. It reads a header
     again if the size or the modification time of the file has changed.

@@ -179,5 +179,5 @@ def test_one_long_name_cannot_be_repeated_until_the_memory_is_full(
     # The table fits, its texts do not.
     monkeypatch.setattr("skhisto.patches._hdf5._ALWAYS_PLAUSIBLE_BYTES", 45_000)
     monkeypatch.setattr("skhisto.patches._hdf5._PLAUSIBLE_COMPRESSION", 0.01)
-    with pytest.raises(ValueError, match="'metadata' of .* takes 50,000 bytes"):
+    with pytest.raises(ValueError, match=r"'metadata' of .* takes 50,000 bytes"):
         load_features(tmp_path / "slide.h5")

@@ -165,7 +165,7 @@ def test_an_array_that_claims_to_be_huge_is_refused(make_map, path):
         for name in old.namelist():
             is_it = name == "probabilities.npy"
             new.writestr(name, huge_array() if is_it else old.read(name))
-    with pytest.raises(ValueError, match="cannot be read as a Probability"):
+    with pytest.raises(ValueError, match=r"cannot be read as a Probability"):
         ProbabilityMap.load(other)
 
 
@@ -221,7 +221,7 @@ def test_labels_of_invalid_characters_are_refused(make_map, path, length):
     labels = np.full(2 * length, 65, np.uint32)
     labels[-1] = 0x110000
     rewrite(path, classes=labels.view(f"U{length}"))
-    with pytest.raises(ValueError, match="cannot be read as a Prob.*character"):
+    with pytest.raises(ValueError, match=r"cannot be read as a Prob.*character"):
         ProbabilityMap.load(path)
 
 

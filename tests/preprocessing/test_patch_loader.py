@@ -1,5 +1,6 @@
 """PatchLoader turns names into patches, and refuses bad names before it reads."""
 
+import os
 import pickle
 import re
 import shutil
@@ -468,3 +469,16 @@ def test_names_with_nul_are_an_error(tmp_path, has_root):
     message = r"1 of 1 file names contain a NUL character.*: 'a\\x00b'"
     with pytest.raises(ValueError, match=message):
         loader.transform(["a\0b"])
+
+
+@given(
+    st.lists(st.sampled_from(["a", "..", ".", "", "/", "..a", "\\", "~"]), max_size=6)
+)
+def test_no_name_leads_out_of_root(tmp_path_factory, parts):
+    root = tmp_path_factory.mktemp("root")
+    loader = PatchLoader(root=root)
+    try:
+        (path,) = loader._paths(["/".join(parts)])
+    except ValueError:
+        return
+    assert os.path.commonpath([root, os.path.abspath(path)]) == str(root)

@@ -464,7 +464,7 @@ def with_tags(path, **values):
     (start,) = struct.unpack_from("<I", content, 4)
     (n_tags,) = struct.unpack_from("<H", content, start)
     for entry in range(start + 2, start + 2 + 12 * n_tags, 12):
-        tag, kind = struct.unpack_from("<HH", content, entry)
+        tag, _ = struct.unpack_from("<HH", content, entry)
         if f"tag_{tag}" in values:
             struct.pack_into("<HHII", content, entry, tag, 4, 1, values[f"tag_{tag}"])
     path.write_bytes(content)
