@@ -212,7 +212,22 @@ class ProbabilityMap:
         return self.probabilities[..., self.position_of(class_)]
 
     def position_of(self, class_: Any = None) -> int:
-        """Return the position of a class in `classes`. See `of`."""
+        """Return the position of a class in `classes`.
+
+        Parameters
+        ----------
+        class_ : label, default=None
+            As in `of`.
+
+        Returns
+        -------
+        position : int
+
+        Raises
+        ------
+        ValueError
+            As in `of`.
+        """
         labels = self.classes.tolist()
         if class_ is None:
             if len(labels) == 2:

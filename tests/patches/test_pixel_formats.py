@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from skhisto.patches._image_files import ImageFiles, read_image
+from skhisto.patches._pixel_formats import over_white
 from skhisto.preprocessing import PatchLoader
 
 
