@@ -80,12 +80,18 @@ class CheckpointFile:
 
 
 def _read(file: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    n_bytes = file.seek(0, os.SEEK_END)
     with zipfile.ZipFile(file) as archive:
-        for member in archive.infolist():
-            # Members that are not compressed cannot exceed the size of the file.
+        members = archive.infolist()
+        for member in members:
             if member.compress_type != zipfile.ZIP_STORED:
                 raise ValueError(f"{member.filename} is compressed")
+        # Otherwise members overlap, and many of them could exhaust the memory.
+        if sum(member.file_size for member in members) > n_bytes:
+            raise ValueError("its members are larger than the file")
         document = json.loads(archive.read(_DOCUMENT))
+        if len(set(document["arrays"])) < len(document["arrays"]):
+            raise ValueError("it names an array twice")
         arrays = {}
         for name in document["arrays"]:
             with archive.open(name + _SUFFIX) as member_file:

@@ -65,11 +65,19 @@ class EarlyStopping:
         }
 
     def remember(self, best: "TrainingState", memory: dict[str, Any]) -> None:
-        """Continue from what another object had in `best` and `memory`."""
-        self._best = best
-        self._best_loss = memory["best_loss"]
-        self._loss_to_beat = memory["loss_to_beat"]
-        self._n_no_change = memory["n_no_change"]
+        """Continue from what another object had in `best` and `memory`.
+
+        Raises
+        ------
+        KeyError, OverflowError, TypeError, ValueError
+            If `memory` is not such a dict. This object is then as before.
+        """
+        best_loss, loss_to_beat = (
+            float(memory[name]) for name in ("best_loss", "loss_to_beat")
+        )
+        self._n_no_change = int(memory["n_no_change"])
+        self._best, self._best_loss = best, best_loss
+        self._loss_to_beat = loss_to_beat
 
     def restore_best(self, last: "TrainingState") -> "TrainingState":
         """Return the best epoch's weights with the history of all epochs."""

@@ -88,7 +88,7 @@ class SavedFit:
             document, _ = self._stored
             if is_drawn and document["is_finished"]:
                 self._stored = None  # another fit, with another seed
-            else:
+            elif is_drawn:
                 self.seed = document["seed"]
 
     def _create_folder(self) -> None:
@@ -102,8 +102,8 @@ class SavedFit:
     def _read(self) -> tuple[Document, Arrays] | None:
         try:
             stored = self._file.read()
-            if stored is not None and stored[0]["format"] != _FORMAT:
-                raise ValueError(f"it has the format {stored[0]['format']!r}")
+            if stored is not None:
+                _check_document(stored[0])
         except (OSError, ValueError) as error:
             self._warn_of_restart(f"cannot be read: {error}")
             return None
@@ -147,13 +147,16 @@ class SavedFit:
                 "belongs to another network than architecture builds now"
             )
             return start
-        state = _decoded(document["last"], arrays, start)
-        if early_stopping is not None:
-            best = document["best"]
-            early_stopping.remember(
-                state if best is None else _decoded(best, arrays, start),
-                document["early_stopping"],
-            )
+        try:
+            state = best = _decoded(document["last"], arrays, start)
+            if document["best"] is not None:
+                best = _decoded(document["best"], arrays, start)
+            if early_stopping is not None:
+                early_stopping.remember(best, document["early_stopping"])
+        # A file whose checksum is right may still have been made by something else.
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            self._warn_of_restart("does not contain the state of this fit")
+            return start
         self.is_finished = document["is_finished"]
         if self._verbose:
             print(f"Resumed after epoch {state.n_iter} from '{self._file.path}'.")
@@ -234,19 +237,50 @@ class SavedFit:
 def _decoded(
     document: Document, arrays: Arrays, start: "TrainingState"
 ) -> "TrainingState":
-    """Return a state of the fit that begins with `start`."""
-    value_range = document["value_range"]
+    """Return a state of the fit that begins with `start`.
+
+    Raises
+    ------
+    AttributeError, KeyError, OverflowError, TypeError, ValueError
+        If the document or the arrays are not such a state.
+    """
+    value_range, n_iter = document["value_range"], document["n_iter"]
+    if value_range is not None:
+        low, high = map(float, value_range)
+        value_range = low, high
+    if type(n_iter) is not int or n_iter <= start.n_iter:
+        raise ValueError(f"The number of epochs is {n_iter!r}.")
+    weights = _decoded_part(document, "weights", arrays)
+    if _kinds(weights) != _kinds(start.weights):
+        raise ValueError("The weights are those of another network.")
     return replace(
         start,
-        weights=_decoded_part(document, "weights", arrays),
+        weights=weights,
         optimizer_state=_decoded_part(document, "optimizer_state", arrays),
-        n_iter=document["n_iter"],
-        value_range=None if value_range is None else tuple(value_range),
+        n_iter=n_iter,
+        value_range=value_range,
         history={
-            key: [nan if value is None else value for value in values]
+            key: [nan if value is None else float(value) for value in values]
             for key, values in document["history"].items()
         },
     )
+
+
+def _kinds(weights: Any) -> dict[str, Any]:
+    return {name: (array.shape, array.dtype) for name, array in weights.items()}
+
+
+def _check_document(document: Any) -> None:
+    """Raise a ValueError unless this is the document of a checkpoint."""
+    expected = {"seed": int, "network": str, "is_finished": bool, "last": dict}
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        found = document.get("format") if isinstance(document, dict) else None
+        raise ValueError(f"it has the format {repr(found)[:40]}")
+    is_complete = {"best", "early_stopping"} <= set(document) and all(
+        type(document.get(name)) is kind for name, kind in expected.items()
+    )
+    if not is_complete or not 0 <= document["seed"] < 2**32:
+        raise ValueError("it does not contain the state of a fit")
 
 
 def _decoded_part(document: Document, part: str, arrays: Arrays) -> Any:

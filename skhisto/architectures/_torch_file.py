@@ -50,7 +50,7 @@ class _Tensor:
             or len(self.shape) > _MAX_DIMENSIONS
             or not all(isinstance(n, int) and n >= 0 for n in lengths)
         ):
-            raise ValueError(f"A tensor has the shape {self.shape!r}.")
+            raise ValueError("A tensor has an invalid shape, offset or strides.")
         if math.prod(self.shape) == 0:
             return np.empty(self.shape, values.dtype)
         steps = zip(self.shape, self.strides, strict=True)
@@ -214,7 +214,11 @@ class _Interpreter:
     def _update(self, items: list[Any]) -> None:
         if not isinstance(self._stack[-1], dict):
             raise ValueError("Items are set in an object that is not a dictionary.")
-        self._stack[-1].update(zip(items[::2], items[1::2], strict=True))
+        keys = items[::2]
+        # Hashing or printing nested tuples can take forever.
+        if not all(isinstance(key, str) for key in keys):
+            raise ValueError("A key of a dictionary is not a string.")
+        self._stack[-1].update(zip(keys, items[1::2], strict=True))
 
     def _do_global(self, name: str) -> None:
         if name not in _NAMES:
@@ -224,7 +228,9 @@ class _Interpreter:
     def _do_reduce(self, _: None) -> None:
         function, arguments = self._pop(2)
         if function not in (OrderedDict, _rebuild_tensor):
-            raise ValueError(f"{function!r} must not be called.")
+            raise ValueError(f"A {type(function).__name__} must not be called.")
+        if function is OrderedDict and arguments:
+            raise ValueError("An OrderedDict with arguments is not allowed.")
         self._stack.append(function(*arguments))
 
     def _do_build(self, _: None) -> None:
@@ -234,7 +240,8 @@ class _Interpreter:
         """Describe a storage, whose values come after the last pickle."""
         (description,) = self._pop(1)
         kind, dtype, key, _device, n_values, view = description
-        if kind != "storage" or view is not None:
-            raise ValueError(f"{description!r} is not a storage.")
+        is_valid = isinstance(dtype, np.dtype) and isinstance(key, str)
+        if kind != "storage" or view is not None or not is_valid:
+            raise ValueError("The description of a storage is invalid.")
         storage = _Storage(key, dtype, n_values)
         self._stack.append(self.storages.setdefault(key, storage))

@@ -1,5 +1,6 @@
 """Tables of features that other programs have computed."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,10 +10,16 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
 from skhisto.datasets._id_table import FilePath
-from skhisto.patches._hdf5 import import_h5py, unreadable
+from skhisto.patches._hdf5 import (
+    check_is_plausible,
+    import_h5py,
+    opened_hdf5,
+    own_dataset,
+)
 
 _SUFFIXES = (".h5", ".hdf5")
 _FEATURES = ("features", "feats")
+_NAMES_AT_ONCE = 100
 _DESCR = """\
 Features of patches
 -------------------
@@ -72,10 +79,12 @@ def load_features(path: FilePath) -> Bunch:
     FileNotFoundError
         If the path does not exist, or if the folder contains no HDF5 files.
     ValueError
-        If a file is not HDF5 (a Git LFS pointer, truncated), if it has no dataset of
-        features, if datasets have other shapes or contain no numbers, if features are
-        NaN or infinite, if files have different numbers of features, or if two files
-        belong to slides of the same name. The message names the file.
+        If a file is not HDF5 (a Git LFS pointer, truncated) or is damaged, if it has no
+        dataset of features, if a dataset refers to other files, if a dataset has more
+        than 128 MiB and more than 100 times the size of its file, if datasets have
+        other shapes or contain no numbers, if features are NaN or infinite, if files
+        have different numbers of features, or if two files belong to slides of the same
+        name. The message names the file.
 
     See Also
     --------
@@ -165,55 +174,66 @@ def _slides(files: list[Path]) -> list[str]:
 
 
 def _read(file: Path) -> _Table:
-    h5py = import_h5py()
-    try:
-        opened = h5py.File(file, "r")
-    except OSError as error:
-        raise unreadable(str(file), error) from error
-    with opened as datasets:
+    path = str(file)
+    with opened_hdf5(path) as datasets:
         found = {
-            name: data
-            for name, data in datasets.items()
-            if isinstance(data, h5py.Dataset)
+            name: own_dataset(datasets, path, name)
+            for name in (*_FEATURES, "coords", "metadata")
         }
-        name = next((name for name in _FEATURES if name in found), None)
+        name = next((name for name in _FEATURES if found[name] is not None), None)
         if name is None:
             raise ValueError(
                 f"'{file}' has no dataset named {' or '.join(map(repr, _FEATURES))}. "
                 f"It contains {sorted(datasets)}."
             )
-        features = _two_dimensional(file, name, found[name])
+        features = _two_dimensional(path, name, found[name])
         n = len(features)
-        coords, names = found.get("coords"), found.get("metadata")
+        coords, names = found["coords"], found["metadata"]
         if coords is not None:
-            coords = _two_dimensional(file, "coords", coords)
+            coords = _two_dimensional(path, "coords", coords)
             if coords.shape != (n, 2):
                 raise ValueError(
                     f"The dataset 'coords' of '{file}' has the shape {coords.shape}, "
                     f"but there are {n} rows of features: ({n}, 2) is expected."
                 )
         if names is not None:
-            names = names.asstr()[:] if h5py.check_string_dtype(names.dtype) else None
-            if names is not None and names.shape != (n,):
-                raise ValueError(
-                    f"The dataset 'metadata' of '{file}' has the shape {names.shape}, "
-                    f"but there are {n} rows of features: ({n},) is expected."
-                )
+            names = _names(path, names, n)
     return _Table(_as_finite_float32(file, features), coords, names)
 
 
-def _two_dimensional(file: Path, name: str, dataset: Any) -> np.ndarray:
+def _two_dimensional(path: str, name: str, dataset: Any) -> np.ndarray:
     """Read a table, without an axis of length one in front."""
-    values = dataset[()]
-    if np.ndim(values) == 3 and len(values) == 1:
-        values = values[0]
-    if np.ndim(values) != 2 or values.dtype.kind not in "fiu":
+    shape: tuple[int, ...] = dataset.shape or ()  # None without values
+    if len(shape) == 3 and shape[0] == 1:
+        shape = shape[1:]
+    if len(shape) != 2 or dataset.dtype.kind not in "fiu":
         raise ValueError(
-            f"The dataset {name!r} of '{file}' has the shape {dataset.shape} and the "
+            f"The dataset {name!r} of '{path}' has the shape {dataset.shape} and the "
             f"dtype {dataset.dtype}, but numbers of shape (n, m) or (1, n, m) are "
             "expected."
         )
-    return values
+    check_is_plausible(path, name, math.prod(shape) * dataset.dtype.itemsize)
+    return dataset[()].reshape(shape)
+
+
+def _names(path: str, dataset: Any, n_rows: int) -> np.ndarray | None:
+    """Read the names of tiles, or return None if the dataset contains no texts."""
+    if not import_h5py().check_string_dtype(dataset.dtype):
+        return None
+    if dataset.shape != (n_rows,):
+        raise ValueError(
+            f"The dataset 'metadata' of '{path}' has the shape {dataset.shape}, "
+            f"but there are {n_rows} rows of features: ({n_rows},) is expected."
+        )
+    check_is_plausible(path, "metadata", n_rows * dataset.dtype.itemsize)
+    names: list[str] = []
+    n_characters = 0
+    for start in range(0, n_rows, _NAMES_AT_ONCE):
+        names += dataset.asstr()[start : start + _NAMES_AT_ONCE].tolist()
+        n_characters += sum(map(len, names[start:]))
+        # A file stores a text once to which many rows refer.
+        check_is_plausible(path, "metadata", n_characters)
+    return np.array(names, dtype=object)
 
 
 def _as_finite_float32(file: Path, features: np.ndarray) -> np.ndarray:

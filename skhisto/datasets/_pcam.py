@@ -109,12 +109,12 @@ def load_pcam(
         If the folder or an HDF5 file does not exist. The message says which files are
         needed and where they are published.
     ValueError
-        If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated),
-        lacks the dataset, or has another number of rows than the others; if there are
-        no patches, or if they do not have 96x96 pixels, 3 channels and dtype uint8; if
-        labels are not the integers 0 and 1; if the meta file lacks the column `wsi` or
-        has coordinates that are not numbers; or if a file is not the published one
-        (with `verify`). The message names the file.
+        If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated), is
+        damaged, lacks the dataset, refers to other files for it, or has another number
+        of rows than the others; if there are no patches, or if they do not have 96x96
+        pixels, 3 channels and dtype uint8; if labels are not the integers 0 and 1; if
+        the meta file lacks the column `wsi` or has coordinates that are not numbers; or
+        if a file is not the published one (with `verify`). The message names the file.
 
     Warns
     -----
@@ -216,18 +216,19 @@ def _open_patches(path: str) -> HDF5Rows:
 
 
 def _read_target(path: str, n_patches: int) -> NDArray[np.int64]:
-    labels = np.asarray(PatchArray(HDF5Rows(path, dataset="y")))
-    if labels.shape != (n_patches, 1, 1, 1):
+    rows = HDF5Rows(path, dataset="y")
+    if rows.shape != (n_patches, 1, 1, 1):
         raise ValueError(
-            f"The labels in '{path}' have shape {labels.shape}, but there are "
+            f"The labels in '{path}' have shape {rows.shape}, but there are "
             f"{n_patches} patches: ({n_patches}, 1, 1, 1) was expected."
         )
-    labels = labels.reshape(n_patches)
-    if labels.dtype.kind not in "biu":
+    if rows.dtype.kind not in "biu":
+        first = np.asarray(PatchArray(rows)[:10]).ravel().tolist()
         raise ValueError(
-            f"The labels in '{path}' have dtype {labels.dtype}, but integers or "
-            f"booleans were expected. The first are {labels[:10].tolist()}."
+            f"The labels in '{path}' have dtype {rows.dtype}, but integers or "
+            f"booleans were expected. The first are {first}."
         )
+    labels = np.asarray(PatchArray(rows)).reshape(n_patches)
     bad = np.flatnonzero((labels != 0) & (labels != 1))
     if len(bad):
         raise ValueError(

@@ -70,7 +70,8 @@ def verify_file(path: str, data: PatchArray | None) -> None:
     archive = f"{path}.gz"
     if not os.path.exists(archive):
         if data is not None:
-            _read_all(path, data)
+            for part in chunks(data):
+                np.asarray(data[part])  # raises an error where the file is damaged
         return
     expected, found = PUBLISHED_MD5[os.path.basename(archive)], _md5_of(archive)
     if found != expected:
@@ -83,16 +84,6 @@ def verify_file(path: str, data: PatchArray | None) -> None:
             f"'{path}' does not have the content of '{archive}', which is the "
             "published file. Decompress it again."
         )
-
-
-def _read_all(path: str, data: PatchArray) -> None:
-    try:
-        for part in chunks(data):
-            np.asarray(data[part])
-    except OSError as error:
-        raise ValueError(
-            f"'{path}' is truncated or damaged (h5py says: {error}). Download it again."
-        ) from error
 
 
 def _md5_of(path: str) -> str:

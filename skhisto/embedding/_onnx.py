@@ -15,6 +15,7 @@ from skhisto.embedding._onnx_engines import ENGINES, OnnxEngine, Port
 from skhisto.patches._views import view
 
 _BATCH_SIZE = 24
+_MAX_BATCH_SIZE = 4096
 _DTYPES = ("float32", "float16", "uint8")
 # How protocol buffers store the name of a file of weights beside the ONNX file.
 _LOCATION = re.compile(rb"\x0a\x08location\x12")
@@ -86,10 +87,19 @@ def _weight_files(path: Path, content: bytes) -> list[str]:
     """Return the files of weights that an ONNX file refers to."""
     names = set()
     for match in _LOCATION.finditer(content):
-        length, start = content[match.end()], match.end() + 1
-        if length >= 128:  # two bytes of 7 bits
-            length, start = length - 128 + 128 * content[start], start + 1
+        # The length has one byte, or two bytes of 7 bits.
+        low, high = [*content[match.end() : match.end() + 2], 0, 0][:2]
+        is_long = low >= 128
+        length = low - 128 + 128 * high if is_long else low
+        start = match.end() + 1 + is_long
         names.add(content[start : start + length].decode("utf-8", "replace"))
+    for name in names:
+        if os.path.isabs(name) or ".." in Path(name).parts or "\0" in name:
+            raise ValueError(
+                f"The ONNX file '{path}' refers to the file {name!r} outside of its "
+                "folder, which is not read. Save the network with its weights in the "
+                "folder of the ONNX file."
+            )
     return [str(path.parent / name) for name in sorted(names)]
 
 
@@ -141,6 +151,11 @@ class OnnxBackbone(Backbone):
         # Files that were exported for a fixed number of images keep it.
         n = given.shape[0]
         self._batch_size = n if isinstance(n, int) else _BATCH_SIZE
+        if not 1 <= self._batch_size <= _MAX_BATCH_SIZE:
+            raise ValueError(
+                f"The network in '{path}' takes {n} images at once, but between 1 and "
+                f"{_MAX_BATCH_SIZE} are supported. Export it with a dynamic batch size."
+            )
         self.n_features = self._run(np.zeros((1, *patch_shape), np.uint8)).shape[1]
 
     @property
@@ -172,7 +187,18 @@ class OnnxBackbone(Backbone):
         if self._layout == "NCHW":
             filled = filled.transpose(0, 3, 1, 2)
         network = _loaded(self._file, self._engine)
-        features = network.run(np.ascontiguousarray(filled))
+        try:
+            features = network.run(np.ascontiguousarray(filled))
+        except Exception as error:  # the engines raise many types
+            raise ValueError(
+                f"The network in '{self._file.path}' cannot be run: {error}"
+            ) from error
+        if not isinstance(features, np.ndarray) or features.dtype.kind not in "fiub":
+            raise ValueError(
+                f"The output of the network in '{self._file.path}' is not an array of "
+                "numbers. Export the network again with only the output that holds the "
+                "features."
+            )
         return _pooled(features[:n], self._pooling, self._layout)
 
 

@@ -2,11 +2,14 @@
 
 import json
 import os
+import zipfile
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from skhisto._atomic_file import atomic_path
+
+DEFAULT_MAX_BYTES = 256 * 2**20
 
 _KIND = "skhisto.ProbabilityMap"
 _FORMAT = 1
@@ -22,11 +25,12 @@ def write_map(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
         np.savez_compressed(file, header=np.array(header), **arrays)
 
 
-def read_map(file: BinaryIO) -> dict[str, Any]:
-    """Read the fields of a map. Nothing in the file is run.
+def read_map(file: BinaryIO, max_bytes: int) -> dict[str, Any]:
+    """Read the fields of a map of limited size. Nothing in the file is run.
 
     Files that are damaged, or made to do harm, raise exceptions of many types.
     """
+    _check_size(file, max_bytes)
     with np.load(file, allow_pickle=False) as content:
         header = json.loads(str(content["header"][()]))
         if header.pop("kind") != _KIND:
@@ -38,3 +42,15 @@ def read_map(file: BinaryIO) -> dict[str, Any]:
                 f"{_FORMAT}; install a newer skhisto"
             )
         return {**header, **{name: content[name] for name in _ARRAYS}}
+
+
+def _check_size(file: BinaryIO, max_bytes: int) -> None:
+    # No more of a member is expanded than the size that the directory states.
+    with zipfile.ZipFile(file) as archive:
+        n_bytes = sum(member.file_size for member in archive.infolist())
+    file.seek(0)
+    if n_bytes > max_bytes:
+        raise ValueError(
+            f"its arrays have {n_bytes:,} bytes, and the limit is {max_bytes:,}; pass "
+            "a higher max_bytes if you trust the file"
+        )

@@ -1,6 +1,7 @@
 """The probabilities of a slide, cell by cell."""
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, get_args
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from skhisto.maps._file import read_map, write_map
+from skhisto.maps._file import DEFAULT_MAX_BYTES, read_map, write_map
 from skhisto.maps._geojson import regions, tiles
 from skhisto.slides._geojson import (
     ObjectType,
@@ -19,6 +20,8 @@ from skhisto.slides._geojson import (
 )
 
 Way = Literal["dense", "windows"]
+
+_MAX_NUMBER = 1e9  # of pixels or microns
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,8 @@ class ProbabilityMap:
         If a number or a string is of another type.
     ValueError
         If shapes differ, if a probability is outside [0, 1], if probabilities are
-        missing in scored cells or present in others, or if a length is not positive.
+        missing in scored cells or present in others, if a length is not positive, or if
+        a number is larger than 1e9.
 
     Examples
     --------
@@ -366,13 +370,20 @@ class ProbabilityMap:
         write_map(path, {f.name: getattr(self, f.name) for f in fields(self)})
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(
+        cls, path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES
+    ) -> Self:
         """Read a map that `save` wrote. Nothing in the file is run.
 
         Parameters
         ----------
         path : str or path-like
             Name of the file.
+        max_bytes : int, default=268435456
+            Largest size of the arrays in bytes, 256 MiB by default. A map of two
+            classes has 9 bytes for each cell. Files are compressed, so that a small
+            file can contain arrays that exhaust the memory. Raise the limit only for
+            files that you trust.
 
         Returns
         -------
@@ -383,12 +394,12 @@ class ProbabilityMap:
         FileNotFoundError
             If the file does not exist.
         ValueError
-            If the file is damaged, if it is not a map, or if a newer version of
-            skhisto wrote it in another format.
+            If the file is damaged, if it is not a map, if its arrays are larger than
+            `max_bytes`, or if a newer version of skhisto wrote it in another format.
         """
         with open(path, "rb") as file:
             try:
-                return cls(**read_map(file))
+                return cls(**read_map(file, max_bytes))
             except Exception as error:  # NumPy and zipfile raise many types
                 raise ValueError(
                     f"'{os.fspath(path)}' cannot be read as a ProbabilityMap: {error}."
@@ -418,6 +429,11 @@ def _classes(given: ArrayLike) -> np.ndarray:
         raise ValueError(
             f"classes must be numbers, booleans or strings; got {given!r}."
         )
+    # NumPy makes strings of any numbers, but Python fails on them later.
+    if labels.dtype.kind == "U" and any(
+        ord(character) > sys.maxunicode for label in labels for character in label
+    ):
+        raise ValueError("classes contain numbers that are not characters.")
     if len(set(labels.tolist())) < len(labels):
         raise ValueError(f"classes must differ; got {labels.tolist()}.")
     return _read_only(labels, labels.dtype)
@@ -430,10 +446,15 @@ def _numbers(
         numbers = tuple(float(number) for number in given)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must consist of numbers; got {given!r}.") from None
-    is_valid = len(numbers) == length and all(above < n < np.inf for n in numbers)
-    if not is_valid:
+    except OverflowError:
+        numbers = ()
+    in_range = all(above < n and abs(n) <= _MAX_NUMBER for n in numbers)
+    if len(numbers) != length or not in_range:
         sort = "positive" if above == 0 else "finite"
-        raise ValueError(f"{name} must be {length} {sort} number(s); got {given!r}.")
+        raise ValueError(
+            f"{name} must be {length} {sort} number(s); got {given!r}. The largest "
+            f"possible number is {_MAX_NUMBER:.0e}."
+        )
     return numbers
 
 

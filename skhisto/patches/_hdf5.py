@@ -1,5 +1,6 @@
-"""Rows of an HDF5 dataset as a source of patches."""
+"""HDF5 files that may be hostile, and their rows as a source of patches."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,11 @@ from skhisto.patches._opening import probable_cause
 # The cache must hold a compressed chunk of many patches. With HDF5's default of 1 MiB,
 # such a chunk would be decompressed again for each row.
 _CHUNK_CACHE_BYTES = 64 * 2**20
+
+# A file of a few kilobytes can state datasets of any size. Deflate compresses up to
+# 1,032 times, but pixels and features much less.
+_ALWAYS_PLAUSIBLE_BYTES = 128 * 2**20
+_PLAUSIBLE_COMPRESSION = 100
 
 
 class HDF5Rows:
@@ -36,8 +42,9 @@ class HDF5Rows:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not HDF5, or if the dataset does not exist or has another shape.
-        The message names the file and, if it is recognised, its real content.
+        If the file is not HDF5 or is damaged, if the dataset does not exist, has
+        another shape or refers to other files, or if the file is too small for its
+        size. The message names the file and, if it is recognised, its real content.
 
     Examples
     --------
@@ -69,6 +76,11 @@ class HDF5Rows:
                 )
             self._shape = tuple(data.shape)
             self._dtype = data.dtype
+            # In memory there are the numbers of all rows, and one chunk at a time.
+            n_bytes = 8 * data.shape[0]
+            if data.chunks is not None:
+                n_bytes = max(n_bytes, math.prod(data.chunks) * data.dtype.itemsize)
+            check_is_plausible(self.path, dataset, n_bytes)
 
     def __repr__(self) -> str:
         return f"HDF5Rows({self.path!r}, dataset={self.dataset!r})"
@@ -97,6 +109,11 @@ class HDF5Rows:
         -------
         patches : ndarray of shape (n_rows, height, width, n_channels)
             The pixels of the window.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged. The message names it.
         """
         height, width = (
             len(range(*side.indices(n)))
@@ -117,19 +134,106 @@ class HDF5Rows:
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Open the dataset for reading."""
-        h5py = import_h5py()
-        try:
-            file = h5py.File(self.path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES)
-        except OSError as error:
-            raise unreadable(self.path, error) from error
-        with file:
-            data = file.get(self.dataset)
-            if not isinstance(data, h5py.Dataset):
+        with opened_hdf5(self.path, rdcc_nbytes=_CHUNK_CACHE_BYTES) as file:
+            data = own_dataset(file, self.path, self.dataset)
+            if data is None:
                 raise ValueError(
                     f"'{self.path}' has no dataset {self.dataset!r}. It holds "
                     f"{sorted(file)}."
                 )
             yield data
+
+
+@contextmanager
+def opened_hdf5(path: str, **settings: Any) -> Iterator[Any]:
+    """Open an HDF5 file for reading, and explain what h5py says of damaged files.
+
+    Parameters
+    ----------
+    path : str
+    **settings
+        Further parameters of `h5py.File`.
+
+    Raises
+    ------
+    ImportError
+        If h5py is not installed.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If the file cannot be opened.
+    ValueError
+        If it is not HDF5, or is damaged where it is read. The message names the file.
+    """
+    h5py = import_h5py()
+    try:
+        file = h5py.File(path, "r", **settings)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    try:
+        with file:
+            yield file
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # h5py raises many types
+        if isinstance(error, ValueError) and f"'{path}'" in str(error):
+            raise
+        raise ValueError(
+            f"'{path}' is truncated or damaged (h5py says: {error}). Copy or download "
+            "it again."
+        ) from error
+
+
+def own_dataset(file: Any, path: str, name: str) -> Any:
+    """Return a dataset that is stored in the file itself, or None if there is none.
+
+    Parameters
+    ----------
+    file : h5py.File
+    path : str
+        The path of the file, for messages.
+    name : str
+        The name of the dataset in the root group.
+
+    Raises
+    ------
+    ValueError
+        If the dataset is in another file: a link, a virtual dataset, or one with
+        external storage. A hostile file could refer to any file of the user.
+    """
+    h5py = import_h5py()
+    if name not in file.keys():  # noqa: SIM118, the file itself would follow links
+        return None
+    is_inside = file.get(name, getlink=True, getclass=True) is h5py.HardLink
+    dataset = file.get(name) if is_inside else None
+    if isinstance(dataset, h5py.Dataset):
+        is_inside = dataset.external is None and not dataset.is_virtual
+    if not is_inside:
+        raise ValueError(
+            f"The dataset {name!r} of '{path}' is a link or refers to another file, "
+            "which is not read. Copy its values into a new file."
+        )
+    return dataset if isinstance(dataset, h5py.Dataset) else None
+
+
+def check_is_plausible(path: str, name: str, n_bytes: int) -> None:
+    """Raise a ValueError if a file is too small for what is read from it.
+
+    Parameters
+    ----------
+    path : str
+    name : str
+        The name of the dataset.
+    n_bytes : int
+        The memory that reading takes.
+    """
+    n_stored = os.path.getsize(path)
+    if n_bytes > max(_ALWAYS_PLAUSIBLE_BYTES, _PLAUSIBLE_COMPRESSION * n_stored):
+        raise ValueError(
+            f"Reading the dataset {name!r} of '{path}' takes {n_bytes:,} bytes of "
+            f"memory, but the file has only {n_stored:,} bytes. It is damaged or made "
+            f"to exhaust the memory. More than {_ALWAYS_PLAUSIBLE_BYTES / 2**20:.0f} "
+            f"MiB are read only from files of at least 1/{_PLAUSIBLE_COMPRESSION} of "
+            "their size."
+        )
 
 
 def import_h5py() -> ModuleType:

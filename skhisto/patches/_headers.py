@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from skhisto.patches._missing_files import check_all_exist
-from skhisto.patches._opening import opened_image
+from skhisto.patches._opening import explained, opened_image
 from skhisto.patches._pixel_formats import content_of, content_problem
 from skhisto.patches._tiff import stored_size
 
@@ -101,7 +101,7 @@ def _parse(path: str, n_bytes: int) -> Header:
     key = _metadata(_head_of(path), n_bytes)
     if key is not None and key in _heads:
         return _heads[key]
-    with opened_image(path) as (image, _):
+    with opened_image(path) as (image, file), explained(path, file):
         header = Header(stored_size(image), content_of(image))
     if key is not None:
         _heads[key] = header

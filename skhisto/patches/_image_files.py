@@ -85,10 +85,11 @@ def read_image(
         if only the size is wrong.
     """
     with opened_image(path) as (image, file):
-        problem = content_problem(content_of(image), mode, convert)
+        with explained(path, file):
+            content, found = content_of(image), stored_size(image)
+        problem = content_problem(content, mode, convert)
         if problem is not None:
             raise ValueError(f"'{path}' {problem}")
-        found = stored_size(image)
         if size is not None and not is_solved(found, size, on_mismatch):
             raise OddSizeError(path, found, size)
         with explained(path, file):

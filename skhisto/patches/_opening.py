@@ -7,7 +7,10 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from skhisto.patches._tiff import unreadable_content
+from skhisto.patches._tiff import tile_size, unreadable_content
+
+# Decoding takes up to 14 bytes for each pixel. Patches are much smaller.
+MAX_PATCH_PIXELS = 2**25
 
 # Lossless and photographic formats. Pillow reads forty more. Some of them start other
 # programs (EPS) or silently reduce 16 bits to 8 (JPEG 2000).
@@ -23,7 +26,7 @@ def opened_image(
         with explained(path, file):
             image = Image.open(file, formats=FILE_FORMATS)
             # Check before counting frames, for which WebP allocates whole canvases.
-            check_pixel_count(image)
+            check_pixel_count(image, MAX_PATCH_PIXELS)
             n_frames = getattr(image, "n_frames", 1)
         if n_frames > 1:
             raise ValueError(
@@ -53,13 +56,30 @@ def opened_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         yield file
 
 
-def check_pixel_count(image: Image.Image) -> None:
-    """Raise a DecompressionBombError if an image exceeds the limit of Pillow."""
+def check_pixel_count(image: Image.Image, limit: int | None = None) -> None:
+    """Raise a DecompressionBombError if an image exceeds the limit of Pillow.
+
+    The limit applies to the tiles of TIFF files, too, which are decoded as a whole.
+
+    Parameters
+    ----------
+    image : Image
+        An opened image.
+    limit : int or None, default=None
+        A lower limit than that of Pillow. It has no effect if Pillow has no limit.
+    """
+    if Image.MAX_IMAGE_PIXELS is None:
+        return
     # Pillow itself only warns between once and twice its limit.
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
+    limit = min(Image.MAX_IMAGE_PIXELS, limit or Image.MAX_IMAGE_PIXELS)
+    if image.width * image.height > limit:
         raise Image.DecompressionBombError(
             f"{image.height}x{image.width} pixels, the limit is {limit} in all"
+        )
+    height, width = tile_size(image)
+    if width * height > limit:
+        raise Image.DecompressionBombError(
+            f"tiles of {height}x{width} pixels, the limit is {limit} in all"
         )
 
 

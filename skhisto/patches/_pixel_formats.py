@@ -34,6 +34,9 @@ _CONVERTIBLE = {
 }
 
 
+_PIXELS_AT_ONCE = 2**18
+
+
 def content_of(image: Image.Image) -> str:
     """Return a key of PIXEL_FORMATS, or a description of other pixels.
 
@@ -90,7 +93,8 @@ def pixels_of(image: Image.Image, mode: str) -> np.ndarray:
     if content == "I;16" and mode != "I;16":
         pixels = (np.asarray(image) >> 8).astype(np.uint8)
     elif content in _TRANSPARENT and mode != "RGBA":
-        pixels = over_white(np.asarray(image.convert("RGBA")))
+        is_rgba = image.mode == "RGBA"
+        pixels = over_white(np.asarray(image if is_rgba else image.convert("RGBA")))
     else:
         is_coded = image.mode in ("P", "1")  # numbers of colours, or single bits
         pixels = np.asarray(image.convert(content) if is_coded else image)
@@ -104,9 +108,15 @@ def pixels_of(image: Image.Image, mode: str) -> np.ndarray:
 
 def over_white(pixels: np.ndarray) -> np.ndarray:
     """Blend RGBA pixels with white, rounded to integers."""
-    alpha = pixels[..., 3:].astype(np.uint32)
-    blended = pixels[..., :3] * alpha + 255 * (255 - alpha)
-    return ((blended + 127) // 255).astype(np.uint8)
+    blended = np.empty((*pixels.shape[:-1], 3), np.uint8)
+    # A few rows at a time, because the sums take four times the memory.
+    n_rows = max(1, _PIXELS_AT_ONCE // max(1, pixels.shape[1]))
+    for start in range(0, len(pixels), n_rows):
+        rows = pixels[start : start + n_rows]
+        alpha = rows[..., 3:].astype(np.uint32)
+        sums = rows[..., :3] * alpha + 255 * (255 - alpha)
+        blended[start : start + n_rows] = (sums + 127) // 255
+    return blended
 
 
 def _is_narrowed(image: Image.Image) -> bool:

@@ -8,6 +8,7 @@ from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 _SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _TILE_OFFSETS, _TILE_BYTE_COUNTS = 324, 325
 _SAMPLE_FORMAT = 339
 
@@ -43,6 +44,15 @@ def stored_size(image: Image.Image) -> tuple[int, int]:
     if image.format != "TIFF":
         return image.height, image.width
     return image.tag_v2[Base.ImageLength], image.tag_v2[Base.ImageWidth]  # type: ignore[attr-defined]
+
+
+def tile_size(image: Image.Image) -> tuple[int, int]:
+    """Return height and width of the tiles of a TIFF file, or zeros without tiles."""
+    if image.format != "TIFF":
+        return 0, 0
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    height, width = (_first(tags.get(tag, 0)) for tag in (_TILE_HEIGHT, _TILE_WIDTH))
+    return int(height), int(width)
 
 
 def orientation_applied_by_pillow(image: Image.Image) -> int:

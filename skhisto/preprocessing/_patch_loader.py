@@ -33,7 +33,9 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
     Parameters
     ----------
     root : str or path-like, default=None
-        Folder of the files. None means that the names are paths.
+        Folder of the files. Names must stay within it: absolute paths and names that
+        contain "..", such as "../a", are an error. Links in the folder are followed.
+        None means that the names are paths, without restriction.
     suffix : str, default=""
         Ending that is added to each name, such as ".tif".
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
@@ -81,6 +83,10 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
     In a Pipeline, each call of `transform` gets other files. If their sizes differ, set
     `size`, so that the size does not depend on the files. `fit` warns if `on_mismatch`
     is not "raise" and `size` is None.
+
+    Files of more than 33 million pixels (2**25) are an error, because small files can
+    contain so many pixels that they exhaust the memory. With
+    ``PIL.Image.MAX_IMAGE_PIXELS = None`` there is no limit.
 
     With ``lazy=True``, `transform` reads the headers of all files, which takes about
     0.1 ms per file. The process remembers up to 400,000 headers. It reads a header
@@ -161,8 +167,9 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
         TypeError
             If X is a single name, or if a name is neither a string nor path-like.
         ValueError
-            If X has no rows, missing values or several columns, or if `size` is not one
-            or two positive integers.
+            If X has no rows, missing values or several columns, if a name leads out of
+            `root` or contains a NUL character, or if `size` is not one or two positive
+            integers.
         FileNotFoundError
             If `root` does not exist.
         NotADirectoryError
@@ -208,8 +215,9 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
         TypeError
             If X is a single name, or if a name is neither a string nor path-like.
         ValueError
-            If X has no rows, missing values or several columns, if `size` is not one or
-            two positive integers, if a file does not hold exactly one image of the
+            If X has no rows, missing values or several columns, if a name leads out of
+            `root` or contains a NUL character, if `size` is not one or two positive
+            integers, if a file does not hold exactly one image of the
             right mode, or if some files have another size that `on_mismatch` does not
             allow. With ``lazy=True``, the headers of all files are checked now, and the
             pixels on access.
@@ -239,14 +247,16 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
         return None if self.size is None else as_height_width(self.size)
 
     def _paths(self, X: Any) -> list[str]:
-        names = _check_names(X)
+        names = [name + self.suffix for name in _check_names(X)]
+        _check_no_name_has_nul(names)
         if self.root is None:
-            return [name + self.suffix for name in names]
+            return names
         if not os.path.exists(self.root):
             raise FileNotFoundError(f"The folder root='{self.root}' does not exist.")
         if not os.path.isdir(self.root):
             raise NotADirectoryError(f"root='{self.root}' is a file, not a folder.")
-        return [os.path.join(self.root, name + self.suffix) for name in names]
+        _check_names_stay_within(self.root, names)
+        return [os.path.join(self.root, name) for name in names]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -291,3 +301,28 @@ def _check_names(X: Any) -> list[str]:
                 "column as str to keep leading zeros."
             )
     return [str(os.fspath(name)) for name in names]
+
+
+def _check_no_name_has_nul(names: list[str]) -> None:
+    rows = [row for row, name in enumerate(names) if "\0" in name]
+    if rows:
+        raise ValueError(
+            f"{len(rows)} of {len(names)} file names contain a NUL character, which no "
+            f"file name can contain, the first in row {rows[0]}: {names[rows[0]]!r}."
+        )
+
+
+def _check_names_stay_within(root: str | os.PathLike[str], names: list[str]) -> None:
+    rows = [row for row, name in enumerate(names) if _leads_out(name)]
+    if rows:
+        raise ValueError(
+            f"{len(rows)} of {len(names)} file names are absolute paths or contain "
+            f"'..', the first in row {rows[0]}: {names[rows[0]]!r}. Names must stay "
+            f"within root='{os.fspath(root)}'. Use root=None if the names are paths."
+        )
+
+
+def _leads_out(name: str) -> bool:
+    drive, path = os.path.splitdrive(name)
+    parts = path.replace(os.sep, "/").split("/")
+    return bool(drive) or parts[0] == "" or ".." in parts

@@ -14,6 +14,9 @@ from skhisto.slides._resolution import plausible_mpp
 # OpenSlide interpolates when a position is between two pixels of a level. Among this
 # many pixels, one is close to a position that it can address.
 _N_STARTS = 32
+# OpenSlide decodes whole tiles, and ends the process where memory is not enough for
+# one. Scanners write up to 2,048 x 2,048 pixels.
+_MAX_TILE_PIXELS = 2**25
 
 
 class UnrecognisedSlideError(ValueError):
@@ -38,13 +41,15 @@ class OpenSlideReader:
     FileNotFoundError, IsADirectoryError
         If there is no such file, or if it is a folder.
     ValueError
-        If OpenSlide cannot open the file. The message names the file and the cause.
+        If OpenSlide cannot open the file, or if its tiles have more than 33 million
+        pixels. The message names the file and the cause.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._token = Token()
         handle = self._handle()
+        _check_tiles(path, handle)
         width, height = handle.dimensions
         self.level_shapes: tuple[Shape, ...] = tuple(
             (h, w) for w, h in handle.level_dimensions
@@ -143,6 +148,20 @@ def _open(path: str) -> Any:
             f"'{path}' cannot be read as a slide: it is truncated, corrupt, or of an "
             f"unusual kind (OpenSlide says: {error})."
         ) from error
+
+
+def _check_tiles(path: str, handle: Any) -> None:
+    for level in range(handle.level_count):
+        width, height = (
+            _number(handle.properties.get(f"openslide.level[{level}].tile-{side}")) or 0
+            for side in ("width", "height")
+        )
+        if width * height > _MAX_TILE_PIXELS:
+            raise ValueError(
+                f"'{path}' cannot be read as a slide: it is corrupt or made to exhaust "
+                f"the memory, because level {level} has tiles of {height:.0f}x"
+                f"{width:.0f} pixels, and the limit is {_MAX_TILE_PIXELS} in all."
+            )
 
 
 def _exact_downsample(

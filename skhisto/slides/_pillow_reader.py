@@ -86,13 +86,13 @@ class PillowReader:
             with explained(self.path, file, too_large=_TOO_LARGE):
                 image = Image.open(file, formats=FILE_FORMATS)
                 check_pixel_count(image)
-            _check_content(self.path, image)
+                content = content_of(image)
+            _check_content(self.path, content)
             with explained(self.path, file):
                 yield image
 
 
-def _check_content(path: str, image: Image.Image) -> None:
-    content = content_of(image)
+def _check_content(path: str, content: str) -> None:
     is_known = content in PIXEL_FORMATS
     if is_known and PIXEL_FORMATS[content].dtype == np.uint8:
         return

@@ -392,6 +392,61 @@ def test_a_checkpoint_of_another_network_is_reported_and_replaced(
     assert_same_fit(tiny_cnn, expected)
 
 
+def without(name):
+    return lambda document, arrays: document["last"].pop(name)
+
+
+def with_weights_of_another_shape(document, arrays):
+    arrays["last_weights_0"] = np.zeros((1, 2), np.float32)
+
+
+def with_weights_of_another_dtype(document, arrays):
+    arrays["last_weights_0"] = arrays["last_weights_0"].astype(np.float64)
+
+
+def with_a_negative_epoch(document, arrays):
+    document["last"]["n_iter"] = -1
+
+
+def with_losses_that_are_texts(document, arrays):
+    document["last"]["history"]["loss"] = ["a"]
+
+
+def with_another_seed(document, arrays):
+    document["seed"] = "a"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        without("weights"),
+        without("history"),
+        with_weights_of_another_shape,
+        with_weights_of_another_dtype,
+        with_a_negative_epoch,
+        with_losses_that_are_texts,
+        with_another_seed,
+    ],
+)
+def test_a_checkpoint_that_was_made_by_something_else_is_reported_and_replaced(
+    tiny_cnn, bright_or_dark, tmp_path, dies_after, n_epochs, change
+):
+    X, y, _ = bright_or_dark
+    tiny_cnn.set_params(epochs=3, checkpoint=Checkpoint(tmp_path))
+    dies_after(2)
+    with pytest.raises(EndOfProcessError):
+        clone(tiny_cnn).fit(X, y)
+    dies_after(-1)
+    (folder,) = tmp_path.iterdir()
+    document, arrays = CheckpointFile(folder).read()
+    change(document, arrays)
+    CheckpointFile(folder).write(document, arrays)  # with the right checksum
+    n_epochs.clear()
+    with pytest.warns(UserWarning, match="does not contain the state of (this|a) fit"):
+        tiny_cnn.fit(X, y)
+    assert n_epochs == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
     [

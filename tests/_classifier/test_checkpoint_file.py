@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import struct
 import threading
 import zipfile
 from contextlib import suppress
@@ -208,3 +209,31 @@ def test_leftovers_of_killed_processes_are_removed(file):
     (file.path.parent / "other.tmp").touch()
     file.remove_leftovers()
     assert sorted(os.listdir(file.path.parent)) == ["checkpoint.npz", "other.tmp"]
+
+
+def test_an_array_that_is_named_twice_is_an_error(file):
+    with np.load(file.path) as stored:
+        document = json.loads(stored["checkpoint.json"])
+    document["arrays"] += ["a"] * 1000
+    with zipfile.ZipFile(file.path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file.path, "w") as archive:
+        for name, content in members.items():
+            is_document = name == "checkpoint.json"
+            archive.writestr(name, json.dumps(document) if is_document else content)
+    with pytest.raises(ValueError, match="names an array twice"):
+        file.read()
+
+
+def test_members_that_overlap_are_an_error(file):
+    # The directory of the archive is repeated, and its entries point to the same data.
+    content = file.path.read_bytes()
+    end = content.rindex(b"PK\x05\x06")
+    n_entries = int.from_bytes(content[end + 8 : end + 10], "little")
+    size, start = struct.unpack_from("<II", content, end + 12)
+    directory = content[start : start + size]
+    n = 100 * n_entries
+    last = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, n, n, size * 100, start, 0)
+    file.path.write_bytes(content[:start] + directory * 100 + last)
+    with pytest.raises(ValueError, match=r"larger than the file|[Oo]verlap"):
+        file.read()

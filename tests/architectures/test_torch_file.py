@@ -207,3 +207,25 @@ def test_files_are_read_without_unpickling(torch_names, monkeypatch):
 def test_other_instructions_are_errors(program, message):
     with pytest.raises(ValueError, match=f"legacy format: .*{message}"):
         read_torch_file(program)
+
+
+def nested_tuples(depth):
+    """A program that makes a tuple of two times a tuple of two times ..."""
+    parts = [b"\x80\x02)q\x00"]
+    parts += [b"h\x00h\x00\x86q\x00"] * depth
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"q\x01}h\x01Ns.",  # as a key
+        b"Q.",  # as a storage
+        b"ccollections\nOrderedDict\n(h\x00N\x86\x85tR.",  # in an OrderedDict
+        b"q\x01h\x01)R.",  # as a function
+    ],
+)
+def test_nested_tuples_are_not_hashed_or_printed(end):
+    program = nested_tuples(60) + end
+    with pytest.raises(ValueError, match="legacy format"):
+        read_torch_file(program)

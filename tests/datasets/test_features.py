@@ -151,3 +151,33 @@ def test_a_real_git_lfs_pointer_is_an_error(real_data, tmp_path):
     )
     with pytest.raises(ValueError, match=r"Git LFS pointer.*run 'git lfs pull'"):
         load_features(tmp_path)
+
+
+def test_a_link_to_another_file_is_not_followed(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["features"] = np.zeros((2, 3), np.float32)
+    with h5py.File(tmp_path / "slide.h5", "w") as file:
+        file["features"] = h5py.ExternalLink("other.h5", "/features")
+    with pytest.raises(ValueError, match=r"slide\.h5' is a link or refers to another"):
+        load_features(tmp_path / "slide.h5")
+
+
+def test_a_small_file_that_states_a_huge_table_is_refused(tmp_path):
+    with h5py.File(tmp_path / "slide.h5", "w") as file:
+        file.create_dataset("features", (10**6, 1000), np.float32, chunks=(10, 10))
+    with pytest.raises(ValueError, match=r"takes 4,000,000,000 bytes of memory, but"):
+        load_features(tmp_path / "slide.h5")
+
+
+def test_one_long_name_cannot_be_repeated_until_the_memory_is_full(
+    tmp_path, monkeypatch
+):
+    with h5py.File(tmp_path / "slide.h5", "w") as file:
+        file["features"] = np.zeros((2000, 1), np.float32)
+        file["metadata"] = ["x" * 100] * 2000
+    assert len(load_features(tmp_path / "slide.h5").names) == 2000
+    # The table fits, its texts do not.
+    monkeypatch.setattr("skhisto.patches._hdf5._ALWAYS_PLAUSIBLE_BYTES", 45_000)
+    monkeypatch.setattr("skhisto.patches._hdf5._PLAUSIBLE_COMPRESSION", 0.01)
+    with pytest.raises(ValueError, match=r"'metadata' of .* takes 50,000 bytes"):
+        load_features(tmp_path / "slide.h5")

@@ -1,6 +1,7 @@
 """Folders of patch files with a CSV file of labels."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -277,6 +278,25 @@ def test_things_are_counted_and_at_most_ten_named(names):
     text = listed(names, "id")
     assert text.startswith(f"{len(names)} id")
     assert text.endswith(" more") == (len(names) > 10)
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.png", "{parent}/secret.png", "x/../../secret", "a\0"]
+)
+def test_a_table_cannot_name_files_outside_of_the_folder(tmp_path, name):
+    folder = tmp_path / "patches"
+    folder.mkdir()
+    for path in (tmp_path / "secret.png", folder / "a.png"):
+        Image.new("RGB", (4, 4)).save(path)
+    name = name.format(parent=tmp_path)
+    (tmp_path / "table.csv").write_text(f"id,label\na,1\n{name},2\n")
+    message = rf"holds no image for 1 id: {re.escape(name)} in"
+    with pytest.raises(FileNotFoundError, match=message):
+        load_patch_folder(folder, table=tmp_path / "table.csv", label="label")
+    patches = load_patch_folder(
+        folder, table=tmp_path / "table.csv", label="label", on_missing="skip"
+    )
+    assert patches.filenames.tolist() == [str(folder / "a.png")]
 
 
 # Real patches

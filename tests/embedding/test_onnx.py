@@ -238,3 +238,36 @@ def test_memory_embeds_every_patch_once(tmp_path, monkeypatch):
     features = embedder.transform(X)
     monkeypatch.delattr(OnnxBackbone, "_run")
     assert_array_equal(embedder.transform(X[::-1]), features[::-1])
+
+
+@pytest.mark.parametrize(
+    "name", ["../weights.bin", "/etc/hostname", "a/../../b", "a\0b"]
+)
+def test_weights_outside_of_the_folder_are_not_read(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    path = save(tmp_path / "folder" / "big.onnx", MEAN, NCHW, FEATURES, external=True)
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = name
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match="outside of its folder, which is not read"):
+        PatchEmbedder(path).fit(X)
+
+
+@pytest.mark.parametrize("n", [0, 5000])
+def test_a_batch_that_would_exhaust_the_memory_is_refused(tmp_path, n):
+    path = save(tmp_path / "m.onnx", MEAN, [n, 3, 8, 8], {"features": [n, 5]})
+    with pytest.raises(ValueError, match=rf"takes {n} images at once, but between 1"):
+        PatchEmbedder(path).fit(X)
+
+
+def test_a_network_that_cannot_be_run_is_an_error_that_names_the_file(tmp_path):
+    nodes = [
+        helper.make_node("Reshape", ["x", "axes"], ["means"]),
+        helper.make_node("MatMul", ["means", "weights"], ["features"]),
+    ]
+    path = save(tmp_path / "wrong.onnx", nodes, NCHW, FEATURES)
+    with pytest.raises(ValueError, match=r"wrong\.onnx' cannot be run"):
+        PatchEmbedder(path).fit(X)

@@ -165,7 +165,7 @@ def test_an_array_that_claims_to_be_huge_is_refused(make_map, path):
         for name in old.namelist():
             is_it = name == "probabilities.npy"
             new.writestr(name, huge_array() if is_it else old.read(name))
-    with pytest.raises(ValueError, match="cannot be read as a Probability"):
+    with pytest.raises(ValueError, match=r"cannot be read as a Probability"):
         ProbabilityMap.load(other)
 
 
@@ -192,3 +192,42 @@ def test_damage_anywhere_gives_one_error_or_a_valid_map(
             error = raised
             raise
     assert error is None or "a.npz' cannot be read as" in str(error)
+
+
+def test_a_small_file_cannot_exhaust_the_memory(make_map, path):
+    make_map().save(path)
+    with np.load(path) as content:
+        arrays = dict(content)
+    arrays["probabilities"] = np.zeros((2**14, 2**12, 1), np.float32)
+    np.savez_compressed(path, **arrays)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(
+        ValueError, match=r"268,\d+,\d+ bytes, and the limit is 268,435"
+    ):
+        ProbabilityMap.load(path)
+
+
+def test_the_limit_on_the_size_can_be_raised_and_lowered(make_map, path):
+    written = make_map()
+    written.save(path)
+    assert repr(ProbabilityMap.load(path, max_bytes=2**40)) == repr(written)
+    with pytest.raises(ValueError, match="the limit is 100; pass a higher max_bytes"):
+        ProbabilityMap.load(path, max_bytes=100)
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_labels_of_invalid_characters_are_refused(make_map, path, length):
+    make_map().save(path)
+    labels = np.full(2 * length, 65, np.uint32)
+    labels[-1] = 0x110000
+    rewrite(path, classes=labels.view(f"U{length}"))
+    with pytest.raises(ValueError, match=r"cannot be read as a Prob.*character"):
+        ProbabilityMap.load(path)
+
+
+@pytest.mark.parametrize("number", [1e308, 10**400])
+def test_numbers_that_overflow_are_refused(make_map, path, number):
+    make_map().save(path)
+    rewrite_header(path, stride=number)
+    with pytest.raises(ValueError, match="stride must be 1 positive"):
+        ProbabilityMap.load(path)

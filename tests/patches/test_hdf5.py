@@ -157,3 +157,66 @@ def test_the_git_lfs_pointer_of_the_real_data_is_recognised(real_data):
     (pointer,) = (real_data / "badfiles").glob("*.h5")
     with pytest.raises(ValueError, match="git lfs pull"):
         HDF5Rows(pointer)
+
+
+def pixels_in_another_file(folder, kind):
+    """A file whose dataset "x" has its values in the file "other.h5"."""
+    h5py = pytest.importorskip("h5py")
+    values = np.ones((2, 4, 4, 3), np.uint8)
+    with h5py.File(folder / "other.h5", "w") as file:
+        file["x"] = values
+    (folder / "other.bin").write_bytes(values.tobytes())
+    path = folder / "hostile.h5"
+    with h5py.File(path, "w") as file:
+        if kind == "link":
+            file["x"] = h5py.ExternalLink("other.h5", "/x")
+        elif kind == "soft link":
+            file["group"] = h5py.ExternalLink("other.h5", "/")
+            file["x"] = h5py.SoftLink("/group/x")
+        elif kind == "storage":
+            external = [(str(folder / "other.bin"), 0, values.nbytes)]
+            file.create_dataset("x", values.shape, np.uint8, external=external)
+        else:
+            layout = h5py.VirtualLayout(values.shape, np.uint8)
+            layout[:] = h5py.VirtualSource("other.h5", "x", values.shape, np.uint8)
+            file.create_virtual_dataset("x", layout)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["link", "soft link", "storage", "virtual dataset"])
+def test_values_in_other_files_are_not_read(tmp_path, kind):
+    path = pixels_in_another_file(tmp_path, kind)
+    message = r"'x' of '.*hostile\.h5' is a link or refers to another file"
+    with pytest.raises(ValueError, match=message):
+        HDF5Rows(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks"),
+    [((10**9, 8, 8, 3), (1, 8, 8, 3)), ((10, 2**14, 2**14, 3), (1, 2**14, 2**14, 3))],
+)
+def test_a_small_file_cannot_exhaust_the_memory(tmp_path, shape, chunks):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "bomb.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", shape, np.uint8, chunks=chunks)
+    with pytest.raises(ValueError, match=r"bomb\.h5' takes 8.* bytes of memory, but"):
+        HDF5Rows(path)
+
+
+def test_damaged_rows_are_an_error_that_names_the_file(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "damaged.h5"
+    with h5py.File(path, "w") as file:
+        settings = {"chunks": (1, 8, 8, 3), "compression": "gzip"}
+        data = file.create_dataset("x", (2, 8, 8, 3), np.uint8, **settings)
+        data[:] = 7
+        offset = data.id.get_chunk_info(1).byte_offset
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(bytes(8))
+    rows = HDF5Rows(path)
+    window = (slice(0, 8), slice(0, 8))
+    assert rows.read(np.array([0]), window).max() == 7
+    with pytest.raises(ValueError, match=r"damaged\.h5' is truncated or damaged"):
+        rows.read(np.array([1]), window)

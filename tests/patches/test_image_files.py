@@ -658,3 +658,19 @@ def test_real_bad_files_are_recognised_under_any_name(
 
 def test_every_real_bad_file_has_its_test(real_data):
     assert len(os.listdir(real_data / "badfiles")) == 5
+
+
+def test_images_far_larger_than_patches_are_refused_by_their_header(tmp_path):
+    # Below the limit of Pillow, above that of patches.
+    (tmp_path / "large.png").write_bytes(png_bytes(6000, 6000, 8, 2))
+    message = r"large\.png' is far too large for a patch \(6000x6000 pixels"
+    with pytest.raises(ValueError, match=message):
+        read_image(tmp_path / "large.png")
+
+
+def test_an_image_whose_pixels_cannot_be_described_is_an_error(tmp_path):
+    # Numbers of colours without a palette.
+    (tmp_path / "a.png").write_bytes(png_bytes(4, 4, 8, 3))
+    for read in (read_image, lambda path: ImageFiles([str(path)])):
+        with pytest.raises(ValueError, match=r"a\.png' cannot be read as an image"):
+            read(tmp_path / "a.png")

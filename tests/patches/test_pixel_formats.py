@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from skhisto.patches._image_files import ImageFiles, read_image
+from skhisto.patches._pixel_formats import over_white
 from skhisto.preprocessing import PatchLoader
 
 
@@ -83,3 +84,14 @@ def test_a_real_file_with_alpha_is_blended_with_white(real_data):
         expected = np.asarray(Image.alpha_composite(white, image))[..., :3]
     converted = read_image(path, convert=True)
     assert np.abs(converted.astype(int) - expected).max() <= 1
+
+
+def test_blending_a_few_rows_at_a_time_gives_the_same_pixels(monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 5, 4), dtype=np.uint8)
+    whole = over_white(pixels)
+    alpha = pixels[..., 3:] / 255
+    np.testing.assert_array_equal(
+        whole, np.rint(pixels[..., :3] * alpha + 255 * (1 - alpha))
+    )
+    monkeypatch.setattr("skhisto.patches._pixel_formats._PIXELS_AT_ONCE", 12)
+    np.testing.assert_array_equal(over_white(pixels), whole)

@@ -1,6 +1,8 @@
 """PatchLoader turns names into patches, and refuses bad names before it reads."""
 
+import os
 import pickle
+import re
 import shutil
 from pathlib import Path
 
@@ -433,3 +435,50 @@ def test_a_real_bad_file_among_good_ones_is_named(
     names[position] = "bad"
     with pytest.raises(ValueError, match=rf"bad\.tif' .*{message}"):
         PatchLoader(root=tmp_path, suffix=".tif").transform(names)
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret", "a/../../secret", "..", "a/..", "/etc/hostname", "//x"]
+)
+@pytest.mark.parametrize("method", ["fit", "transform"])
+def test_names_stay_within_root(tmp_path, name, method):
+    (tmp_path / "root" / "a").mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(tmp_path / "secret.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "root" / "fine.png")
+    suffix = "" if name.endswith("..") else ".png"
+    loader = PatchLoader(root=tmp_path / "root", suffix=suffix)
+    message = (
+        f"1 of 2 file names are absolute paths or contain '..', the first in row 1: "
+        f"{name + loader.suffix!r}"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        getattr(loader, method)(["fine" + ".png" * (not suffix), name])
+
+
+def test_names_with_dots_that_stay_within_root_are_read(tmp_path):
+    for name in ("a..b", "...", ".hidden"):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{name}.png", "PNG")
+    loader = PatchLoader(root=tmp_path, suffix=".png")
+    names = ["a..b", "...", ".hidden", "./a..b"]
+    assert loader.transform(names).shape == (4, 4, 4, 3)
+
+
+@pytest.mark.parametrize("has_root", [True, False])
+def test_names_with_nul_are_an_error(tmp_path, has_root):
+    loader = PatchLoader(root=tmp_path if has_root else None)
+    message = r"1 of 1 file names contain a NUL character.*: 'a\\x00b'"
+    with pytest.raises(ValueError, match=message):
+        loader.transform(["a\0b"])
+
+
+@given(
+    st.lists(st.sampled_from(["a", "..", ".", "", "/", "..a", "\\", "~"]), max_size=6)
+)
+def test_no_name_leads_out_of_root(tmp_path_factory, parts):
+    root = tmp_path_factory.mktemp("root")
+    loader = PatchLoader(root=root)
+    try:
+        (path,) = loader._paths(["/".join(parts)])
+    except ValueError:
+        return
+    assert os.path.commonpath([root, os.path.abspath(path)]) == str(root)

@@ -1,5 +1,6 @@
 import multiprocessing
 import pickle
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -455,3 +456,23 @@ def test_the_representation_shows_no_path(pyramid):
     slide = Slide(pyramid[0], name="one")
     assert repr(slide) == "Slide(name='one', shape=(300, 500), mpp=0.5)"
     assert str(pyramid[0]) not in repr(slide.at(0.97))
+
+
+def with_tags(path, **values):
+    """Change tags of the first image of a little-endian TIFF file."""
+    content = bytearray(path.read_bytes())
+    (start,) = struct.unpack_from("<I", content, 4)
+    (n_tags,) = struct.unpack_from("<H", content, start)
+    for entry in range(start + 2, start + 2 + 12 * n_tags, 12):
+        tag, _ = struct.unpack_from("<HH", content, entry)
+        if f"tag_{tag}" in values:
+            struct.pack_into("<HHII", content, entry, tag, 4, 1, values[f"tag_{tag}"])
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("engine", ["openslide", "pillow", "auto"])
+def test_tiles_that_would_exhaust_the_memory_are_refused(tmp_path, engine):
+    path = write_pyramid(tmp_path / "p.tiff", textured(128, 128), factors=(1, 2))
+    with_tags(path, tag_322=16_384, tag_323=65_536)
+    with pytest.raises(ValueError, match=r"p\.tiff' .*tiles of 65536x16384 pixels"):
+        Slide(path, engine=engine)
