@@ -186,11 +186,10 @@ def _torch_file(folder: Path) -> list[Read]:
 
 
 def _onnx(folder: Path) -> list[Read]:
-    import onnxruntime
-
     from skhisto import PatchEmbedder
+    from skhisto.embedding._onnx import _import_onnxruntime
 
-    onnxruntime.set_default_logger_severity(4)
+    _import_onnxruntime().set_default_logger_severity(4)
     X = np.zeros((2, 8, 8, 3), np.uint8)
     return [lambda path: PatchEmbedder(path, layout="NCHW").fit(X).transform(X)]
 

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from skhisto.patches._views import view
 
 _BATCH_SIZE = 24
 _MAX_BATCH_SIZE = 4096
+_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
@@ -275,9 +277,27 @@ def _pooled(features: np.ndarray, pooling: str, layout: str) -> np.ndarray:
     return features.mean(axis=axes) if pooling == "avg" else features.max(axis=axes)
 
 
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Switch off the telemetry of ONNX Runtime, unless the user has decided.
+
+    Since version 1.29, it reports sessions to Microsoft. It reads the environment
+    variable once, when it is imported.
+    """
+    is_decided = _TELEMETRY in os.environ
+    if not is_decided:
+        os.environ[_TELEMETRY] = "1"
+    try:
+        yield
+    finally:
+        if not is_decided:
+            os.environ.pop(_TELEMETRY, None)
+
+
 def _import_onnxruntime() -> ModuleType:
     try:
-        import onnxruntime
+        with _without_telemetry():
+            import onnxruntime
     except ImportError:
         raise ImportError(
             "Embedding with an ONNX file needs ONNX Runtime, which is not installed. "

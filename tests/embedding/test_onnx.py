@@ -1,3 +1,4 @@
+import os
 import pickle
 import sys
 
@@ -11,6 +12,8 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper  # noqa: E402
+
+from skhisto.embedding import _onnx  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (50, 8, 8, 3), dtype=np.uint8)
@@ -237,3 +240,19 @@ def test_a_network_that_cannot_be_run_is_an_error_that_names_the_file(tmp_path):
     path = save(tmp_path / "wrong.onnx", nodes, NCHW, FEATURES)
     with pytest.raises(ValueError, match=r"wrong\.onnx' cannot be run"):
         PatchEmbedder(path).fit(X)
+
+
+@pytest.mark.parametrize("decided", [None, "0"])
+def test_the_telemetry_of_onnx_runtime_is_off_unless_the_user_has_decided(
+    tmp_path, monkeypatch, decided
+):
+    name = "ORT_DISABLE_TELEMETRY"
+    monkeypatch.delenv(name, raising=False)
+    if decided is not None:
+        monkeypatch.setenv(name, decided)
+    code = f"import os\nseen = os.environ.get('{name}')\n"
+    (tmp_path / "onnxruntime.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    assert _onnx._import_onnxruntime().seen == (decided or "1")
+    assert os.environ.get(name) == decided
