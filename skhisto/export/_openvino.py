@@ -1,14 +1,18 @@
 """Export to OpenVINO."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from skhisto.export._metadata import as_strings, check_mpp, metadata_of
 from skhisto.export._onnx import onnx_model
 from skhisto.export._plan import Size, plan_export
 from skhisto.export._targets import check_file
+
+_TELEMETRY = "openvino_telemetry"
 
 
 def export_openvino(
@@ -94,13 +98,7 @@ def export_openvino(
             "export_onnx or export_saved_model, or resize the patches before the "
             "exported network and export the steps after Resize."
         )
-    try:
-        import openvino
-    except ImportError as error:
-        raise ImportError(
-            "The export needs OpenVINO, which is not installed. Install it with: "
-            'pip install "skhisto[export]"'
-        ) from error
+    openvino = _import_openvino()
     # In the same folder, so that the files can be renamed to their final names.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         # Unlike openvino.convert_model, read_model sends no telemetry.
@@ -113,3 +111,25 @@ def export_openvino(
         # The network last: it is complete when its name appears.
         for suffix in (".bin", ".xml"):
             os.replace(written.with_suffix(suffix), path.with_suffix(suffix))
+
+
+def _import_openvino() -> ModuleType:
+    """Import OpenVINO without its telemetry, or say how to install it.
+
+    OpenVINO reports every import to Google Analytics if it can import the package of
+    its telemetry, which it does not need.
+    """
+    is_hidden = _TELEMETRY not in sys.modules
+    if is_hidden:
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    except ImportError as error:
+        raise ImportError(
+            "The export needs OpenVINO, which is not installed. Install it with: "
+            'pip install "skhisto[export]"'
+        ) from error
+    finally:
+        if is_hidden:
+            sys.modules.pop(_TELEMETRY, None)
+    return openvino
