@@ -56,6 +56,8 @@ def main() -> None:
         parser.error(f"no such reader: {', '.join(sorted(unknown))}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if arguments.keep is not None:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
     has_found = False
     for name in arguments.readers or READERS:
         result = fuzz(

@@ -239,7 +239,7 @@ def _damage_checkpoint(rng: Random, content: bytes) -> bytes:
         name = rng.choice(sorted(arrays))
         choice = rng.randrange(8)
         if choice == 0:
-            arrays[name] = arrays[name].astype(rng.choice(("i1", "f8", "U3", "c8")))
+            arrays[name] = arrays[name].astype(rng.choice(("i1", "f8", "c8", "?")))
         elif choice == 1:
             arrays[name] = arrays[name].reshape(rng.choice(((6,), (3, 2), (1, 2, 3))))
         elif choice == 2:
