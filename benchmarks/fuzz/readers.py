@@ -46,6 +46,8 @@ class Reader:
         that read the damaged file.
     errors : tuple of type
         The exceptions that the reader documents.
+    is_limited : bool
+        Whether the reader limits time and memory. Networks compute what they like.
     """
 
     file: str
@@ -53,6 +55,7 @@ class Reader:
     damage: Damage
     prepare: Callable[[Path], list[Read]]
     errors: tuple[type[Exception], ...] = (ValueError,)
+    is_limited: bool = True
 
 
 def _images(folder: Path) -> list[Read]:
@@ -332,7 +335,11 @@ READERS = {
         "x.pth", samples.torch_file, one_of(damage_bytes, damage_pickles), _torch_file
     ),
     "onnx": Reader(
-        "x.onnx", samples.onnx_network, one_of(damage_bytes, damage_protobuf), _onnx
+        "x.onnx",
+        samples.onnx_network,
+        one_of(damage_bytes, damage_protobuf),
+        _onnx,
+        is_limited=False,
     ),
     # A checkpoint that cannot be used is a warning.
     "checkpoints": Reader(

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -284,7 +285,7 @@ def _without_telemetry() -> Iterator[None]:
     Since version 1.29, it reports sessions to Microsoft. It reads the environment
     variable once, when it is imported.
     """
-    is_decided = _TELEMETRY in os.environ
+    is_decided = _TELEMETRY in os.environ or "onnxruntime" in sys.modules
     if not is_decided:
         os.environ[_TELEMETRY] = "1"
     try:
