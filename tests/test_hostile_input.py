@@ -196,3 +196,15 @@ def test_damage_gets_past_the_checksums_of_a_format(monkeypatch, tmp_path, name)
         except Exception:
             pass
     assert n_opened > 30
+
+
+def test_the_command_refuses_readers_that_do_not_exist():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.fuzz", "nonsense"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "no such reader: nonsense" in done.stderr
