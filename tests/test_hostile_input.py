@@ -48,7 +48,7 @@ def run(code, *arguments):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
 
 
@@ -63,7 +63,7 @@ for reader in readers:
     files = Path(folder, reader)
     files.mkdir()
     paths = {name: f"{folder}/{reader}.{name}" for name in ("position", "findings")}
-    task = dict(reader=reader, seed=0, first=0, end=int(n_inputs), seconds=60)
+    task = dict(reader=reader, seed=0, first=0, end=int(n_inputs), seconds=600)
     run(Task(**task, **paths, folder=str(files)))
 """
 
