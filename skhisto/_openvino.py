@@ -1,5 +1,6 @@
 """Networks compiled by OpenVINO, for the processor."""
 
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+_TELEMETRY = "openvino_telemetry"
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -53,18 +55,27 @@ def compile_model(model: Any, precision: str, n_threads: int) -> Run:
 
 
 def import_openvino() -> ModuleType:
-    """Import OpenVINO.
+    """Import OpenVINO without its telemetry.
+
+    OpenVINO reports every import to Google Analytics if it can import the package of
+    its telemetry, which it does not need.
 
     Raises
     ------
     ImportError
         If it is not installed.
     """
+    is_hidden = _TELEMETRY not in sys.modules
+    if is_hidden:
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
     try:
         import openvino
     except ImportError:
         raise ImportError(
-            "engine='openvino' needs OpenVINO, which is not installed. Install it "
-            'with: pip install "skhisto[openvino]"'
+            "This needs OpenVINO, which is not installed. Install it with: "
+            'pip install "skhisto[openvino]"'
         ) from None
+    finally:
+        if is_hidden:
+            sys.modules.pop(_TELEMETRY, None)
     return openvino

@@ -48,7 +48,7 @@ def run(code, *arguments):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
 
 
@@ -63,7 +63,7 @@ for reader in readers:
     files = Path(folder, reader)
     files.mkdir()
     paths = {name: f"{folder}/{reader}.{name}" for name in ("position", "findings")}
-    task = dict(reader=reader, seed=0, first=0, end=int(n_inputs), seconds=60)
+    task = dict(reader=reader, seed=0, first=0, end=int(n_inputs), seconds=600)
     run(Task(**task, **paths, folder=str(files)))
 """
 
@@ -196,3 +196,15 @@ def test_damage_gets_past_the_checksums_of_a_format(monkeypatch, tmp_path, name)
         except Exception:
             pass
     assert n_opened > 30
+
+
+def test_the_command_refuses_readers_that_do_not_exist():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.fuzz", "nonsense"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "no such reader: nonsense" in done.stderr

@@ -45,7 +45,7 @@ ALLOWED = {
         "patches",
     },
     "export": {
-        *("_classifier", "_keras", "architectures", "embedding"),
+        *("_classifier", "_keras", "_openvino", "architectures", "embedding"),
         *("patches", "preprocessing"),
     },
     "inspection": {"_classifier", "_data", "_keras", "patches"},
@@ -70,7 +70,7 @@ LAZY = {
         "_commands/map_files.py",
     ),
     "onnxruntime": ("embedding/_onnx_engines.py",),
-    "openvino": ("_openvino.py", "export/_openvino.py"),
+    "openvino": ("_openvino.py",),
     "h5py": ("patches/_hdf5.py", "datasets/_features.py"),
     "openslide": ("slides/_openslide_reader.py",),
     "shapely": ("slides/_polygons.py",),

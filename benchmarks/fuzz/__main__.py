@@ -11,7 +11,8 @@ Small valid files are damaged at random, also behind the checksums of their form
 read in another process. The command fails if a reader
 
 - raises an exception that it does not document,
-- needs more than 2 seconds of the processor, or 512 MB of memory,
+- needs more than 2 seconds of the processor, or 512 MB of memory, except for networks
+  in ONNX files, whose computation has no limit,
 - opens another file than it was given, starts a process or opens a connection, as far
   as Python's audit events tell,
 - or crashes.
@@ -56,6 +57,8 @@ def main() -> None:
         parser.error(f"no such reader: {', '.join(sorted(unknown))}.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if arguments.keep is not None:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
     has_found = False
     for name in arguments.readers or READERS:
         result = fuzz(

@@ -46,6 +46,8 @@ class Reader:
         that read the damaged file.
     errors : tuple of type
         The exceptions that the reader documents.
+    is_limited : bool
+        Whether the reader limits time and memory. Networks compute what they like.
     """
 
     file: str
@@ -53,6 +55,7 @@ class Reader:
     damage: Damage
     prepare: Callable[[Path], list[Read]]
     errors: tuple[type[Exception], ...] = (ValueError,)
+    is_limited: bool = True
 
 
 def _images(folder: Path) -> list[Read]:
@@ -186,11 +189,10 @@ def _torch_file(folder: Path) -> list[Read]:
 
 
 def _onnx(folder: Path) -> list[Read]:
-    import onnxruntime
-
     from skhisto import PatchEmbedder
+    from skhisto.embedding._onnx import _import_onnxruntime
 
-    onnxruntime.set_default_logger_severity(4)
+    _import_onnxruntime().set_default_logger_severity(4)
     X = np.zeros((2, 8, 8, 3), np.uint8)
     return [lambda path: PatchEmbedder(path, layout="NCHW").fit(X).transform(X)]
 
@@ -240,7 +242,7 @@ def _damage_checkpoint(rng: Random, content: bytes) -> bytes:
         name = rng.choice(sorted(arrays))
         choice = rng.randrange(8)
         if choice == 0:
-            arrays[name] = arrays[name].astype(rng.choice(("i1", "f8", "U3", "c8")))
+            arrays[name] = arrays[name].astype(rng.choice(("i1", "f8", "c8", "?")))
         elif choice == 1:
             arrays[name] = arrays[name].reshape(rng.choice(((6,), (3, 2), (1, 2, 3))))
         elif choice == 2:
@@ -333,7 +335,11 @@ READERS = {
         "x.pth", samples.torch_file, one_of(damage_bytes, damage_pickles), _torch_file
     ),
     "onnx": Reader(
-        "x.onnx", samples.onnx_network, one_of(damage_bytes, damage_protobuf), _onnx
+        "x.onnx",
+        samples.onnx_network,
+        one_of(damage_bytes, damage_protobuf),
+        _onnx,
+        is_limited=False,
     ),
     # A checkpoint that cannot be used is a warning.
     "checkpoints": Reader(

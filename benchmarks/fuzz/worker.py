@@ -137,11 +137,11 @@ def _read(task, number, content, functions, path, guard):
         if what:
             yield Finding(task.reader, number, what, details)
         seconds = time.process_time() - start
-        if seconds > MAX_SECONDS:
+        if reader.is_limited and seconds > MAX_SECONDS:
             what = f"{function.__name__} takes long"
             yield Finding(task.reader, number, what, f"{seconds:.1f} s")
         megabytes = _peak_megabytes() - memory
-        if megabytes > MAX_MEGABYTES:
+        if reader.is_limited and megabytes > MAX_MEGABYTES:
             what = f"{function.__name__} needs much memory"
             yield Finding(task.reader, number, what, f"{megabytes:.0f} MB")
         for event in guard.seen:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skhisto.datasets._id_table import FilePath, listed, read_text_csv
 
 _ABSENT, _AMBIGUOUS = -1, -2
+_MAX_PATH = 4096  # no path on Linux is longer
 _MISSING_TEXTS = {"", "na", "nan", "none", "null", "<na>", "n/a"}
 
 
@@ -158,6 +159,8 @@ class _Index:
 
 def _find_with_folders(value: str, exact: _Index, tails: _Index, folder: str) -> int:
     """Find a file whose path begins at another folder than the value."""
+    if len(value) > _MAX_PATH:  # all tails of a long text take quadratic memory
+        return _ABSENT
     value = value.replace("\\", "/").removeprefix("./")
     candidates = [exact.find(value), tails.find(value)]
     candidates += [

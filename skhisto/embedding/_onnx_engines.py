@@ -1,6 +1,10 @@
 """ONNX Runtime and OpenVINO, which run networks in ONNX files."""
 
+import os
+import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import NamedTuple
 
@@ -9,6 +13,8 @@ import numpy as np
 
 from skhisto._openvino import Run, compile_model, import_openvino
 from skhisto._threads import threads_allowed
+
+_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 
 
 class Port(NamedTuple):
@@ -118,9 +124,27 @@ _ONNX_TYPES = {
 }
 
 
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Switch off the telemetry of ONNX Runtime, unless the user has decided.
+
+    Since version 1.29, it reports sessions to Microsoft. It reads the environment
+    variable once, when it is imported.
+    """
+    is_decided = _TELEMETRY in os.environ or "onnxruntime" in sys.modules
+    if not is_decided:
+        os.environ[_TELEMETRY] = "1"
+    try:
+        yield
+    finally:
+        if not is_decided:
+            os.environ.pop(_TELEMETRY, None)
+
+
 def _import_onnxruntime() -> ModuleType:
     try:
-        import onnxruntime
+        with _without_telemetry():
+            import onnxruntime
     except ImportError:
         raise ImportError(
             "Embedding with an ONNX file needs ONNX Runtime, which is not installed. "

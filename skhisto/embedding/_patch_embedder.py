@@ -61,7 +61,8 @@ class PatchEmbedder(
         - a fitted `PatchCNNClassifier`. `sklearn.base.clone` of the embedder keeps it
           fitted. If the embedder is itself cloned as a part of another object, use
           ``FrozenEstimator(classifier)``;
-        - the path of an ONNX file. Needs the extra ``onnx``, or `engine`;
+        - the path of an ONNX file, which ONNX Runtime runs, with its telemetry switched
+          off, or `engine`. Needs the extra ``onnx`` or that of the engine;
         - the path of a ``.keras`` file that consists of Keras' own layers. It is loaded
           in Keras' safe mode. Load only files from sources that you trust;
         - a function from patches of shape (n, height, width, channels), with the dtype

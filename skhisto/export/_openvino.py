@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from skhisto._openvino import import_openvino
 from skhisto.export._metadata import as_strings, check_mpp, metadata_of
 from skhisto.export._onnx import onnx_model
 from skhisto.export._plan import Size, plan_export
@@ -94,13 +95,7 @@ def export_openvino(
             "export_onnx or export_saved_model, or resize the patches before the "
             "exported network and export the steps after Resize."
         )
-    try:
-        import openvino
-    except ImportError as error:
-        raise ImportError(
-            "The export needs OpenVINO, which is not installed. Install it with: "
-            'pip install "skhisto[export]"'
-        ) from error
+    openvino = import_openvino()
     # In the same folder, so that the files can be renamed to their final names.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         # Unlike openvino.convert_model, read_model sends no telemetry.

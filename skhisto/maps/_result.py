@@ -21,6 +21,7 @@ from skhisto.slides._geojson import (
 
 Way = Literal["dense", "windows"]
 
+_MAX_LABEL = 1000
 _MAX_NUMBER = 1e9  # of pixels or microns
 
 
@@ -428,6 +429,11 @@ def _classes(given: ArrayLike) -> np.ndarray:
     if labels.ndim != 1 or labels.dtype.kind not in "biufU":
         raise ValueError(
             f"classes must be numbers, booleans or strings; got {given!r}."
+        )
+    if labels.dtype.kind == "U" and labels.dtype.itemsize > 4 * _MAX_LABEL:
+        raise ValueError(
+            f"classes must have at most {_MAX_LABEL} characters; got "
+            f"{labels.dtype.itemsize // 4}."
         )
     # NumPy makes strings of any numbers, but Python fails on them later.
     if labels.dtype.kind == "U" and any(

@@ -273,7 +273,8 @@ def read_annotations(
         If shapely is not installed.
     ValueError
         If the file is too large, is not in UTF-8 or is no valid GeoJSON or XML of ASAP,
-        if coordinates are not finite, or if XML contains a document type definition.
+        if coordinates are not finite, if a polygon crosses itself more than 5,000
+        times, or if XML contains a document type definition.
         Entities are never expanded, and no other file or address is read.
 
     Warns

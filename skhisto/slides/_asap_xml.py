@@ -47,7 +47,8 @@ def parse_asap_xml(text: str, where: str) -> Outlines:
     collector = OutlineCollector()
     shapely = import_shapely()
     for number, annotation in enumerate(_annotations(text, where)):
-        points = _ordered_points(annotation, f"{where}: annotation {number}")
+        place = f"{where}: annotation {number}"
+        points = _ordered_points(annotation, place)
         is_area = annotation.get("Type", "Polygon") in _TYPES_WITH_AREA
         # Two points are left where somebody clicked twice by accident.
         if not is_area or len(points) < 3:
@@ -55,7 +56,7 @@ def parse_asap_xml(text: str, where: str) -> Outlines:
             continue
         group = annotation.get("PartOfGroup", "None")
         name = UNCLASSIFIED if group == "None" else group
-        collector.add(name, [shapely.Polygon(points)])
+        collector.add(name, [shapely.Polygon(points)], place)
     return collector.outlines()
 
 

@@ -242,7 +242,7 @@ def _add(geometry: Any, name: str, collector: OutlineCollector, where: str) -> N
         raise ValueError(f"{where} has a {kind} without a list of coordinates.")
     polygons = [_polygon(rings, where) for rings in coordinates]
     if polygons:
-        collector.add(name, polygons)
+        collector.add(name, polygons, where)
     else:
         collector.skip()
 

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 # The squares of larger coordinates cannot be told apart in float64.
 MAX_COORDINATE = 1e8
+MAX_CROSSINGS = 5_000
+"""How often a polygon may cross itself. Repairs take quadratic time and memory."""
+_PAIRS_AT_ONCE = 2_000_000
+
 UNCLASSIFIED = "Unclassified"
 """QuPath's name for the class of objects that have none."""
 
@@ -46,13 +50,18 @@ class OutlineCollector:
         """Count a shape without area."""
         self._n_skipped += 1
 
-    def add(self, class_name: str, polygons: Sequence[Any]) -> None:
-        """Add one object, which consists of one or several polygons."""
+    def add(self, class_name: str, polygons: Sequence[Any], where: str) -> None:
+        """Add one object, which consists of one or several polygons.
+
+        Raises
+        ------
+        ValueError
+            If the polygons cannot be repaired. The message starts with `where`.
+        """
         shapely = import_shapely()
         whole = polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)
         if not whole.is_valid:
-            # This method keeps only areas, and drops lines and points.
-            whole = shapely.make_valid(whole, method="structure", keep_collapsed=False)
+            whole = _repaired(whole, where)
             self._n_repaired += not whole.is_empty
         if whole.is_empty or whole.area == 0:
             self.skip()
@@ -65,6 +74,42 @@ class OutlineCollector:
         return Outlines(
             self._class_names, self._polygons, self._n_repaired, self._n_skipped
         )
+
+
+def _repaired(whole: Any, where: str) -> Any:
+    """Return valid polygons of about the same area."""
+    shapely = import_shapely()
+    if _crosses_itself_too_often(whole):
+        raise ValueError(
+            f"{where} crosses or touches itself more than {MAX_CROSSINGS:,} times, "
+            "which would take long to repair. Simplify or delete it."
+        )
+    try:
+        # This method keeps only areas, and drops lines and points.
+        return shapely.make_valid(whole, method="structure", keep_collapsed=False)
+    except shapely.errors.ShapelyError as error:
+        raise ValueError(
+            f"{where} crosses itself and cannot be repaired: {error}. Delete it."
+        ) from None
+
+
+def _crosses_itself_too_often(whole: Any) -> bool:
+    shapely = import_shapely()
+    rings = shapely.get_rings(shapely.get_parts(whole))
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    is_side = (ring[1:] == ring[:-1]) & (points[1:] != points[:-1]).any(axis=1)
+    sides = shapely.linestrings(np.stack([points[:-1], points[1:]], axis=1)[is_side])
+    # Each side meets itself and its two neighbours. Other pairs are found twice.
+    limit = 3 * len(sides) + 2 * MAX_CROSSINGS
+    tree = shapely.STRtree(sides)
+    n_pairs = 0
+    step = max(1, _PAIRS_AT_ONCE // max(1, len(sides)))
+    for start in range(0, len(sides), step):
+        found = tree.query(sides[start : start + step], predicate="intersects")
+        n_pairs += found.shape[1]
+        if n_pairs > limit:
+            return True
+    return False
 
 
 def as_points(points: Any, where: str) -> NDArray[np.float64]:

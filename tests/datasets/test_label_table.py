@@ -2,6 +2,7 @@
 
 import csv
 import os
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -283,3 +284,13 @@ def test_values_survive_text(values):
 def test_names_never_merge(names):
     array = as_integers_if_written_so(names)
     assert len(np.unique(array)) == len(set(names))
+
+
+def test_a_long_text_in_place_of_a_path_takes_no_quadratic_memory():
+    text = "a/" * 60_000
+    tracemalloc.start()
+    found = find_files([text, "x"], ["x.png"], "id", "folder")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.tolist() == [-1, 0]
+    assert peak < 10 * 2**20

@@ -1,3 +1,4 @@
+import os
 import pickle
 import sys
 
@@ -6,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skhisto import PatchEmbedder
+from skhisto.embedding import _onnx_engines
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -271,3 +273,19 @@ def test_a_network_that_cannot_be_run_is_an_error_that_names_the_file(tmp_path):
     path = save(tmp_path / "wrong.onnx", nodes, NCHW, FEATURES)
     with pytest.raises(ValueError, match=r"wrong\.onnx' cannot be run"):
         PatchEmbedder(path).fit(X)
+
+
+@pytest.mark.parametrize("decided", [None, "0"])
+def test_the_telemetry_of_onnx_runtime_is_off_unless_the_user_has_decided(
+    tmp_path, monkeypatch, decided
+):
+    name = "ORT_DISABLE_TELEMETRY"
+    monkeypatch.delenv(name, raising=False)
+    if decided is not None:
+        monkeypatch.setenv(name, decided)
+    code = f"import os\nseen = os.environ.get('{name}')\n"
+    (tmp_path / "onnxruntime.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    assert _onnx_engines._import_onnxruntime().seen == (decided or "1")
+    assert os.environ.get(name) == decided

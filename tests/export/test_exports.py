@@ -2,12 +2,16 @@
 
 import json
 import os
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import skhisto
 from skhisto.export import export_onnx, export_openvino, export_saved_model
 
 TOLERANCE = 1e-5
@@ -228,3 +232,18 @@ def with_antialiasing(patch_shape, n_outputs):
     x = keras.ops.image.resize(inputs, (12, 12), antialias=True)
     outputs = layers.Dense(n_outputs)(layers.GlobalAveragePooling2D()(x))
     return keras.Model(inputs, outputs)
+
+
+def test_openvino_is_imported_without_its_telemetry():
+    pytest.importorskip("openvino")
+    code = """
+import sys
+from importlib.util import find_spec
+from skhisto._openvino import import_openvino
+assert import_openvino().Core() is not None
+assert "openvino_telemetry" not in sys.modules
+from openvino.tools.ovc import telemetry_utils
+assert telemetry_utils.tm.__name__.endswith("telemetry_stub")
+"""
+    package = Path(skhisto.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=package)

@@ -225,6 +225,13 @@ def test_labels_of_invalid_characters_are_refused(make_map, path, length):
         ProbabilityMap.load(path)
 
 
+def test_labels_of_endless_texts_are_refused(make_map, path):
+    with pytest.raises(ValueError, match="at most 1000 characters; got 1001"):
+        make_map(classes=["a" * 1001, "b"])
+    make_map(classes=["a" * 1000, "b"]).save(path)
+    assert ProbabilityMap.load(path).classes[0] == "a" * 1000
+
+
 @pytest.mark.parametrize("number", [1e308, 10**400])
 def test_numbers_that_overflow_are_refused(make_map, path, number):
     make_map().save(path)

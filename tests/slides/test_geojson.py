@@ -5,6 +5,7 @@ import json
 import uuid
 import warnings
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -283,3 +284,36 @@ def test_a_folder_is_no_file_to_write(tmp_path):
         write_feature_collection(tmp_path, [])
     with pytest.raises(FileNotFoundError, match="does not exist"):
         write_feature_collection(tmp_path / "no" / "a.geojson", [])
+
+
+def write_polygon(path, points):
+    ring = [*np.asarray(points, float).tolist(), list(map(float, points[0]))]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    path.write_text(json.dumps([{"type": "Feature", "geometry": geometry}]))
+    return path
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.random.default_rng(0).uniform(0, 1e4, (1500, 2)),
+        [(0, 0), (0, 1)] * 5000,
+        [(x, y) for x in range(200) for y in (0, 9)] * 20,
+    ],
+    ids=["a star", "one line again and again", "a comb again and again"],
+)
+def test_a_polygon_that_would_take_long_to_repair_is_refused(tmp_path, points):
+    path = write_polygon(tmp_path / "a.geojson", points)
+    message = "feature 0 crosses or touches itself more than 5,000 times"
+    with pytest.raises(ValueError, match=message):
+        read_annotations(path)
+
+
+def test_a_long_outline_that_crosses_itself_at_a_few_places_is_repaired(tmp_path):
+    angle = np.linspace(0, 4 * np.pi, 20_001)[:-1]  # twice around
+    radius = 1000 + 10 * np.sin(20.5 * angle)
+    points = np.column_stack([np.cos(angle), np.sin(angle)]) * radius[:, None] + 2000
+    path = write_polygon(tmp_path / "a.geojson", points)
+    with pytest.warns(UserWarning, match="1 invalid polygons were repaired"):
+        annotations = read_annotations(path)
+    assert annotations.polygons[0].is_valid
