@@ -11,7 +11,8 @@ from skhisto._stain.glass import find_glass
 from skhisto.patches._measures import is_ink, sharpness, to_grey
 from skhisto.slides._box_shares import box_shares
 from skhisto.slides._reader import Pixels
-from skhisto.slides._slide import Slide, SlideImage
+from skhisto.slides._resolution import check_mpp
+from skhisto.slides._slide import Slide, SlideImage, coarser_image
 
 Mask = NDArray[np.bool_]
 
@@ -149,8 +150,8 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
     slide : Slide
         The slide.
     mpp : float, default=8.0
-        Microns per pixel of the mask. If the resolution of the slide is unknown, a
-        pixel of the mask covers 16x16 pixels of level 0.
+        Microns per pixel of the mask, from 0.05 to 20. If the resolution of the slide
+        is unknown, a pixel of the mask covers 16x16 pixels of level 0.
 
     Returns
     -------
@@ -160,7 +161,7 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
     Raises
     ------
     ValueError
-        If the file of the slide is damaged.
+        If the file of the slide is damaged, or if `mpp` is outside its range.
 
     Notes
     -----
@@ -188,8 +189,9 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
     >>> tissue.covers([[0, 0, 96, 96], [400, 0, 496, 96]]).tolist()
     [False, True]
     """
+    mpp = check_mpp(mpp)
     scale = _DEFAULT_SCALE if slide.mpp is None else mpp / slide.mpp
-    image = SlideImage(slide, min(max(1.0, scale), float(min(slide.shape))))
+    image = coarser_image(slide, scale)
     saturation, pen = _survey(image, _glass(slide))
     threshold = float(np.clip(otsu(saturation) / 255, MIN_THRESHOLD, MAX_THRESHOLD))
     mask = ndimage.median_filter(saturation >= 255 * threshold, size=3)
@@ -279,7 +281,7 @@ def _saturation(pixels: Pixels, glass: NDArray[np.float64]) -> NDArray[np.uint8]
 def _find_blur(slide: Slide, tissue: TissueMask) -> tuple[NDArray[np.float64], int]:
     """Return boxes of windows that look blurred, and how many were examined."""
     scale = _WINDOW_SCALE if slide.mpp is None else _WINDOW_MPP / slide.mpp
-    image = SlideImage(slide, min(max(1.0, scale), float(min(slide.shape))))
+    image = coarser_image(slide, scale)
     tops, lefts = (
         np.arange(0, length - _WINDOW + 1, _WINDOW) for length in image.shape
     )
