@@ -79,7 +79,8 @@ class SlidePatches:
         - None: all windows.
         - An array of any size and of dtype bool is stretched over the slide.
 
-        A list has one mask for each slide.
+        Several slides need a list with one mask for each slide, unless the mask is
+        "tissue" or None.
     annotations : Annotations or a list, default=None
         Regions that determine the labels. A list has one item for each slide, None for
         a slide without tumour. Windows whose centre touches an excluded region are left
@@ -349,10 +350,11 @@ def _as_slides(slide: Any) -> list[Slide]:
 def _one_each(value: Any, n_slides: int, name: str) -> Sequence[Any]:
     """Return a value for each slide."""
     if not isinstance(value, list | tuple):
-        if name == "annotations" and value is not None and n_slides > 1:
+        is_of_one_slide = value is not None and not isinstance(value, str)
+        if is_of_one_slide and n_slides > 1:
             raise ValueError(
-                f"annotations of {n_slides} slides must be a list with one item for "
-                f"each slide; got {type(value).__name__}."
+                f"{name} of {n_slides} slides must be a list with one item for each "
+                f"slide; got {type(value).__name__}."
             )
         return [value] * n_slides
     if len(value) != n_slides:

@@ -214,9 +214,13 @@ def as_tissue_mask(mask: Any, slide: Slide) -> TissueMask | None:
     Raises
     ------
     ValueError
-        If `mask` is none of these.
+        If `mask` is none of these, or if a TissueMask covers another size than that of
+        the slide.
     """
-    if mask is None or isinstance(mask, TissueMask):
+    if mask is None:
+        return None
+    if isinstance(mask, TissueMask):
+        _check_extent(mask, slide)
         return mask
     if isinstance(mask, str) and mask == "tissue":
         return tissue_mask(slide)
@@ -230,6 +234,22 @@ def as_tissue_mask(mask: Any, slide: Slide) -> TissueMask | None:
         )
     height, width = slide.shape
     return TissueMask(array, (height / array.shape[0], width / array.shape[1]))
+
+
+def _check_extent(tissue: TissueMask, slide: Slide) -> None:
+    """Check that a mask covers a slide, up to two pixels of the mask.
+
+    Sizes of levels are rounded, and a pixel that is not complete is left out.
+    """
+    for length, full, scale in zip(
+        tissue.mask.shape, slide.shape, tissue.downsample, strict=True
+    ):
+        if abs(length * scale - full) > 2 * scale:
+            raise ValueError(
+                f"The TissueMask of shape {tissue.mask.shape} and downsample "
+                f"{tissue.downsample} does not cover the slide '{slide.name}' of shape "
+                f"{slide.shape}. Pass the mask of this slide."
+            )
 
 
 def otsu(values: NDArray[np.uint8]) -> int:

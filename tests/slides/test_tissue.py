@@ -104,7 +104,7 @@ def test_a_narrow_slide_has_a_mask():
 
 @pytest.mark.parametrize("mpp", [-1, 0, 50])
 def test_the_resolution_of_a_mask_is_plausible(mpp):
-    with pytest.raises(ValueError, match="mpp must be a number from 0.05 to 20"):
+    with pytest.raises(ValueError, match=r"mpp must be a number from 0\.05 to 20"):
         tissue_mask(Slide(glass(50, 50), mpp=1.0), mpp=mpp)
 
 
