@@ -1,6 +1,7 @@
 """``python -m skhisto map``: maps of slides in files."""
 
 import argparse
+import math
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -321,21 +322,21 @@ def _score(plan: MapPlan, folder: Path) -> ProbabilityMap:
 
 
 def _positive_integer(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
+    number = _number(text)
+    if not (number >= 1 and number.is_integer()):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return int(number)
 
 
 def _positive_number(text: str) -> float:
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    number = _number(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return number
 
 
 def _probability(text: str) -> float:
-    number = float(text)
+    number = _number(text)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return number
@@ -343,6 +344,14 @@ def _probability(text: str) -> float:
 
 def _resolution(text: str) -> float:
     try:
-        return check_mpp(float(text))
+        return check_mpp(_number(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _number(text: str) -> float:
+    """Return the number in a text. NaN, which no range contains, if there is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -19,6 +19,7 @@ from skhisto import (
     CenterCrop,
     PatchCNNClassifier,
     PatchEmbedder,
+    PatchLoader,
     ReferenceCNN,
     Resize,
     Slide,
@@ -382,6 +383,8 @@ def test_a_path_is_opened_as_a_slide(binary, tmp_path):
         ({"mask": "glass"}, ValueError, "mask must be"),
         ({"max_memory": 0.001}, ValueError, "is too small: one tile needs at least"),
         ({"max_memory": 0}, ValueError, "max_memory must be a positive number"),
+        ({"max_memory": "9"}, ValueError, "max_memory must be a positive number"),
+        ({"max_memory": np.inf}, ValueError, "max_memory must be a positive number"),
     ],
 )
 def test_mistakes_are_clear_errors(binary, changes, error, message):
@@ -403,9 +406,10 @@ def per_group(X):
             lambda X: [FunctionTransformer()],
             r"'functiontransformer' \(FunctionTransformer\) is not known to treat ever",
         ),
+        (lambda X: [PatchLoader()], r"'patchloader' is a PatchLoader.* pipeline\[1:\]"),
     ],
 )
-def test_steps_that_may_look_at_other_patches_are_errors(
+def test_steps_that_do_not_treat_every_patch_alike_are_errors(
     binary, tissue, steps, message
 ):
     X, _, region = tissue
