@@ -1,5 +1,6 @@
 """Confidence intervals of metrics that resample whole slides."""
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -255,7 +256,7 @@ def interval_from(
 def _check_bounds(bounds: Any) -> None:
     is_pair = bounds is None or (
         len(bounds) == 2
-        and all(isinstance(bound, Real) and np.isfinite(bound) for bound in bounds)
+        and all(isinstance(bound, Real) and math.isfinite(bound) for bound in bounds)
         and bounds[0] < bounds[1]
     )
     if not is_pair:
