@@ -375,6 +375,7 @@ def test_a_path_is_opened_as_a_slide(binary, tmp_path):
         ({"slide": REGION[:5]}, ValueError, "smaller than a window of 12x12 pixels"),
         ({"slide": REGION / 255}, ValueError, "must have the dtype uint8 .* float64"),
         ({"slide": REGION[..., 0]}, ValueError, r"got dtype uint8 and shape \(20, 20"),
+        ({"slide": REGION[:0]}, ValueError, r"must not be empty; got dtype uint8"),
         ({"slide": REGION[..., :1]}, ValueError, "cannot predict windows of shape"),
         ({"slide": [1, 2]}, TypeError, "must be a Slide, a path or .* got list"),
         ({"slide": "a.svs"}, FileNotFoundError, "a.svs"),
