@@ -75,7 +75,8 @@ def add_to(commands: Any) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for the results; it is made if it does not exist",
+        help="folder for the results; it is made if it does not exist; with --csv, "
+        "--geojson or --png, it must not be the folder of a slide",
     )
     _add_settings(parser)
     _add_files(parser)

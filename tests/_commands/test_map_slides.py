@@ -284,6 +284,17 @@ def test_wrong_arguments_are_errors_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("option", ["--csv", "--geojson", "--png"])
+def test_exports_never_replace_annotations_or_slides(
+    run, slide_file, tmp_path, monkeypatch, option
+):
+    monkeypatch.chdir(tmp_path)
+    code, err = run(slide_file.name, options=[option, "--out", "."])
+    assert code == 2
+    assert "--out is '.', the folder of a slide" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(run, slide_file, tmp_path):
     (tmp_path / "out").write_text("")
     code, err = run(slide_file)
