@@ -204,6 +204,13 @@ def test_labels_of_one_class(slide):
     assert patches.y[:3].tolist() == [0, 1, 0]
 
 
+def test_the_class_must_be_given_if_it_differs_between_slides(slide):
+    other = Slide(textured(200, 200), mpp=0.97, name="b")
+    annotations = [Rectangles(Tumor=[[0, 0, 99, 99]]), Rectangles(Fat=[[0, 0, 99, 99]])]
+    with pytest.raises(ValueError, match=r"the classes \['Fat', 'Tumor'\]\. Set class"):
+        SlidePatches([slide, other], annotations=annotations)
+
+
 def test_excluded_windows_are_left_out(slide):
     regions = Rectangles(tumour=[[0, 0, 1, 1]], excluded=[[130, 40, 140, 50]])
     patches = SlidePatches(slide, mask=None, annotations=regions)
