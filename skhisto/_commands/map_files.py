@@ -15,13 +15,22 @@ _DPI = 150
 
 
 def check_exports(arguments: argparse.Namespace) -> None:
-    """Check that the libraries are installed.
+    """Check that libraries are installed and that no file of the user is replaced.
 
     Raises
     ------
     UsageError
-        If one is not.
+        If a library is missing, or if files would be written beside a slide, where
+        annotations and slides have the same names.
     """
+    is_wanted = arguments.csv or arguments.geojson or arguments.png
+    folders = {path.parent.resolve() for path in arguments.slides}
+    if is_wanted and arguments.out.resolve() in folders:
+        raise UsageError(
+            f"--out is '{arguments.out}', the folder of a slide. The files of --csv, "
+            "--geojson and --png could replace annotations or slides there. Choose "
+            "another folder."
+        )
     for option, (library, extra) in _NEEDED.items():
         if getattr(arguments, option) and find_spec(library) is None:
             raise UsageError(

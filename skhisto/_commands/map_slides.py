@@ -1,6 +1,7 @@
 """``python -m skhisto map``: maps of slides in files."""
 
 import argparse
+import math
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ def add_to(commands: Any) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for the results; it is made if it does not exist",
+        help="folder for the results; it is made if it does not exist; with --csv, "
+        "--geojson or --png, it must not be the folder of a slide",
     )
     _add_settings(parser)
     _add_files(parser)
@@ -321,21 +323,21 @@ def _score(plan: MapPlan, folder: Path) -> ProbabilityMap:
 
 
 def _positive_integer(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
+    number = _number(text)
+    if not (number >= 1 and number.is_integer()):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return int(number)
 
 
 def _positive_number(text: str) -> float:
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    number = _number(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return number
 
 
 def _probability(text: str) -> float:
-    number = float(text)
+    number = _number(text)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return number
@@ -343,6 +345,14 @@ def _probability(text: str) -> float:
 
 def _resolution(text: str) -> float:
     try:
-        return check_mpp(float(text))
+        return check_mpp(_number(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _number(text: str) -> float:
+    """Return the number in a text. NaN, which no range contains, if there is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -202,8 +202,8 @@ class SyntheticSlide:
 class _NucleusKind:
     """Nuclei on a jittered hexagonal lattice over the whole slide.
 
-    Each nucleus has one of a few shapes that are drawn once. Drawing each anew takes
-    several times as long, and nobody sees the difference.
+    Each nucleus has one of a few shapes that are drawn once. Drawing every nucleus
+    takes several times as long, and looks the same.
     """
 
     def __init__(

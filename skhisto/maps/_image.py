@@ -1,6 +1,5 @@
 """What is mapped: a slide at one resolution, or an array."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from skhisto.slides import Slide
+from skhisto.slides._array_reader import hash_of_pixels
 
 Read = Callable[[int, int, int, int], np.ndarray]
 """From top, left, height and width to pixels."""
@@ -81,16 +81,17 @@ def as_image(slide: Any, mpp: float | None) -> MappedImage:
 
 
 def _of_array(pixels: np.ndarray) -> MappedImage:
-    if pixels.ndim != 3 or pixels.dtype != np.uint8 or not 1 <= pixels.shape[2] <= 4:
+    is_image = pixels.ndim == 3 and pixels.size and pixels.shape[2] <= 4
+    if not is_image or pixels.dtype != np.uint8:
         raise ValueError(
             "An array to map must have the dtype uint8 and the shape (height, width, "
-            f"channels) with 1 to 4 channels; got dtype {pixels.dtype} and shape "
-            f"{pixels.shape}."
+            "channels) with 1 to 4 channels, and must not be empty; got dtype "
+            f"{pixels.dtype} and shape {pixels.shape}."
         )
     return MappedImage(
-        slide=Slide(pixels) if pixels.shape[2] == 3 and pixels.size else None,
+        slide=Slide(pixels) if pixels.shape[2] == 3 else None,
         name="slide",
-        fingerprint=_hash_of(pixels),
+        fingerprint=hash_of_pixels(pixels),
         slide_shape=pixels.shape[:2],
         mpp=None,
         scale=1.0,
@@ -103,11 +104,3 @@ def _read_array(
     pixels: np.ndarray, top: int, left: int, height: int, width: int
 ) -> np.ndarray:
     return pixels[top : top + height, left : left + width]
-
-
-def _hash_of(pixels: np.ndarray) -> str:
-    """Return the fingerprint that a Slide of these pixels has."""
-    digest = hashlib.sha256(repr(pixels.shape).encode())
-    for row in pixels:  # an array that is not contiguous is not copied whole
-        digest.update(np.ascontiguousarray(row).data)
-    return digest.hexdigest()

@@ -1,8 +1,10 @@
 """What has to be computed for a map, tile by tile."""
 
+import math
 from collections.abc import Collection, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -76,7 +78,7 @@ def plan_map(
     use = use_of_windows(estimator, window)
     image = as_image(slide, mpp)
     grid = WindowGrid(image.shape[:2], use.window, stride)
-    if not max_memory > 0:
+    if not (isinstance(max_memory, Real) and 0 < max_memory < math.inf):
         raise ValueError(f"max_memory must be a positive number; got {max_memory!r}.")
     check_window(estimator, use, image.shape[2])
     scorer = choose_scorer(estimator, use, grid.stride)

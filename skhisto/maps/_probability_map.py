@@ -74,7 +74,7 @@ def probability_map(
     Raises
     ------
     TypeError
-        - If `slide` is neither a Slide nor an array.
+        - If `slide` is neither a Slide, a path nor an array.
         - If the estimator predicts no probabilities.
         - If a step of a pipeline is not known to treat every patch on its own.
     NotFittedError
@@ -86,7 +86,8 @@ def probability_map(
         - If the size of the windows is unknown, or not that of the patches in `fit`.
         - If the classifier was fitted on patches of another dtype than uint8, or with
           another number of channels.
-        - If `max_memory` is less than one tile needs.
+        - If `max_memory` is not a positive number, or less than one tile needs.
+        - If `mask` is none of the values above, or the mask of another slide.
 
     See Also
     --------

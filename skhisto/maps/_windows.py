@@ -13,7 +13,7 @@ from skhisto._classifier.patch_cnn import PatchCNNClassifier
 from skhisto._data.checks import check_fitted_patches
 from skhisto.embedding import PatchEmbedder
 from skhisto.patches._patch_array import Window, as_height_width, center_window
-from skhisto.preprocessing import CenterCrop, Resize, StainNormalizer
+from skhisto.preprocessing import CenterCrop, PatchLoader, Resize, StainNormalizer
 
 Size = tuple[int, int]
 Step = tuple[str, Any]
@@ -157,6 +157,12 @@ def _check_per_patch(name: str, step: Any) -> None:
             f"The step {name!r} is a StainNormalizer with per_group=True, which needs "
             "the group of each patch. Maps need steps that treat every patch on its "
             "own: fit it with per_group=False."
+        )
+    if isinstance(step, PatchLoader):
+        raise TypeError(
+            f"The step {name!r} is a PatchLoader, which reads files of patches. A map "
+            "reads the slide itself. Pass the pipeline without this step, as in "
+            "pipeline[1:]."
         )
     if not isinstance(step, CenterCrop | Resize | StainNormalizer):
         raise TypeError(

@@ -1,5 +1,6 @@
 """Confidence intervals of metrics that resample whole slides."""
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,9 +124,9 @@ def bootstrap_interval(
     Raises
     ------
     ValueError
-        If numbers of samples differ, if there are fewer than 2 groups, if the metric is
-        not a finite number or outside `bounds`, or if fewer than 2 resamples contain
-        all classes.
+        If numbers of samples differ, if there are fewer than 2 groups, if `bounds` are
+        not two ascending numbers, if the metric is not a finite number or outside
+        `bounds`, or if fewer than 2 resamples contain all classes.
 
     Warns
     -----
@@ -181,6 +182,7 @@ def bootstrap_interval(
     ... )
     0.718 (95 % interval 0.679 to 0.753, 20 groups)
     """
+    _check_bounds(bounds)
     true, score = column_or_1d(y_true), np.asarray(y_score)
     given = np.arange(len(true)) if groups is None else column_or_1d(groups)
     check_consistent_length(true, score, given)
@@ -249,6 +251,19 @@ def interval_from(
         low, high = expit(logit(share) + np.array([-reach, reach]))
         method = "logit t"
     return float(lowest + width * low), float(lowest + width * high), method
+
+
+def _check_bounds(bounds: Any) -> None:
+    is_pair = bounds is None or (
+        len(bounds) == 2
+        and all(isinstance(bound, Real) and math.isfinite(bound) for bound in bounds)
+        and bounds[0] < bounds[1]
+    )
+    if not is_pair:
+        raise ValueError(
+            "bounds must be the lowest and the highest value of the metric, as in "
+            f"(0, 1), or None; got {bounds!r}."
+        )
 
 
 def _have_all_classes(

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skhisto.slides._reader import Pixels, Shape
 
@@ -46,7 +47,12 @@ class ArrayReader:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the shape and the pixels."""
-        digest = hashlib.sha256(repr(self.pixels.shape).encode())
-        for row in self.pixels:  # an array that is not contiguous is not copied whole
-            digest.update(row.tobytes())
-        return digest.hexdigest()
+        return hash_of_pixels(self.pixels)
+
+
+def hash_of_pixels(pixels: NDArray[np.uint8]) -> str:
+    """Return the SHA-256 of the shape and the pixels of an array."""
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    for row in pixels:  # an array that is not contiguous is not copied whole
+        digest.update(row.tobytes())
+    return digest.hexdigest()

@@ -22,8 +22,11 @@ def box_shares(
     shares : ndarray of shape (n,), float64
         From 0 to 1.
     """
-    sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1))
-    sums[1:, 1:] = mask.cumsum(axis=0).cumsum(axis=1)
+    # Integers of 32 bits and sums in place, because a mask can be as large as a slide.
+    sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.uint32)
+    inner = sums[1:, 1:]
+    np.cumsum(mask, axis=0, out=inner)
+    np.cumsum(inner, axis=1, out=inner)
     left, top, right, bottom = boxes.T
     covered = (
         _area_up_to(sums, bottom, right)
@@ -35,7 +38,7 @@ def box_shares(
 
 
 def _area_up_to(
-    sums: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64]
+    sums: NDArray[np.uint32], y: NDArray[np.float64], x: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the covered area above and to the left of points.
 

@@ -21,7 +21,8 @@ class LRU:
     Parameters
     ----------
     limit : int
-        Largest total weight. An object that is heavier than this is not kept.
+        Largest total weight. The object that was made last is kept in any case, so
+        that one heavy object is not made again for each use.
     """
 
     def __init__(self, limit: int) -> None:
@@ -64,7 +65,7 @@ class LRU:
             self._drop(key)
             self._kept[key] = _Kept(item, weight)
             self._weight += weight
-            while self._weight > self.limit:
+            while self._weight > self.limit and len(self._kept) > 1:
                 self._drop(next(iter(self._kept)))
 
     def _drop(self, key: Hashable) -> None:

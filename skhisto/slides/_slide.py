@@ -2,6 +2,7 @@
 
 import math
 import os
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,10 @@ class Slide:
             Otherwise it is resampled, with a bilinear filter without aliasing, from the
             next finer level, or from level 0 if there is none.
 
+            OpenSlide starts to read a level at a whole pixel of level 0. If the size of
+            a level was rounded, this can be between two pixels of the level. It then
+            interpolates by up to half a pixel of level 0.
+
         Raises
         ------
         ValueError
@@ -183,14 +188,23 @@ class Slide:
         Parameters
         ----------
         max_size : int, default=512
-            The longer side of the picture in pixels. Smaller slides are not enlarged.
+            The longer side of the picture in pixels, up to 1 %. Smaller slides are not
+            enlarged. The picture of a very narrow slide is longer, so that its shorter
+            side has at least one pixel.
 
         Returns
         -------
         thumbnail : ndarray of shape (height, width, 3), uint8
             RGB.
+
+        Raises
+        ------
+        ValueError
+            If `max_size` is not a positive integer.
         """
-        image = SlideImage(self, max(1.0, max(self.shape) / max_size))
+        if not isinstance(max_size, Integral) or max_size < 1:
+            raise ValueError(f"max_size must be a positive integer; got {max_size!r}.")
+        image = coarser_image(self, max(self.shape) / max_size)
         return image.read(0, 0, *image.shape)
 
 
@@ -268,6 +282,18 @@ class SlideImage:
             height,
             width,
         )
+
+
+def coarser_image(slide: Slide, scale: float) -> SlideImage:
+    """Return a slide with coarser pixels, but with at least one of them.
+
+    Parameters
+    ----------
+    slide : Slide
+    scale : float
+        Pixels of level 0 for each pixel of the image. Values below 1 mean level 0.
+    """
+    return SlideImage(slide, min(max(1.0, scale), float(min(slide.shape))))
 
 
 def _default_name(source: Any) -> str:

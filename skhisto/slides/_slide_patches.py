@@ -1,6 +1,6 @@
 """Windows of slides as patches."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -25,6 +25,10 @@ PCAM_CENTER = 32
 
 class SlideAnnotations(Protocol):
     """What labels need from annotations. Boxes are level-0 pixels."""
+
+    @property
+    def classes(self) -> Collection[str]:
+        """Names of the classes."""
 
     def touched(
         self, boxes: NDArray[np.float64], class_name: str | None = None
@@ -79,7 +83,8 @@ class SlidePatches:
         - None: all windows.
         - An array of any size and of dtype bool is stretched over the slide.
 
-        A list has one mask for each slide.
+        Several slides need a list with one mask for each slide, unless the mask is
+        "tissue" or None.
     annotations : Annotations or a list, default=None
         Regions that determine the labels. A list has one item for each slide, None for
         a slide without tumour. Windows whose centre touches an excluded region are left
@@ -88,8 +93,8 @@ class SlidePatches:
         Size of the centre of a patch that decides on its label, in pixels of the patch.
         None means the whole patch, and so does a centre that is larger than the patch.
     class_name : str, default=None
-        Class of the regions that make a patch positive. None means the only class.
-        Annotations with several classes need a name.
+        Class of the regions that make a patch positive. None means the only class of
+        all slides. Annotations with several classes need a name.
     min_share : float, default=None
         Share of the centre that must be in regions of the class for a positive label,
         above 0 and up to 1. None is the rule of PatchCamelyon: a region touches the
@@ -121,7 +126,8 @@ class SlidePatches:
     ValueError
         If the resolution of a slide is unknown, if names of slides are equal, if
         `stride` or `size` are not positive integers, if a slide is smaller than a
-        window, or if no window is left.
+        window, if the annotations have several classes and `class_name` is None, or if
+        no window is left.
 
     See Also
     --------
@@ -178,6 +184,7 @@ class SlidePatches:
         masks = _one_each(mask, len(slides), "mask")
         regions = _one_each(annotations, len(slides), "annotations")
         _check_annotations(regions)
+        _check_classes(regions, class_name)
         self.images = [slide.at(mpp) for slide in slides]
         step = min(self._size) if stride is None else stride
         self.grids = [_grid(image, self._size, step) for image in self.images]
@@ -349,10 +356,11 @@ def _as_slides(slide: Any) -> list[Slide]:
 def _one_each(value: Any, n_slides: int, name: str) -> Sequence[Any]:
     """Return a value for each slide."""
     if not isinstance(value, list | tuple):
-        if name == "annotations" and value is not None and n_slides > 1:
+        is_of_one_slide = value is not None and not isinstance(value, str)
+        if is_of_one_slide and n_slides > 1:
             raise ValueError(
-                f"annotations of {n_slides} slides must be a list with one item for "
-                f"each slide; got {type(value).__name__}."
+                f"{name} of {n_slides} slides must be a list with one item for each "
+                f"slide; got {type(value).__name__}."
             )
         return [value] * n_slides
     if len(value) != n_slides:
@@ -370,6 +378,17 @@ def _check_annotations(regions: Sequence[Any]) -> None:
                 "annotations must be Annotations, None or a list of these; got "
                 f"{type(region).__name__}. Read a file with read_annotations(path)."
             )
+
+
+def _check_classes(regions: Sequence[Any], class_name: str | None) -> None:
+    """Check that None means the same class on all slides."""
+    given = [region for region in regions if region is not None]
+    classes = sorted({name for region in given for name in region.classes})
+    if class_name is None and len(classes) > 1:
+        raise ValueError(
+            f"The annotations have the classes {classes}. Set class_name to the class "
+            "that makes a patch positive."
+        )
 
 
 def _check_center(

@@ -11,7 +11,8 @@ from skhisto._stain.glass import find_glass
 from skhisto.patches._measures import is_ink, sharpness, to_grey
 from skhisto.slides._box_shares import box_shares
 from skhisto.slides._reader import Pixels
-from skhisto.slides._slide import Slide, SlideImage
+from skhisto.slides._resolution import check_mpp
+from skhisto.slides._slide import Slide, SlideImage, coarser_image
 
 Mask = NDArray[np.bool_]
 
@@ -149,8 +150,8 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
     slide : Slide
         The slide.
     mpp : float, default=8.0
-        Microns per pixel of the mask. If the resolution of the slide is unknown, a
-        pixel of the mask covers 16x16 pixels of level 0.
+        Microns per pixel of the mask, from 0.05 to 20. If the resolution of the slide
+        is unknown, a pixel of the mask covers 16x16 pixels of level 0.
 
     Returns
     -------
@@ -160,7 +161,7 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
     Raises
     ------
     ValueError
-        If the file of the slide is damaged.
+        If the file of the slide is damaged, or if `mpp` is outside its range.
 
     Notes
     -----
@@ -188,8 +189,9 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
     >>> tissue.covers([[0, 0, 96, 96], [400, 0, 496, 96]]).tolist()
     [False, True]
     """
+    mpp = check_mpp(mpp)
     scale = _DEFAULT_SCALE if slide.mpp is None else mpp / slide.mpp
-    image = SlideImage(slide, min(max(1.0, scale), float(min(slide.shape))))
+    image = coarser_image(slide, scale)
     saturation, pen = _survey(image, _glass(slide))
     threshold = float(np.clip(otsu(saturation) / 255, MIN_THRESHOLD, MAX_THRESHOLD))
     mask = ndimage.median_filter(saturation >= 255 * threshold, size=3)
@@ -212,9 +214,13 @@ def as_tissue_mask(mask: Any, slide: Slide) -> TissueMask | None:
     Raises
     ------
     ValueError
-        If `mask` is none of these.
+        If `mask` is none of these, or if a TissueMask covers another size than that of
+        the slide.
     """
-    if mask is None or isinstance(mask, TissueMask):
+    if mask is None:
+        return None
+    if isinstance(mask, TissueMask):
+        _check_extent(mask, slide)
         return mask
     if isinstance(mask, str) and mask == "tissue":
         return tissue_mask(slide)
@@ -228,6 +234,22 @@ def as_tissue_mask(mask: Any, slide: Slide) -> TissueMask | None:
         )
     height, width = slide.shape
     return TissueMask(array, (height / array.shape[0], width / array.shape[1]))
+
+
+def _check_extent(tissue: TissueMask, slide: Slide) -> None:
+    """Check that a mask covers a slide, up to two pixels of the mask.
+
+    Sizes of levels are rounded, and a pixel that is not complete is left out.
+    """
+    for length, full, scale in zip(
+        tissue.mask.shape, slide.shape, tissue.downsample, strict=True
+    ):
+        if abs(length * scale - full) > 2 * scale:
+            raise ValueError(
+                f"The TissueMask of shape {tissue.mask.shape} and downsample "
+                f"{tissue.downsample} does not cover the slide '{slide.name}' of shape "
+                f"{slide.shape}. Pass the mask of this slide."
+            )
 
 
 def otsu(values: NDArray[np.uint8]) -> int:
@@ -279,7 +301,7 @@ def _saturation(pixels: Pixels, glass: NDArray[np.float64]) -> NDArray[np.uint8]
 def _find_blur(slide: Slide, tissue: TissueMask) -> tuple[NDArray[np.float64], int]:
     """Return boxes of windows that look blurred, and how many were examined."""
     scale = _WINDOW_SCALE if slide.mpp is None else _WINDOW_MPP / slide.mpp
-    image = SlideImage(slide, min(max(1.0, scale), float(min(slide.shape))))
+    image = coarser_image(slide, scale)
     tops, lefts = (
         np.arange(0, length - _WINDOW + 1, _WINDOW) for length in image.shape
     )

@@ -265,10 +265,12 @@ def test_names_replace_those_of_files(run, slide_file, tmp_path):
         (["a.tif", "sub/A.tif"], [], "Several slides have the name A, a"),
         (["a.tif", "b.tif"], ["--names", "x"], "got 1 names and 2 slides"),
         (["a.tif"], ["--names", "../x"], "'../x' cannot be the name of a file"),
-        (["a.tif"], ["--stride", "0"], "argument --stride: 0 is less than 1"),
+        (["a.tif"], ["--stride", "0"], "--stride: 0 is not a positive whole number"),
+        (["a.tif"], ["--stride", "x"], "--stride: x is not a positive whole number"),
         (["a.tif"], ["--mpp", "352"], "argument --mpp: mpp must be a number from"),
         (["a.tif"], ["--threshold", "2"], "--threshold: 2 is not between 0 and 1"),
-        (["a.tif"], ["--max-memory", "-1"], "--max-memory: -1 is not positive"),
+        (["a.tif"], ["--max-memory", "-1"], "--max-memory: -1 is not a positive num"),
+        (["a.tif"], ["--max-memory", "inf"], "--max-memory: inf is not a positive"),
         (["a.tif"], ["--class", "x"], "--class must be one of bright, dark; got x"),
         ([], [], "the following arguments are required: SLIDE"),
     ],
@@ -280,6 +282,17 @@ def test_wrong_arguments_are_errors_before_any_work(
     assert code == 2
     assert message in err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--csv", "--geojson", "--png"])
+def test_exports_never_replace_annotations_or_slides(
+    run, slide_file, tmp_path, monkeypatch, option
+):
+    monkeypatch.chdir(tmp_path)
+    code, err = run(slide_file.name, options=[option, "--out", "."])
+    assert code == 2
+    assert "--out is '.', the folder of a slide" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(run, slide_file, tmp_path):

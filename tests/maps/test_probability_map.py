@@ -19,6 +19,7 @@ from skhisto import (
     CenterCrop,
     PatchCNNClassifier,
     PatchEmbedder,
+    PatchLoader,
     ReferenceCNN,
     Resize,
     Slide,
@@ -374,6 +375,7 @@ def test_a_path_is_opened_as_a_slide(binary, tmp_path):
         ({"slide": REGION[:5]}, ValueError, "smaller than a window of 12x12 pixels"),
         ({"slide": REGION / 255}, ValueError, "must have the dtype uint8 .* float64"),
         ({"slide": REGION[..., 0]}, ValueError, r"got dtype uint8 and shape \(20, 20"),
+        ({"slide": REGION[:0]}, ValueError, r"must not be empty; got dtype uint8"),
         ({"slide": REGION[..., :1]}, ValueError, "cannot predict windows of shape"),
         ({"slide": [1, 2]}, TypeError, "must be a Slide, a path or .* got list"),
         ({"slide": "a.svs"}, FileNotFoundError, "a.svs"),
@@ -382,6 +384,8 @@ def test_a_path_is_opened_as_a_slide(binary, tmp_path):
         ({"mask": "glass"}, ValueError, "mask must be"),
         ({"max_memory": 0.001}, ValueError, "is too small: one tile needs at least"),
         ({"max_memory": 0}, ValueError, "max_memory must be a positive number"),
+        ({"max_memory": "9"}, ValueError, "max_memory must be a positive number"),
+        ({"max_memory": np.inf}, ValueError, "max_memory must be a positive number"),
     ],
 )
 def test_mistakes_are_clear_errors(binary, changes, error, message):
@@ -403,9 +407,10 @@ def per_group(X):
             lambda X: [FunctionTransformer()],
             r"'functiontransformer' \(FunctionTransformer\) is not known to treat ever",
         ),
+        (lambda X: [PatchLoader()], r"'patchloader' is a PatchLoader.* pipeline\[1:\]"),
     ],
 )
-def test_steps_that_may_look_at_other_patches_are_errors(
+def test_steps_that_do_not_treat_every_patch_alike_are_errors(
     binary, tissue, steps, message
 ):
     X, _, region = tissue

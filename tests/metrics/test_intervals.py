@@ -128,6 +128,12 @@ def test_a_metric_outside_its_bounds_is_an_error():
         bootstrap_interval(lambda *_: np.nan, y_true, y_true)
 
 
+@pytest.mark.parametrize("bounds", [(1, 0), (0,), ("a", 1), (0, np.inf), (0, np.nan)])
+def test_bounds_are_two_ascending_numbers(bounds):
+    with pytest.raises(ValueError, match="bounds must be the lowest and the highest"):
+        bootstrap_interval(accuracy_score, [0, 1], [0, 1], bounds=bounds)
+
+
 def test_few_groups_are_a_warning_and_one_is_an_error():
     y_true, y_score, slides = simulated(n_slides=4)
     with pytest.warns(UserWarning, match="from 4 groups"):

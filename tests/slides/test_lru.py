@@ -14,12 +14,14 @@ def test_the_objects_used_last_are_kept_up_to_the_limit():
     assert kept.weight == 2
 
 
-def test_an_object_heavier_than_the_limit_is_not_kept():
+def test_an_object_heavier_than_the_limit_is_kept_alone():
     kept = LRU(limit=10)
     assert kept.get("a", lambda: "light", len) == "light"
     assert kept.get("b", lambda: "heavy" * 3, len) == "heavy" * 3
-    assert kept.weight <= 10
-    assert kept.get("b", lambda: "new", len) == "new"
+    assert kept.get("b", lambda: "new", len) == "heavy" * 3
+    assert kept.weight == 15
+    assert kept.get("c", lambda: "light", len) == "light"
+    assert kept.weight == 5
 
 
 def test_a_forgotten_object_is_made_again():

@@ -371,6 +371,16 @@ def test_thumbnails_are_made_from_the_pyramid(svs):
     assert Slide(flat(8, 9)).thumbnail(512).shape == (8, 9, 3)
 
 
+def test_the_thumbnail_of_a_narrow_slide_has_at_least_one_row():
+    assert Slide(flat(5, 4000)).thumbnail(100).shape == (1, 800, 3)
+
+
+@pytest.mark.parametrize("max_size", [0, -1, 2.5])
+def test_the_size_of_a_thumbnail_is_positive(max_size):
+    with pytest.raises(ValueError, match="max_size must be a positive integer; got"):
+        Slide(flat(8, 9)).thumbnail(max_size)
+
+
 # --- one value in many places
 
 

@@ -14,6 +14,7 @@ from skhisto import (
     patch_report,
 )
 from skhisto.slides import _blocks, tissue_mask
+from skhisto.slides._tissue import as_tissue_mask
 
 from .conftest import textured
 
@@ -152,6 +153,20 @@ def test_other_masks_are_refused(slide, mask):
         SlidePatches(slide, mask=mask)
 
 
+def test_the_mask_of_another_slide_is_refused(slide):
+    wider = tissue_mask(Slide(textured(300, 700), mpp=0.97))
+    with pytest.raises(ValueError, match=r"does not cover the slide 'a' of shape"):
+        SlidePatches(slide, mask=wider)
+
+
+@pytest.mark.parametrize("shape", [(301, 417), (97, 1000), (640, 639)])
+@pytest.mark.parametrize("mpp", [0.25, 0.97, 7.9])
+def test_the_mask_of_a_slide_covers_it_whatever_is_rounded(shape, mpp):
+    slide = Slide(textured(*shape), mpp=mpp)
+    mask = tissue_mask(slide)
+    assert as_tissue_mask(mask, slide) is mask
+
+
 # --- labels
 
 
@@ -189,6 +204,13 @@ def test_labels_of_one_class(slide):
     assert patches.y[:3].tolist() == [0, 1, 0]
 
 
+def test_the_class_must_be_given_if_it_differs_between_slides(slide):
+    other = Slide(textured(200, 200), mpp=0.97, name="b")
+    annotations = [Rectangles(Tumor=[[0, 0, 99, 99]]), Rectangles(Fat=[[0, 0, 99, 99]])]
+    with pytest.raises(ValueError, match=r"the classes \['Fat', 'Tumor'\]\. Set class"):
+        SlidePatches([slide, other], annotations=annotations)
+
+
 def test_excluded_windows_are_left_out(slide):
     regions = Rectangles(tumour=[[0, 0, 1, 1]], excluded=[[130, 40, 140, 50]])
     patches = SlidePatches(slide, mask=None, annotations=regions)
@@ -224,6 +246,8 @@ def test_arguments_that_cannot_work_are_refused(slide):
         SlidePatches([])
     with pytest.raises(ValueError, match="mask must have one item for each slide"):
         SlidePatches([slide, other], mask=[None])
+    with pytest.raises(ValueError, match="mask of 2 slides must be a list"):
+        SlidePatches([slide, other], mask=np.ones((3, 3), bool))
     with pytest.raises(ValueError, match="annotations of 2 slides must be a list"):
         SlidePatches([slide, other], annotations=SimpleNamespace())
     with pytest.raises(TypeError, match=r"got str. Read a file with read_annotations"):

@@ -98,6 +98,16 @@ def test_a_tiny_slide_has_a_mask():
     assert tissue_mask(Slide(glass(5, 3))).mask.shape == (1, 1)
 
 
+def test_a_narrow_slide_has_a_mask():
+    assert tissue_mask(Slide(glass(20, 20_000), mpp=1.0)).mask.shape == (2, 2500)
+
+
+@pytest.mark.parametrize("mpp", [-1, 0, 50])
+def test_the_resolution_of_a_mask_is_plausible(mpp):
+    with pytest.raises(ValueError, match=r"mpp must be a number from 0\.05 to 20"):
+        tissue_mask(Slide(glass(50, 50), mpp=1.0), mpp=mpp)
+
+
 def test_otsu_separates_two_classes():
     values = np.array([10] * 50 + [12] * 30 + [200] * 20, np.uint8)
     assert 13 <= otsu(values) <= 200
