@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,11 @@ def kaggle_folder(tmp_path, monkeypatch):
     lines = [f"{i:04x},{y[i]}" for i in range(30)]
     (folder / "train_labels.csv").write_text("\n".join(["id,label", *lines, ""]))
     return folder
+
+
+@pytest.fixture
+def ctrl_c():
+    """Python's own reaction to Ctrl-C, which workers of pytest-xdist replace."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)

@@ -109,6 +109,9 @@ def _frozen_neighbours(seed: int, **parameters: Any) -> Pipeline:
     return make_pipeline(PatchEmbedder(**parameters), StandardScaler(), head)
 
 
+# Parameters at these values do not change a fit.
+_WITHOUT_EFFECT = re.compile(r"\b(checkpoint=None|engine='keras'|engine=None), ")
+
 BASELINES = ["colours, logistic regression", "colours, gradient boosting"]
 RECOMMENDED = "recommended: compact, 80 epochs, one cycle, D4, stain jitter"
 FROZEN = "frozen, 96 pixels, D4 views, logistic regression"
@@ -194,5 +197,6 @@ def settings_of(name: str, seed: int) -> str:
         if isinstance(pipeline[-1], PatchCNNClassifier):
             parts = (StainJitter(), as_builder(pipeline[-1].architecture))
             described += map(repr, parts)
-    # Without addresses of functions.
-    return re.sub(r" at 0x[0-9a-f]+", "", " ".join(" ".join(described).split()))
+    text = " ".join(" ".join(described).split())
+    text = _WITHOUT_EFFECT.sub("", text)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)  # addresses of functions

@@ -10,8 +10,8 @@ from skhisto import CompactCNN, PatchCNNClassifier, ReferenceCNN, StainJitter
 SMALL = {"epochs": 1, "augment": None, "random_state": 0}
 
 
-def test_the_classifier_has_20_parameters():
-    assert len(PatchCNNClassifier().get_params(deep=False)) == 20
+def test_the_classifier_has_22_parameters():
+    assert len(PatchCNNClassifier().get_params(deep=False)) == 22
 
 
 def test_a_search_over_the_filters_fits_networks_of_different_widths(bright_or_dark):

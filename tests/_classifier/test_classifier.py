@@ -51,6 +51,7 @@ def test_the_fitted_attributes_are_plain_data(tiny_cnn, bright_or_dark):
         "layers_",
         "n_features_in_",
         "n_iter_",
+        "needs_pixels_",
         "network_config_",
         "network_hash_",
         "patch_shape_",

@@ -15,6 +15,8 @@ from sklearn.pipeline import make_pipeline
 from skhisto import CenterCrop
 from skhisto._keras.compiled_network import CompiledNetwork
 
+pytestmark = pytest.mark.usefixtures("ctrl_c")
+
 
 def interrupt_in(epoch):
     """A callback that acts as Ctrl-C does, after the third batch of an epoch."""

@@ -206,7 +206,7 @@ def test_a_candidate_that_keeps_killing_its_worker_is_an_error_that_names_it(
         without_hanging(run)
 
 
-def test_ctrl_c_cancels_what_has_not_started(client, tmp_path, bright_or_dark):
+def test_ctrl_c_cancels_what_has_not_started(ctrl_c, client, tmp_path, bright_or_dark):
     X, y, _ = bright_or_dark
     client.wait_for_workers(2)
     search = GridSearchCV(
