@@ -64,6 +64,7 @@ sphinx_gallery_conf = {
             "plot_grid_search.py",
             "plot_learning_curves.py",
             "plot_thresholds.py",
+            "plot_prediction_sets.py",
             "plot_augmentation.py",
             "plot_stain_normalization.py",
             "plot_explanations.py",

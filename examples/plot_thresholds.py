@@ -171,6 +171,8 @@ print(f"\nStandard error of an accuracy of 0.9: {np.sqrt(0.9 * 0.1 / len(new)):.
 # pays where mistakes do not cost the same. Where tumour must not be missed, choose the
 # sensitivity, and pay with specificity. The threshold reached it in each fold of the
 # cross-validation. On other slides it may fall short, so measure it there.
+#
+# A classifier can also abstain: see :doc:`/user_guide/prediction_sets`.
 
 figure, ax = plt.subplots(figsize=(6, 5), layout="constrained")
 RocCurveDisplay.from_predictions(
