@@ -190,7 +190,7 @@ def _torch_file(folder: Path) -> list[Read]:
 
 def _onnx(folder: Path) -> list[Read]:
     from skhisto import PatchEmbedder
-    from skhisto.embedding._onnx import _import_onnxruntime
+    from skhisto.embedding._onnx_engines import _import_onnxruntime
 
     _import_onnxruntime().set_default_logger_severity(4)
     X = np.zeros((2, 8, 8, 3), np.uint8)

@@ -126,7 +126,8 @@ def test_a_wrong_ending(export, suffix, classifier, tmp_path):
 )
 def test_a_package_that_is_missing(export, package, classifier, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    message = r'not installed. Install it with: pip install "skhisto\[export\]"'
+    extra = "openvino" if package == "openvino" else "export"
+    message = rf'not installed. Install it with: pip install "skhisto\[{extra}\]"'
     refuse(export, classifier, tmp_path, ImportError, message)
 
 
