@@ -7,7 +7,7 @@ Run from the root of the repository::
 
 ``python -m skhisto map`` runs undisturbed first. Then it runs in another folder and is
 killed by ``kill -9``, again and again, each time after a random number of tiles and a
-random part of the next one. The last run ends by itself. This command fails unless
+random part of the next one. The last run is not killed. This command fails unless
 
 - no run computes a tile that an earlier run had finished;
 - the map is bitwise that of the undisturbed run, and nothing else is left.

@@ -27,7 +27,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def one_of(*damages: Damage) -> Damage:
-    """Return a damage that is one of several, drawn anew each time."""
+    """Return a damage that is one of several, drawn for each input."""
     return lambda rng, content: rng.choice(damages)(rng, content)
 
 

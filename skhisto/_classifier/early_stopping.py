@@ -28,7 +28,7 @@ class EarlyStopping:
         self._n_no_change = 0
 
     def begin(self) -> None:
-        """Hear that an epoch begins."""
+        """Do nothing at the start of an epoch."""
 
     def end(
         self, state: "TrainingState", predicting: "Callable[[], TrainingState]"

@@ -207,7 +207,7 @@ def column_values(
     has_numbers = is_text and not are_names
     numbers = pd.to_numeric(values, errors="coerce") if has_numbers else None
     if numbers is not None and numbers[~missing].notna().all():
-        # Above 2**53, floats are no longer all integers.
+        # Above 2**53, floats skip integers.
         missing |= ~(numbers.abs() < 2**53)
     rows = np.flatnonzero(missing).tolist()
     if rows:

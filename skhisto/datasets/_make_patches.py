@@ -31,8 +31,8 @@ def make_patches(
     """Generate patches that look like lymph node stained with H&E.
 
     The task is that of PatchCamelyon [1]_: a patch is positive if tumour reaches its
-    central third (the central 32x32 of 96x96 pixels), whatever lies in the ring
-    around it. All patches hold lymphocytes: small, round nuclei, dark inside. Positive
+    central third (the central 32x32 of 96x96 pixels). The ring around it does not
+    count. All patches hold lymphocytes: small, round nuclei, dark inside. Positive
     patches and about half of the negative ones also hold tumour: larger nuclei of
     irregular outline. They are denser in the sense of packing, as they cover more of
     the tissue that they grow in, while each of them is paler inside. Tumour covers as

@@ -69,7 +69,7 @@ def load_patch_folder(
 
     - **Kaggle's layout** [1]_: files in ``<folder>/<subset>/``, and their labels in
       ``<folder>/<subset>_labels.csv``, with the columns `id` and `label`. Without the
-      CSV file there are no labels.
+      CSV file, the labels are None.
     - **One folder per class**, with ``label="folder"``, or **one folder per slide**,
       with ``group="folder"``. The folders are in ``<folder>`` or in
       ``<folder>/<subset>``.
@@ -157,7 +157,7 @@ def load_patch_folder(
             attributes `groups` and `coords` are those below.
         target : ndarray of shape (n_patches,), or None
             The labels: int64 or float64 if all are written as such, otherwise str.
-            Labels of a data frame keep their type. None if there are no labels.
+            Labels of a data frame keep their type. None without labels.
         ids : ndarray of shape (n_patches,), str
             Paths below the folder of patches without suffix. If two of them are equal,
             all have their suffix.

@@ -221,7 +221,7 @@ class StainNormalizer(
 
             - `white` is not a colour.
             - `groups` is given, and `per_group` is False.
-            - `per_group` is True, and there are no groups.
+            - `per_group` is True, and groups are missing.
             - `groups` has another length than X, or a group is missing.
         """
         callback_context = self._init_callback_context()

@@ -285,7 +285,7 @@ def read_annotations(
     Notes
     -----
     The README files of CAMELYON16 [1]_ and CAMELYON17 say that areas in the groups "_2"
-    and "normal" are no tumour and are cut out of the areas in the other groups.
+    and "normal" are not tumour and are cut out of the areas in the other groups.
 
     References
     ----------

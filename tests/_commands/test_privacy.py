@@ -1,4 +1,4 @@
-"""What may identify a patient stays in the slide, whatever is done with it."""
+"""No file that is written contains what may identify a patient."""
 
 import pickle
 import zipfile
