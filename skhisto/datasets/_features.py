@@ -1,6 +1,5 @@
 """Tables of features that other programs have computed."""
 
-import math
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from sklearn.utils._param_validation import validate_params
 
 from skhisto.datasets._id_table import FilePath
 from skhisto.patches._hdf5 import (
+    check_chunks,
     check_is_plausible,
     import_h5py,
     opened_hdf5,
@@ -19,7 +19,8 @@ from skhisto.patches._hdf5 import (
 
 _SUFFIXES = (".h5", ".hdf5")
 _FEATURES = ("features", "feats")
-_NAMES_AT_ONCE = 100
+_NAMES_AT_ONCE = 10  # many rows can refer to one text that is as long as the file
+_MAX_NAME_LENGTH = 1000
 _DESCR = """\
 Features of patches
 -------------------
@@ -79,12 +80,19 @@ def load_features(path: FilePath) -> Bunch:
     FileNotFoundError
         If the path does not exist, or if the folder contains no HDF5 files.
     ValueError
-        If a file is not HDF5 (a Git LFS pointer, truncated) or is damaged, if it has no
-        dataset of features, if a dataset refers to other files, if a dataset has more
-        than 128 MiB and more than 100 times the size of its file, if datasets have
-        other shapes or contain no numbers, if features are NaN or infinite, if files
-        have different numbers of features, or if two files belong to slides of the same
-        name. The message names the file.
+        In the following cases. The message names the file.
+
+        - A file is not HDF5 (a Git LFS pointer, truncated) or is damaged.
+        - A file has no dataset of features.
+        - A dataset refers to other files.
+        - A dataset needs more than 128 MiB and more than 100 times the size of its
+          file.
+        - A dataset has other filters than gzip, LZF, shuffle and Fletcher32.
+        - Datasets have other shapes or contain no numbers.
+        - The name of a tile has more than 1,000 characters.
+        - Features are NaN or infinite.
+        - Files have different numbers of features.
+        - Two files belong to slides of the same name.
 
     See Also
     --------
@@ -120,7 +128,7 @@ def load_features(path: FilePath) -> Bunch:
     """
     files = _files(Path(path))
     slides = _slides(files)
-    tables = [_read(file) for file in files]
+    tables = [_read(file, slide) for file, slide in zip(files, slides, strict=True)]
     _check_equal_widths(files, tables)
     n_rows = [len(table.features) for table in tables]
     data = np.concatenate([table.features for table in tables])
@@ -173,7 +181,7 @@ def _slides(files: list[Path]) -> list[str]:
     return list(names)
 
 
-def _read(file: Path) -> _Table:
+def _read(file: Path, slide: str) -> _Table:
     path = str(file)
     with opened_hdf5(path) as datasets:
         found = {
@@ -186,7 +194,9 @@ def _read(file: Path) -> _Table:
                 f"'{file}' has no dataset named {' or '.join(map(repr, _FEATURES))}. "
                 f"It contains {sorted(datasets)}."
             )
-        features = _two_dimensional(path, name, found[name])
+        # Each row has the name of the slide and two coordinates, too.
+        row_bytes = np.array(slide).nbytes + 16
+        features = _two_dimensional(path, name, found[name], row_bytes)
         n = len(features)
         coords, names = found["coords"], found["metadata"]
         if coords is not None:
@@ -201,18 +211,31 @@ def _read(file: Path) -> _Table:
     return _Table(_as_finite_float32(file, features), coords, names)
 
 
-def _two_dimensional(path: str, name: str, dataset: Any) -> np.ndarray:
-    """Read a table, without an axis of length one in front."""
+def _two_dimensional(
+    path: str, name: str, dataset: Any, row_bytes: int = 0
+) -> np.ndarray:
+    """Read a table, without an axis of length one in front.
+
+    Parameters
+    ----------
+    path, name : str
+    dataset : h5py.Dataset
+    row_bytes : int, default=0
+        Memory that each row takes in other arrays.
+    """
     shape: tuple[int, ...] = dataset.shape or ()  # None without values
     if len(shape) == 3 and shape[0] == 1:
         shape = shape[1:]
-    if len(shape) != 2 or dataset.dtype.kind not in "fiu":
+    if len(shape) != 2 or shape[1] == 0 or dataset.dtype.kind not in "fiu":
         raise ValueError(
             f"The dataset {name!r} of '{path}' has the shape {dataset.shape} and the "
             f"dtype {dataset.dtype}, but numbers of shape (n, m) or (1, n, m) are "
-            "expected."
+            "expected, with m of at least 1."
         )
-    check_is_plausible(path, name, math.prod(shape) * dataset.dtype.itemsize)
+    # Features become float32.
+    row_bytes += shape[1] * max(4, dataset.dtype.itemsize)
+    check_is_plausible(path, name, shape[0] * row_bytes)
+    check_chunks(path, name, dataset)
     return dataset[()].reshape(shape)
 
 
@@ -226,13 +249,19 @@ def _names(path: str, dataset: Any, n_rows: int) -> np.ndarray | None:
             f"but there are {n_rows} rows of features: ({n_rows},) is expected."
         )
     check_is_plausible(path, "metadata", n_rows * dataset.dtype.itemsize)
+    check_chunks(path, "metadata", dataset)
     names: list[str] = []
-    n_characters = 0
     for start in range(0, n_rows, _NAMES_AT_ONCE):
-        names += dataset.asstr()[start : start + _NAMES_AT_ONCE].tolist()
-        n_characters += sum(map(len, names[start:]))
-        # A file stores a text once to which many rows refer.
-        check_is_plausible(path, "metadata", n_characters)
+        read = dataset.asstr()[start : start + _NAMES_AT_ONCE].tolist()
+        length = max(map(len, read))
+        if length > _MAX_NAME_LENGTH:
+            raise ValueError(
+                f"The dataset 'metadata' of '{path}' contains a name of {length:,} "
+                f"characters, but at most {_MAX_NAME_LENGTH:,} are expected."
+            )
+        # All names take as much memory as the longest.
+        check_is_plausible(path, "metadata", n_rows * np.array("x" * length).nbytes)
+        names += read
     return np.array(names, dtype=object)
 
 

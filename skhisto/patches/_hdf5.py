@@ -2,6 +2,7 @@
 
 import math
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -20,6 +21,15 @@ _CHUNK_CACHE_BYTES = 64 * 2**20
 # 1,032 times, but pixels and features much less.
 _ALWAYS_PLAUSIBLE_BYTES = 128 * 2**20
 _PLAUSIBLE_COMPRESSION = 100
+_MAX_DEFLATE = 1032
+
+# Numbers of filters in the HDF5 specification and in its registry of filters. Other
+# filters allocate sizes that the file states, without regard to the chunk.
+_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
+_CHECKSUM_BYTES = 4  # Fletcher32 may have been computed before the compression
+
+# Arrays that have one number for each row: sorted numbers of rows, labels, groups.
+_BYTES_PER_ROW = 32
 
 
 class HDF5Rows:
@@ -43,7 +53,8 @@ class HDF5Rows:
         If there is no such file.
     ValueError
         If the file is not HDF5 or is damaged, if the dataset does not exist, has
-        another shape or refers to other files, or if the file is too small for its
+        another shape, contains no numbers, has other filters than gzip, LZF, shuffle
+        and Fletcher32, or refers to other files, or if the file is too small for its
         size. The message names the file and, if it is recognised, its real content.
 
     Examples
@@ -74,13 +85,20 @@ class HDF5Rows:
                     f"The dataset {dataset!r} of '{self.path}' has shape {data.shape}, "
                     "but (n_patches, height, width, n_channels) was expected."
                 )
+            if data.dtype.kind not in "biuf":
+                raise ValueError(
+                    f"The dataset {dataset!r} of '{self.path}' has dtype {data.dtype}, "
+                    "but numbers were expected."
+                )
             self._shape = tuple(data.shape)
             self._dtype = data.dtype
-            # In memory there are the numbers of all rows, and one chunk at a time.
-            n_bytes = 8 * data.shape[0]
-            if data.chunks is not None:
-                n_bytes = max(n_bytes, math.prod(data.chunks) * data.dtype.itemsize)
+            # In memory there are the numbers of all rows, and some rows at a time.
+            n_rows, *patch_shape = self._shape
+            n_bytes = max(
+                _BYTES_PER_ROW * n_rows, math.prod(patch_shape) * data.dtype.itemsize
+            )
             check_is_plausible(self.path, dataset, n_bytes)
+            check_chunks(self.path, dataset, data)
 
     def __repr__(self) -> str:
         return f"HDF5Rows({self.path!r}, dataset={self.dataset!r})"
@@ -225,8 +243,8 @@ def check_is_plausible(path: str, name: str, n_bytes: int) -> None:
     n_bytes : int
         The memory that reading takes.
     """
-    n_stored = os.path.getsize(path)
-    if n_bytes > max(_ALWAYS_PLAUSIBLE_BYTES, _PLAUSIBLE_COMPRESSION * n_stored):
+    if n_bytes > _plausible_bytes(path):
+        n_stored = os.path.getsize(path)
         raise ValueError(
             f"Reading the dataset {name!r} of '{path}' takes {n_bytes:,} bytes of "
             f"memory, but the file has only {n_stored:,} bytes. It is damaged or made "
@@ -234,6 +252,60 @@ def check_is_plausible(path: str, name: str, n_bytes: int) -> None:
             f"MiB are read only from files of at least 1/{_PLAUSIBLE_COMPRESSION} of "
             "their size."
         )
+
+
+def check_chunks(path: str, name: str, dataset: Any) -> None:
+    """Raise a ValueError if a chunk of a dataset may exhaust the memory.
+
+    HDF5 decompresses a chunk completely, even if the result is much larger than the
+    chunk. The result would be an error, but only after the memory has been used.
+
+    Parameters
+    ----------
+    path : str
+    name : str
+        The name of the dataset.
+    dataset : h5py.Dataset
+    """
+    if dataset.chunks is None:
+        return
+    n_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    check_is_plausible(path, name, n_bytes)
+    settings = dataset.id.get_create_plist()
+    filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
+    compression = [f for f in filters if f not in (_SHUFFLE, _FLETCHER32)]
+    if compression not in ([], [_DEFLATE], [_LZF]):
+        raise ValueError(
+            f"The dataset {name!r} of '{path}' has the HDF5 filters {filters}. Only "
+            "shuffle, Fletcher32, and either gzip or LZF compression are read. Copy "
+            "its values into a new file."
+        )
+    if compression != [_DEFLATE]:  # LZF compresses up to 88 times
+        return
+    skipped = 1 << filters.index(_DEFLATE)
+    limit = _plausible_bytes(path) // _MAX_DEFLATE
+    suspects: list[tuple[int, ...]] = []
+
+    def look_at(chunk: Any) -> None:
+        if chunk.size > limit and not chunk.filter_mask & skipped:
+            suspects.append(chunk.chunk_offset)
+
+    dataset.id.chunk_iter(look_at)
+    for offset in suspects:
+        _, stored = dataset.id.read_direct_chunk(offset)
+        n_most = n_bytes + _CHECKSUM_BYTES
+        if len(zlib.decompressobj().decompress(stored, n_most + 1)) > n_most:
+            raise ValueError(
+                f"A chunk of the dataset {name!r} of '{path}' decompresses to more "
+                f"than its {n_bytes:,} bytes. The file is damaged or made to exhaust "
+                "the memory."
+            )
+
+
+def _plausible_bytes(path: str) -> int:
+    """Return the most memory that reading a dataset of a file may take."""
+    n_stored = os.path.getsize(path)
+    return max(_ALWAYS_PLAUSIBLE_BYTES, int(_PLAUSIBLE_COMPRESSION * n_stored))
 
 
 def import_h5py() -> ModuleType:

@@ -165,19 +165,42 @@ def test_a_link_to_another_file_is_not_followed(tmp_path):
 def test_a_small_file_that_states_a_huge_table_is_refused(tmp_path):
     with h5py.File(tmp_path / "slide.h5", "w") as file:
         file.create_dataset("features", (10**6, 1000), np.float32, chunks=(10, 10))
-    with pytest.raises(ValueError, match=r"takes 4,000,000,000 bytes of memory, but"):
+    with pytest.raises(ValueError, match=r"takes 4,036,000,000 bytes of memory, but"):
         load_features(tmp_path / "slide.h5")
 
 
-def test_one_long_name_cannot_be_repeated_until_the_memory_is_full(
-    tmp_path, monkeypatch
-):
+@pytest.mark.parametrize("shape", [(2**26, 1), (2**32, 0)])
+def test_rows_that_are_hardly_stored_cannot_exhaust_the_memory(shape, tmp_path):
+    # Such as a name of the slide for each row.
+    path = tmp_path / "slide.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("features", shape, np.uint8)
+    with pytest.raises(ValueError, match=r"'features' of '.*slide\.h5'"):
+        load_features(path)
+    assert path.stat().st_size < 10_000
+
+
+def test_a_chunk_that_is_larger_than_its_table_is_refused(tmp_path):
     with h5py.File(tmp_path / "slide.h5", "w") as file:
-        file["features"] = np.zeros((2000, 1), np.float32)
-        file["metadata"] = ["x" * 100] * 2000
-    assert len(load_features(tmp_path / "slide.h5").names) == 2000
+        settings = {"maxshape": (None, None), "chunks": (2**14, 2**14)}
+        file.create_dataset("features", (6, 4), np.float32, **settings)
+    with pytest.raises(ValueError, match="takes 1,073,741,824 bytes of memory, but"):
+        load_features(tmp_path / "slide.h5")
+
+
+def test_one_long_name_cannot_lengthen_all_others(tmp_path, monkeypatch):
+    path = tmp_path / "slide.h5"
+    write(path, features=np.zeros((2000, 1)), metadata=["x"] * 1999 + ["x" * 1000])
+    assert len(load_features(path).names) == 2000
     # The table fits, its texts do not.
-    monkeypatch.setattr("skhisto.patches._hdf5._ALWAYS_PLAUSIBLE_BYTES", 45_000)
+    monkeypatch.setattr("skhisto.patches._hdf5._ALWAYS_PLAUSIBLE_BYTES", 2_000_000)
     monkeypatch.setattr("skhisto.patches._hdf5._PLAUSIBLE_COMPRESSION", 0.01)
-    with pytest.raises(ValueError, match=r"'metadata' of .* takes 50,000 bytes"):
+    with pytest.raises(ValueError, match=r"'metadata' of .* takes 8,000,000 bytes"):
+        load_features(path)
+
+
+def test_a_name_that_is_not_a_name_is_refused(tmp_path):
+    write(tmp_path / "slide.h5", features=A, metadata=["a", "b", "x" * 1001, "d"])
+    message = r"'metadata' of '.*slide\.h5' contains a name of 1,001 characters"
+    with pytest.raises(ValueError, match=message):
         load_features(tmp_path / "slide.h5")
