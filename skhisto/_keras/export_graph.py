@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from skhisto._keras.network import NetworkSpec
-from skhisto._keras.quiet import quiet
 from skhisto._keras.weights import Weights, set_weights
 
 INPUT, OUTPUT = "patches", "probabilities"
@@ -139,9 +138,8 @@ def _probabilities_of(logits: tf.Tensor) -> tf.Tensor:
 
 def write_saved_model(function: ExportedFunction, folder: str) -> None:
     """Write a SavedModel, whose only signature is "serving_default"."""
-    with quiet():
-        concrete = function.probabilities.get_concrete_function()
-        tf.saved_model.save(function, folder, signatures={"serving_default": concrete})
+    concrete = function.probabilities.get_concrete_function()
+    tf.saved_model.save(function, folder, signatures={"serving_default": concrete})
 
 
 def to_onnx(function: ExportedFunction) -> Any:
@@ -159,10 +157,9 @@ def to_onnx(function: ExportedFunction) -> Any:
     import onnx
     import tf2onnx
 
-    with quiet("tf2onnx"):
-        model, _ = tf2onnx.convert.from_function(
-            function.probabilities, input_signature=[function.signature], opset=_OPSET
-        )
+    model, _ = tf2onnx.convert.from_function(
+        function.probabilities, input_signature=[function.signature], opset=_OPSET
+    )
     for port in (*model.graph.input, *model.graph.output):
         port.type.tensor_type.shape.dim[0].dim_param = "n"
     # tf2onnx only logs that it left an operation of TensorFlow as it was.
