@@ -19,6 +19,7 @@ PACKAGES = [
     "numpy",
     "pillow",
     "joblib",
+    "distributed",
     "scikeras",
     "skorch",
     "torch",
