@@ -178,12 +178,9 @@ def test_results_are_bitwise_those_of_one_process_with_as_many_threads(
         on_cluster = namespace["searches"](paths + slides)
     assert np.isfinite(on_cluster["maps"]).any(axis=(1, 2, 3)).all()
     one = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    subprocess.run(
-        [sys.executable, "-c", SEARCHES + SERIAL, tmp_path / "serial.npz"]
-        + [*paths, *slides],
-        env=os.environ | one,
-        check=True,
-    )
+    script = [sys.executable, "-c", SEARCHES + SERIAL]
+    arguments = [tmp_path / "serial.npz", *paths, *slides]
+    subprocess.run([*script, *arguments], env=os.environ | one, check=True)
     with np.load(tmp_path / "serial.npz") as serial:
         for name in serial.files:
             np.testing.assert_array_equal(on_cluster[name], serial[name], err_msg=name)
@@ -250,7 +247,7 @@ def block(folder):
 
 def wait_for_idle_workers(client):
     client.wait_for_workers(2, timeout=150)
-    wait_until(lambda: not any(client.processing().values()))
+    wait_until(lambda: n_unfinished(client) == 0)
 
 
 def test_tasks_that_only_waited_on_a_killed_worker_are_sent_again(
@@ -326,9 +323,11 @@ def test_ctrl_c_cancels_what_has_not_started(
     )
 
     def press():
-        wait_until(lambda: started(starts))
-        wait_until(lambda: sum(map(len, client.processing().values())) == 20)
-        _thread.interrupt_main()
+        try:
+            wait_until(lambda: started(starts))
+            wait_until(lambda: n_unfinished(client) == 20)
+        finally:
+            _thread.interrupt_main()
 
     presser = in_thread(press)
     with (
@@ -337,11 +336,22 @@ def test_ctrl_c_cancels_what_has_not_started(
     ):
         search.fit(X, y)
     presser.join()
+    wait_until(lambda: n_unfinished(client) == 0)
     wait_until(lambda: not any(n_waiting(client)))
     n_started = len(started(starts))
     gate.touch()  # now the fits that have started end
     wait_until(lambda: not any(n_executing(client)))
     assert len(started(starts)) == n_started <= 2
+
+
+def n_unfinished(client):
+    """Tasks that the scheduler has not finished or cancelled."""
+
+    def count(dask_scheduler):
+        states = [task.state for task in dask_scheduler.tasks.values()]
+        return sum(state not in ("memory", "erred") for state in states)
+
+    return client.run_on_scheduler(count)
 
 
 def n_waiting(client):
