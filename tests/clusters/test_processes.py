@@ -133,6 +133,8 @@ def client():
     settings = {
         # Two workers may die of a task, and not four, as a restart takes seconds.
         "distributed.scheduler.allowed-failures": 1,
+        # Tasks that wait for a busy worker stay there.
+        "distributed.scheduler.work-stealing": False,
         # On a busy machine it may take more than 15 seconds.
         "distributed.deploy.lost-worker-timeout": "120s",
     }
