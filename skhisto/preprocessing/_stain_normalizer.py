@@ -25,7 +25,7 @@ from skhisto._stain.method import (
 )
 from skhisto._stain.reinhard import REINHARD
 from skhisto.patches._definition import SINGLE_PATCH_HINT, Patches, as_patches
-from skhisto.patches._patch_array import PatchArray, _check_groups
+from skhisto.patches._patch_array import PatchArray, check_groups
 from skhisto.patches._transformed import TransformedPatches, chunks, map_in_chunks
 
 _METHODS: dict[str, Method] = {"macenko": MACENKO, "reinhard": REINHARD}
@@ -345,7 +345,7 @@ class StainNormalizer(
             return None
         if groups is None:
             groups = getattr(X, "groups", None)
-        return _check_groups(groups, len(X))
+        return check_groups(groups, len(X))
 
     def _forget_reference(self) -> None:
         """Remove the estimates of a fit with another method."""
