@@ -24,52 +24,52 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
     The name of a patch refers to the file ``root / (name + suffix)``. Each file holds
     one patch. The formats TIFF, PNG, JPEG, WebP and BMP are supported. By default, all
     files must have the same size and the same mode, and nothing is resized or
-    converted. Pixels are returned as they are stored: the orientation tag of TIFF files
-    and the EXIF orientation of other formats are ignored.
+    converted. The orientation tag of TIFF files and the EXIF orientation of other
+    formats are ignored.
 
-    As the first step of a Pipeline, PatchLoader lets scikit-learn split, search and
-    cross-validate over file names, which take little memory.
+    With PatchLoader as the first step of a Pipeline, scikit-learn splits, searches and
+    cross-validates over file names, which need little memory.
 
     Parameters
     ----------
     root : str or path-like, default=None
-        Folder of the files. Names must stay within it: absolute paths and names that
-        contain "..", such as "../a", are an error. Links in the folder are followed.
-        None means that the names are paths, without restriction.
+        Folder of the files. Absolute paths and names that contain "..", such as "../a",
+        are an error. Links in the folder are followed. None means that the names are
+        paths, without restrictions.
     suffix : str, default=""
-        Ending that is added to each name, such as ".tif".
+        Suffix that is appended to each name, such as ".tif".
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
         Required content of the files: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
         unsigned 16-bit grey. Palette images without transparency are read as RGB, and
         1-bit images as 8-bit grey with the values 0 and 255.
     convert : bool, default=False
         Whether to convert files with other content to `mode`. If False, such files are
-        an error. If True,
+        an error. If True, these conversions are applied:
 
-        - transparent pixels are blended with white (RGBA to RGB, or to grey if the file
-          is grey);
-        - grey is repeated in the three channels of RGB;
-        - of 16 bits, the 8 high bits are kept.
+        - Transparent pixels are blended with white (RGBA to RGB, and grey with alpha to
+          grey).
+        - Grey is repeated in the three channels of RGB.
+        - The 8 high bits of 16-bit pixels are kept.
 
-        Nothing else is converted: RGB files are an error with ``mode="L"``.
+        Other conversions are an error, such as RGB files with ``mode="L"``.
     size : int or tuple of int (height, width), default=None
-        Size of the patches in pixels. An int means a square. None takes the most
-        frequent size of the files in each call of `transform`. If several sizes are
-        equally frequent, the one that is met first is taken.
+        Size of the patches in pixels. An int means a square. None means the most
+        frequent size among the files in each call of `transform`. Ties are resolved in
+        favour of the first size.
     on_mismatch : {"raise", "crop", "pad", "resize"}, default="raise"
         What to do with files of another size.
 
         - "raise" raises one error that lists all of them.
         - "crop" keeps their centre. Smaller files are an error.
-        - "pad" adds white around them. Larger files are an error.
+        - "pad" adds a white border. Larger files are an error.
         - "resize" interpolates bilinearly, see :class:`Resize`. It changes the number
-          of microns per pixel of these files, and their aspect ratio if the ratios
-          differ.
+          of microns per pixel of these files. It distorts them if their aspect ratio is
+          different.
     lazy : bool, default=False
         If True, `transform` returns a :class:`PatchArray`, which decodes files on
-        access. If False, it returns an array that holds all pixels in memory.
+        access. If False, it returns an array with all pixels.
     n_jobs : int, default=None
-        Number of threads that read files. None means 1, and -1 means one for each
+        Number of threads that read files. None means 1, and -1 means one thread per
         processor.
 
     See Also
@@ -80,16 +80,16 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
 
     Notes
     -----
-    In a Pipeline, each call of `transform` gets other files. If their sizes differ, set
-    `size`, so that the size does not depend on the files. `fit` warns if `on_mismatch`
-    is not "raise" and `size` is None.
+    In a Pipeline, each call of `transform` receives different files. If their sizes
+    differ, set `size`, so that all calls return patches of the same size. `fit` warns
+    if `on_mismatch` is not "raise" and `size` is None.
 
     Files of more than 33 million pixels (2**25) are an error, because small files can
-    contain so many pixels that they exhaust the memory. With
-    ``PIL.Image.MAX_IMAGE_PIXELS = None`` there is no limit.
+    contain enough pixels to exhaust the memory. ``PIL.Image.MAX_IMAGE_PIXELS = None``
+    removes the limit.
 
     With ``lazy=True``, `transform` reads the headers of all files, which takes about
-    0.1 ms per file. The process remembers up to 400,000 headers. It reads a header
+    0.1 ms per file. Up to 400,000 headers are cached in the process. A header is read
     again if the size or the modification time of the file has changed.
 
     This estimator is stateless and does not need to be fitted. Both `fit` and
@@ -167,9 +167,9 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
         TypeError
             If X is a single name, or if a name is neither a string nor path-like.
         ValueError
-            If X has no rows, missing values or several columns, if a name leads out of
-            `root` or contains a NUL character, or if `size` is not one or two positive
-            integers.
+            - If X is empty, or has missing values or several columns.
+            - If a name leads out of `root` or contains a NUL character.
+            - If `size` is not one or two positive integers.
         FileNotFoundError
             If `root` does not exist.
         NotADirectoryError
@@ -184,10 +184,10 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
         callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         if self._size() is None and self.on_mismatch != "raise":
             warnings.warn(
-                f"on_mismatch={self.on_mismatch!r} without a size: each call of "
-                "transform takes the most frequent size of its own files, so that "
-                "training and prediction may get patches of different sizes. Set size, "
-                "for example size=96.",
+                f"on_mismatch={self.on_mismatch!r} is set without a size. Each call of "
+                "transform uses the most frequent size of its files, so training and "
+                "prediction may receive patches of different sizes. Set size, for "
+                "example size=96.",
                 UserWarning,
                 stacklevel=3,  # the caller of fit, which is decorated
             )
@@ -207,29 +207,31 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
         Returns
         -------
         patches : ndarray or PatchArray of shape (n_patches, height, width, n_channels)
-            The patches in the order of the names, as uint8, or as uint16 if `mode` is
-            "I;16". A PatchArray if `lazy` is True.
+            The patches in the order of the names. The dtype is uint16 if `mode` is
+            "I;16", otherwise uint8. The result is a PatchArray if `lazy` is True.
 
         Raises
         ------
         TypeError
             If X is a single name, or if a name is neither a string nor path-like.
         ValueError
-            If X has no rows, missing values or several columns, if a name leads out of
-            `root` or contains a NUL character, if `size` is not one or two positive
-            integers, if a file does not hold exactly one image of the
-            right mode, or if some files have another size that `on_mismatch` does not
-            allow. With ``lazy=True``, the headers of all files are checked now, and the
-            pixels on access.
+            - If X is empty, or has missing values or several columns.
+            - If a name leads out of `root` or contains a NUL character.
+            - If `size` is not one or two positive integers.
+            - If a file does not contain exactly one image of the required mode.
+            - If files have another size that `on_mismatch` does not allow.
+
+            With ``lazy=True``, `transform` checks the headers of all files. The pixels
+            are checked on access.
         FileNotFoundError
             If `root` or some of the files do not exist. The message counts the missing
-            files and names the first ten.
+            files and lists the first ten.
         NotADirectoryError
             If `root` is a file.
         """
         self._validate_params()
         size = self._size()
-        # Decoding finds files of another size, too. But the target must be known.
+        # Decoding also detects files of another size, unless the size is unknown.
         is_target_known = size is not None or self.on_mismatch == "raise"
         files = ImageFiles(
             self._paths(X),
@@ -269,7 +271,7 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
 
 
 def _check_names(X: Any) -> list[str]:
-    """Return one column of names as a list of str."""
+    """Check one column of names and return it as a list of str."""
     # dtype=object keeps numbers and missing values. Otherwise they would silently
     # become names such as "nan".
     names = np.asarray(X, dtype=object)
@@ -283,7 +285,7 @@ def _check_names(X: Any) -> list[str]:
     if names.ndim > 1:
         raise ValueError(
             f"File names must be one column; got shape {names.shape}. Select the "
-            "column that holds the names."
+            "column that contains the names."
         )
     if len(names) == 0:
         raise ValueError("At least one file name is required; got none.")
@@ -307,8 +309,8 @@ def _check_no_name_has_nul(names: list[str]) -> None:
     rows = [row for row, name in enumerate(names) if "\0" in name]
     if rows:
         raise ValueError(
-            f"{len(rows)} of {len(names)} file names contain a NUL character, which no "
-            f"file name can contain, the first in row {rows[0]}: {names[rows[0]]!r}."
+            f"{len(rows)} of {len(names)} file names contain a NUL character, which is "
+            f"not allowed, the first in row {rows[0]}: {names[rows[0]]!r}."
         )
 
 
@@ -317,8 +319,8 @@ def _check_names_stay_within(root: str | os.PathLike[str], names: list[str]) -> 
     if rows:
         raise ValueError(
             f"{len(rows)} of {len(names)} file names are absolute paths or contain "
-            f"'..', the first in row {rows[0]}: {names[rows[0]]!r}. Names must stay "
-            f"within root='{os.fspath(root)}'. Use root=None if the names are paths."
+            f"'..', the first in row {rows[0]}: {names[rows[0]]!r}. Names must refer to "
+            f"files in root='{os.fspath(root)}'. Use root=None if the names are paths."
         )
 
 

@@ -256,7 +256,7 @@ def test_files_of_another_size_follow_the_rule(
 @pytest.mark.parametrize("rule", ["crop", "pad", "resize"])
 def test_fit_warns_if_the_size_depends_on_the_files(folder, rule):
     loader = PatchLoader(root=folder, suffix=".png", on_mismatch=rule)
-    message = f"on_mismatch='{rule}' without a size: .* Set size"
+    message = f"on_mismatch='{rule}' is set without a size.* Set size"
     with pytest.warns(UserWarning, match=message) as caught:
         loader.fit(NAMES)
     assert caught[0].filename == __file__
