@@ -172,7 +172,7 @@ def are_distinct(vectors: Floats) -> NDArray[np.bool_]:
 
 
 def move_apart(vectors: Floats) -> Floats:
-    """Rotate pairs of unit vectors, shape (n, 2, 3), until they are `USUAL_ANGLE` apart.
+    """Rotate pairs of unit vectors, shape (n, 2, 3), to be `USUAL_ANGLE` apart.
 
     The vectors stay in their plane, and their mean direction does not change. Pairs
     with a larger angle are not changed.

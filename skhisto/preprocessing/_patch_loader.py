@@ -319,8 +319,8 @@ def _check_names_stay_within(root: str | os.PathLike[str], names: list[str]) -> 
     if rows:
         raise ValueError(
             f"{len(rows)} of {len(names)} file names are absolute paths or contain "
-            f"'..', the first in row {rows[0]}: {names[rows[0]]!r}. Names must refer to "
-            f"files in root='{os.fspath(root)}'. Use root=None if the names are paths."
+            f"'..', the first in row {rows[0]}: {names[rows[0]]!r}. Files must be in "
+            f"root='{os.fspath(root)}'. Use root=None if the names are paths."
         )
 
 
