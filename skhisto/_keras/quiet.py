@@ -1,4 +1,4 @@
-"""Silence while libraries convert and save networks."""
+"""Suppress output of libraries that convert and save networks."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ _STDERR = 2
 
 @contextmanager
 def quiet(*loggers: str) -> Iterator[None]:
-    """Discard what is written to the process' standard error, and quieten loggers.
+    """Discard the standard error of the process, and raise the level of loggers.
 
     TensorFlow's C++ code writes its messages to the file descriptor. Their level is
     read when TensorFlow is imported and cannot be changed later. Exceptions are raised
@@ -19,7 +19,7 @@ def quiet(*loggers: str) -> Iterator[None]:
     Parameters
     ----------
     *loggers : str
-        Names of loggers of Python that shall write critical messages only.
+        Names of Python loggers that write only critical messages.
     """
     with ExitStack() as stack:
         for name in loggers:

@@ -107,7 +107,9 @@ def test_a_model_that_ends_in_probabilities_is_an_error(n_outputs, nested):
         model = keras.Model(inputs, x)
         return keras.Sequential([model]) if nested else model
 
-    with pytest.raises(ValueError, match="gives probabilities: remove its activation"):
+    with pytest.raises(
+        ValueError, match="returns probabilities\\. Remove its activation"
+    ):
         built(builder, (2, 2, 1), n_outputs, "uint8")
 
 
@@ -117,7 +119,7 @@ def test_a_model_that_ends_in_an_operation_that_gives_probabilities_is_an_error(
         x = keras.layers.Dense(n_outputs)(keras.layers.Flatten()(inputs))
         return keras.Model(inputs, keras.ops.sigmoid(x))
 
-    with pytest.raises(ValueError, match="gives probabilities"):
+    with pytest.raises(ValueError, match="returns probabilities"):
         built(builder, (2, 2, 1), 1, "uint8")
 
 
@@ -139,7 +141,7 @@ def test_probabilities_behind_layers_that_rearrange_values_are_an_error(stack):
         linear = layers.Activation("linear")
         return keras.Sequential([layers.Flatten(), dense, *behind, linear])
 
-    with pytest.raises(ValueError, match="'dense' gives probabilities"):
+    with pytest.raises(ValueError, match="'dense' returns probabilities"):
         built(builder, (2, 2, 1), 1, "uint8")
 
 

@@ -254,7 +254,11 @@ def test_a_classifier_is_fitted_with_frozen_blocks(weight_file):
         ({"name": "VGG16"}, (32, 31, 3), "at least 32x32 pixels, but .* 32x31 pixels"),
         ({"name": "Xception"}, (70, 80, 3), "at least 71x71.* Set input_size to 71"),
         ({"name": "InceptionV3", "input_size": 74}, SHAPE, "at least 75x75"),
-        ({"name": "VGG16", "trainable": 6}, SHAPE, "trainable=6 is greater than the number of blocks, 5"),
+        (
+            {"name": "VGG16", "trainable": 6},
+            SHAPE,
+            "trainable=6 is greater than the number of blocks, 5",
+        ),
         ({"name": "VGG16", "trainable": 0}, SHAPE, "The 'trainable' parameter"),
     ],
 )
