@@ -124,7 +124,7 @@ def fit_network(
 def _warn_of_divergence(
     problem: str, state: "TrainingState", early_stopping: EarlyStopping | None
 ) -> None:
-    kept = f"epoch {state.n_iter}, the last with finite loss and weights"
+    kept = f"epoch {state.n_iter}, the last one with finite loss and weights"
     if early_stopping is not None:
         kept = f"epoch {early_stopping.best_epoch}, the best epoch"
     warnings.warn(

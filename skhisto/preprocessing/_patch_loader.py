@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,6 +15,7 @@ from skhisto.patches._image_files import ImageFiles
 from skhisto.patches._patch_array import PatchArray, as_height_width
 from skhisto.patches._pixel_formats import PIXEL_FORMATS
 from skhisto.patches._sizes import MISMATCH_RULES
+from skhisto.preprocessing._file_names import file_paths
 
 
 class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -191,7 +191,7 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
                 UserWarning,
                 stacklevel=3,  # the caller of fit, which is decorated
             )
-        self._paths(X)
+        file_paths(X, self.root, self.suffix)
         callback_context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -234,7 +234,7 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
         # Decoding also detects files of another size, unless the size is unknown.
         is_target_known = size is not None or self.on_mismatch == "raise"
         files = ImageFiles(
-            self._paths(X),
+            file_paths(X, self.root, self.suffix),
             self.mode,
             size=size,
             on_mismatch=self.on_mismatch,
@@ -248,18 +248,6 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
     def _size(self) -> tuple[int, int] | None:
         return None if self.size is None else as_height_width(self.size)
 
-    def _paths(self, X: Any) -> list[str]:
-        names = [name + self.suffix for name in _check_names(X)]
-        _check_no_name_has_nul(names)
-        if self.root is None:
-            return names
-        if not os.path.exists(self.root):
-            raise FileNotFoundError(f"The folder root='{self.root}' does not exist.")
-        if not os.path.isdir(self.root):
-            raise NotADirectoryError(f"root='{self.root}' is a file, not a folder.")
-        _check_names_stay_within(self.root, names)
-        return [os.path.join(self.root, name) for name in names]
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
@@ -268,63 +256,3 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _check_names(X: Any) -> list[str]:
-    """Check one column of names and return it as a list of str."""
-    # dtype=object keeps numbers and missing values. Otherwise they would silently
-    # become names such as "nan".
-    names = np.asarray(X, dtype=object)
-    if names.ndim == 0:
-        raise TypeError(
-            "File names must be a list, an array, a Series or a DataFrame with one "
-            f"column; got {X!r}. Put a single name in a list."
-        )
-    if names.ndim == 2 and names.shape[1] == 1:
-        names = names[:, 0]
-    if names.ndim > 1:
-        raise ValueError(
-            f"File names must be one column; got shape {names.shape}. Select the "
-            "column that contains the names."
-        )
-    if len(names) == 0:
-        raise ValueError("At least one file name is required; got none.")
-    missing = np.flatnonzero(pd.isna(names))
-    if len(missing) > 0:
-        raise ValueError(
-            f"{len(missing)} of {len(names)} file names are missing (None or NaN), the "
-            f"first in row {missing[0]}."
-        )
-    for row, name in enumerate(names):
-        if not isinstance(name, (str, os.PathLike)):
-            raise TypeError(
-                f"File names must be strings or path-like, but row {row} is {name!r} "
-                f"of type {type(name).__name__}. If names consist of digits, read the "
-                "column as str to keep leading zeros."
-            )
-    return [str(os.fspath(name)) for name in names]
-
-
-def _check_no_name_has_nul(names: list[str]) -> None:
-    rows = [row for row, name in enumerate(names) if "\0" in name]
-    if rows:
-        raise ValueError(
-            f"{len(rows)} of {len(names)} file names contain a NUL character, which is "
-            f"not allowed, the first in row {rows[0]}: {names[rows[0]]!r}."
-        )
-
-
-def _check_names_stay_within(root: str | os.PathLike[str], names: list[str]) -> None:
-    rows = [row for row, name in enumerate(names) if _leads_out(name)]
-    if rows:
-        raise ValueError(
-            f"{len(rows)} of {len(names)} file names are absolute paths or contain "
-            f"'..', the first in row {rows[0]}: {names[rows[0]]!r}. Files must be in "
-            f"root='{os.fspath(root)}'. Use root=None if the names are paths."
-        )
-
-
-def _leads_out(name: str) -> bool:
-    drive, path = os.path.splitdrive(name)
-    parts = path.replace(os.sep, "/").split("/")
-    return bool(drive) or parts[0] == "" or ".." in parts

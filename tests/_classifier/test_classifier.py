@@ -506,7 +506,7 @@ def test_there_is_no_live_model_before_fit():
         ({"optimizer": "adm"}, 1, {}, "'adm' is not the name of a Keras optimizer"),
         ({"optimizer_params": {"learning_rate": 1}}, 1, {}, "must not contain learning_rate"),
         ({"optimizer_params": {"use_ema": True}}, 1, {}, "must not contain use_ema"),
-        ({"callbacks": ["None"]}, 1, {}, "'None' is not the name of a Keras callback"),
+        ({"callbacks": ["None"]}, 1, {}, "'None', which is not the name of a Keras"),
         ({"class_weight": {7: 1.0}}, 1, {}, r"labels \[7\], which are not in the cl"),
         ({"class_weight": {0: -1}}, 1, {}, "weight of 0 is -1"),
         ({}, 1, {"sample_weight_val": [1.0]}, "sample_weight_val requires X_val"),

@@ -79,7 +79,9 @@ def test_a_builder_that_gives_the_same_model_again_is_an_error():
         return body
 
     built(same, (2, 2, 1), 1, "uint8")
-    with pytest.raises(ValueError, match=r"must build a new keras\.Model at each"):
+    with pytest.raises(
+        ValueError, match=r"returned the same keras\.Model in two calls"
+    ):
         built(same, (2, 2, 1), 1, "uint8")
 
 
@@ -194,13 +196,16 @@ def reserved_name(patch_shape, n_outputs):
 @pytest.mark.parametrize(
     ("builder", "message"),
     [
-        (own_step, "defines its own train_step, which PatchCNNClassifier does not use"),
-        (replaced_step, "defines its own train_step"),
+        (
+            own_step,
+            "defines the method train_step, which PatchCNNClassifier does not use",
+        ),
+        (replaced_step, "defines the method train_step"),
         (compiled, r"is compiled.*compile=False.*optimizer, learning_rate"),
         (integer_input, r"input of dtype uint8.*Remove the dtype"),
         (
             reserved_name,
-            r"'skhisto_patches'\. Names that begin with 'skhisto_' are res",
+            r"'skhisto_patches'\. Names that start with 'skhisto_' are res",
         ),
     ],
 )
