@@ -123,7 +123,7 @@ class CompiledNetwork:
                 id(network._compile_loss),
                 id(network._compile_metrics),
             ),
-            "what is trainable": [(id(v), v.trainable) for v in network.weights]
+            "its trainable flags": [(id(v), v.trainable) for v in network.weights]
             + [layer.trainable for layer in layers],
             "its layers": [
                 (id(layer), id(vars(layer).get("call")), _settings_of(layer))

@@ -21,10 +21,10 @@ from skhisto.preprocessing._file_names import file_paths
 class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Turn file names into patches.
 
-    The name of a patch refers to the file ``root / (name + suffix)``. Each file holds
-    one patch. The formats TIFF, PNG, JPEG, WebP and BMP are supported. By default, all
-    files must have the same size and the same mode, and nothing is resized or
-    converted. The orientation tag of TIFF files and the EXIF orientation of other
+    The name of a patch refers to the file ``root / (name + suffix)``. Each file
+    contains one patch. The formats TIFF, PNG, JPEG, WebP and BMP are supported. By
+    default, all files must have the same size and the same mode, and nothing is resized
+    or converted. The orientation tag of TIFF files and the EXIF orientation of other
     formats are ignored.
 
     With PatchLoader as the first step of a Pipeline, scikit-learn splits, searches and
