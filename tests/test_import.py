@@ -52,7 +52,10 @@ def test_another_backend_of_keras_is_a_clear_error_at_fit():
         KERAS_BACKEND="torch",
     )
     assert "RuntimeError: skhisto needs the Keras backend 'tensorflow'" in result.stderr
-    assert "set to 'torch'. Set the environment variable KERAS_BACKEND" in result.stderr
+    assert (
+        "the backend is 'torch'. Set the environment variable KERAS_BACKEND"
+        in result.stderr
+    )
 
 
 def test_the_backend_in_keras_configuration_file_is_looked_at_too(tmp_path):

@@ -579,7 +579,7 @@ def test_partial_fit_takes_no_new_classes(tiny_cnn, bright_or_dark):
     [
         (
             np.zeros((2, 9, 9, 3), np.uint8),
-            r"shape \(9, 9, 3\), but patches of shape \(12, 12, 3\)",
+            r"shape \(9, 9, 3\), but the expected shape is \(12, 12, 3\)",
         ),
         (
             np.zeros((2, 5), np.uint8),

@@ -201,7 +201,7 @@ def test_patches_of_another_size_or_kind_than_fitted_are_an_error(
     with pytest.raises(ValueError, match=r"\(12, 12, 1\), but .* \(12, 12, 3\)"):
         embedder.transform(X[..., :1])
     with pytest.raises(
-        ValueError, match="this PatchEmbedder was fitted on pixels of 8"
+        ValueError, match="this PatchEmbedder was fitted on 8-bit pixels"
     ):
         embedder.transform(X.astype(np.uint16))
 
