@@ -5,11 +5,17 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
 
 from skhisto import PatchCNNClassifier, ReferenceCNN, make_patches
+
+
+# Examples take long on a busy machine.
+hypothesis.settings.register_profile("no_deadline", deadline=None)
+hypothesis.settings.load_profile("no_deadline")
 
 
 @pytest.fixture(scope="session")

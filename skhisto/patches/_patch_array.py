@@ -191,7 +191,7 @@ class PatchArray:
         self._source = source
         self._rows = np.arange(n_patches)
         self._window = (slice(0, height), slice(0, width))
-        self._groups = _check_groups(groups, n_patches)
+        self._groups = check_groups(groups, n_patches)
         self._coords = _check_coords(coords, n_patches)
 
     @property
@@ -333,16 +333,24 @@ def _check_source(source: Any) -> None:
         )
 
 
-def _check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
+def check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
+    """Return the groups as a new array of shape (n_patches,), or None.
+
+    Raises
+    ------
+    ValueError
+        If the shape is different, or if a group is missing.
+    """
     if groups is None:
         return None
+    # An array of text would turn NaN into the name "nan".
+    missing = np.flatnonzero(pd.isna(np.asarray(groups, dtype=object)))
     groups = np.array(groups)
     if groups.shape != (n_patches,):
         raise ValueError(
             f"groups must have shape (n_patches,), that is ({n_patches},); got "
             f"{groups.shape}."
         )
-    missing = np.flatnonzero(pd.isna(groups))
     if len(missing):
         raise ValueError(
             f"Each patch needs a group, but {len(missing)} of {n_patches} groups are "

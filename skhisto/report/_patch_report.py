@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skhisto._data.checks import check_groups, check_labels
+from skhisto._data.checks import check_labels
 from skhisto.patches._definition import as_patches
+from skhisto.patches._patch_array import check_groups
 from skhisto.report._bad_pixels import is_blank, odd_ones, pixel_findings
 from skhisto.report._doubtful_labels import check_proba, label_findings
 from skhisto.report._duplicates import duplicate_findings

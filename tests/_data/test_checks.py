@@ -6,12 +6,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from skhisto import PatchCNNClassifier
-from skhisto._data.checks import (
-    check_groups,
-    check_labels,
-    check_patches,
-    guess_patch_shape,
-)
+from skhisto._data.checks import check_labels, check_patches, guess_patch_shape
+from skhisto.patches._patch_array import check_groups
 
 
 def check(X, *, patch_shape=None, pixel_dtype=None, classifier=None):
@@ -125,12 +121,12 @@ def test_text_is_refused_with_the_way_to_load_files():
     [
         (
             np.zeros((2, 8, 8, 3)),
-            r"shape \(8, 8, 3\), but patches of shape \(4, 4, 3\)",
+            r"shape \(8, 8, 3\), but the expected shape is \(4, 4, 3\)",
         ),
         (np.zeros((4, 4, 3)), r"an axis in front: X\[np.newaxis\]"),
         (
             np.zeros((2, 12)),
-            r"12 values, but patches of shape \(4, 4, 3\) have 48\. Set patch_shape",
+            r"12 values per row, but patches of shape \(4, 4, 3\) have 48\. Set patch",
         ),
     ],
 )
@@ -142,13 +138,13 @@ def test_patches_of_another_shape_are_an_error(X, message):
 @pytest.mark.parametrize(
     ("dtype", "kind"),
     [
-        ("uint16", "pixels of 16 bits"),
-        ("float64", "numbers that are taken as they are"),
+        ("uint16", "16-bit pixels"),
+        ("float64", "numbers that are not rescaled"),
     ],
 )
 def test_another_kind_of_numbers_is_an_error(dtype, kind):
     with pytest.raises(
-        ValueError, match=rf"{kind} \(dtype {dtype}\).* pixels of 8 bits"
+        ValueError, match=rf"{kind} \(dtype {dtype}\).* fitted on 8-bit pixels"
     ):
         check(np.zeros((1, 4, 4, 3), dtype), pixel_dtype="uint8")
 
@@ -182,6 +178,11 @@ def test_invalid_labels_are_an_error(y, message):
 @pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series])
 def test_groups_may_come_in_any_form(form):
     assert list(check_groups(form(["s", "t"]), 2)) == ["s", "t"]
+
+
+def test_a_missing_group_among_names_is_an_error():
+    with pytest.raises(ValueError, match="1 of 2 groups are None or NaN"):
+        check_groups(["s", np.nan], 2)
 
 
 @pytest.mark.parametrize(

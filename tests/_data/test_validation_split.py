@@ -39,7 +39,7 @@ def test_the_groups_nearest_to_the_fraction_are_set_aside_whole(
         if aside.all() and (counts.sum(axis=0) - aside).all()
     ]
     if not distances:
-        with pytest.raises(ValueError, match="no way to set aside whole groups"):
+        with pytest.raises(ValueError, match="cannot hold out whole groups"):
             validation_split(target, groups, fraction, seed)
         return
     train, validation = validation_split(target, groups, fraction, seed)

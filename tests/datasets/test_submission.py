@@ -143,5 +143,5 @@ def test_a_folder_is_no_file_to_write_to(path):
 
 
 def test_a_missing_folder_is_named(path):
-    with pytest.raises(FileNotFoundError, match="gone' to write to does not exist"):
+    with pytest.raises(FileNotFoundError, match="gone' does not exist"):
         write_submission(path.parent / "gone" / "s.csv", ["a"], [0.5])

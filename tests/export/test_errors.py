@@ -103,7 +103,7 @@ def test_microns_per_pixel_that_are_not_positive(export, mpp, classifier, tmp_pa
 
 @every_format
 def test_a_folder_that_does_not_exist(export, classifier, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere' to write to does not exist"):
+    with pytest.raises(FileNotFoundError, match="nowhere' does not exist"):
         export(classifier, tmp_path / "nowhere" / NAMES[export])
 
 

@@ -248,7 +248,7 @@ def test_a_network_without_images_is_an_error(tiny_cnn, bright_or_dark, dtype):
 
     X = X.astype(dtype)
     classifier = tiny_cnn.set_params(architecture=flat, epochs=1).fit(X, y)
-    with pytest.raises(ValueError, match="no layer that gives an image"):
+    with pytest.raises(ValueError, match="none of its layers returns an image"):
         class_activation_map(classifier, X)
 
 

@@ -80,7 +80,7 @@ def test_a_failed_save_leaves_the_older_file(
 
 
 def test_folders_that_do_not_exist_are_named(make_map, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"gone' to write to does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"gone' does not exist"):
         make_map().save(tmp_path / "gone" / "a.npz")
     with pytest.raises(IsADirectoryError, match="is a folder"):
         make_map().save(tmp_path)

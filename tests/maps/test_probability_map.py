@@ -443,5 +443,5 @@ def test_a_classifier_of_numbers_is_an_error():
         architecture=mean_network, epochs=1, augment=None, random_state=0
     )
     classifier.fit(X, np.arange(20) % 2)
-    with pytest.raises(ValueError, match="fitted on numbers that are taken as they a"):
+    with pytest.raises(ValueError, match="fitted on numbers that are not rescaled"):
         probability_map(classifier, REGION, 4, mask=None)

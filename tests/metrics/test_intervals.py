@@ -122,9 +122,11 @@ def test_metrics_without_bounds_get_a_symmetric_interval():
 
 def test_a_metric_outside_its_bounds_is_an_error():
     y_true = np.arange(40) % 2
-    with pytest.raises(ValueError, match=r"metric is -1.0, outside bounds=\(0, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"metric is -1.0, which is outside bounds=\(0, 1\)"
+    ):
         bootstrap_interval(matthews_corrcoef, y_true, 1 - y_true)
-    with pytest.raises(ValueError, match="must be a finite number; got nan"):
+    with pytest.raises(ValueError, match="must return a finite number; got nan"):
         bootstrap_interval(lambda *_: np.nan, y_true, y_true)
 
 
