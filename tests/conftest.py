@@ -12,7 +12,6 @@ from PIL import Image
 
 from skhisto import PatchCNNClassifier, ReferenceCNN, make_patches
 
-
 # Examples take long on a busy machine.
 hypothesis.settings.register_profile("no_deadline", deadline=None)
 hypothesis.settings.load_profile("no_deadline")
