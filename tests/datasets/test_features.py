@@ -70,7 +70,7 @@ def test_names_and_coordinates_that_some_files_have(tmp_path):
 
 def test_a_slide_without_patches_has_no_rows(tmp_path):
     write(tmp_path / "a.h5", features=np.empty((0, 6), np.float32))
-    with pytest.raises(ValueError, match="features in .* have 0 rows"):
+    with pytest.raises(ValueError, match=r"features in .* have 0 rows"):
         load_features(tmp_path)
     write(tmp_path / "b.h5", features=B)
     assert load_features(tmp_path).groups.tolist() == ["b"] * 3
