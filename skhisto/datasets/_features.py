@@ -80,16 +80,12 @@ def load_features(path: FilePath) -> Bunch:
     FileNotFoundError
         If the path does not exist, or if the folder contains no HDF5 files.
     ValueError
-        In the following cases. The message names the file.
-
-        - A file is not HDF5 (for example a Git LFS pointer), truncated or damaged.
-        - A file has no features dataset.
-        - A dataset refers to other files.
-        - A dataset has more than 128 MiB and more than 100 times the size of its file.
-        - A dataset has the wrong shape or does not contain numbers.
-        - A feature is NaN or infinite.
-        - Files have different numbers of features.
-        - Two files have the same slide name.
+        If a file is not HDF5 (a Git LFS pointer, truncated) or is damaged, if it has no
+        dataset of features, if a dataset refers to other files, if a dataset has more
+        than 128 MiB and more than 100 times the size of its file, if datasets have
+        other shapes or contain no numbers, if features are NaN or infinite, if files
+        have different numbers of features, or if two files belong to slides of the same
+        name. The message names the file.
 
     See Also
     --------
@@ -207,14 +203,15 @@ def _read(file: Path) -> _Table:
 
 
 def _two_dimensional(path: str, name: str, dataset: Any) -> np.ndarray:
-    """Read a table and drop a leading axis of length one."""
-    shape: tuple[int, ...] = dataset.shape or ()  # None for an empty dataset
+    """Read a table, without an axis of length one in front."""
+    shape: tuple[int, ...] = dataset.shape or ()  # None without values
     if len(shape) == 3 and shape[0] == 1:
         shape = shape[1:]
     if len(shape) != 2 or dataset.dtype.kind not in "fiu":
         raise ValueError(
-            f"The dataset {name!r} of '{path}' has shape {dataset.shape} and dtype "
-            f"{dataset.dtype}. Expected numbers of shape (n, m) or (1, n, m)."
+            f"The dataset {name!r} of '{path}' has the shape {dataset.shape} and the "
+            f"dtype {dataset.dtype}, but numbers of shape (n, m) or (1, n, m) are "
+            "expected."
         )
     check_is_plausible(path, name, math.prod(shape) * dataset.dtype.itemsize)
     return dataset[()].reshape(shape)
@@ -235,7 +232,7 @@ def _names(path: str, dataset: Any, n_rows: int) -> np.ndarray | None:
     for start in range(0, n_rows, _NAMES_AT_ONCE):
         names += dataset.asstr()[start : start + _NAMES_AT_ONCE].tolist()
         n_characters += sum(map(len, names[start:]))
-        # A small file can store one long string that many rows refer to.
+        # A file stores a text once to which many rows refer.
         check_is_plausible(path, "metadata", n_characters)
     return np.array(names, dtype=object)
 

@@ -76,7 +76,7 @@ def parse_names(names: Sequence[str], pattern: str) -> pd.DataFrame:
 
 
 def coords_of(parts: pd.DataFrame, names: Sequence[str]) -> NDArray | None:
-    """Return x and y as an array of shape (n, 2), or None without these columns."""
+    """Return x and y as numbers of shape (n, 2), or None if there are none."""
     if "x" not in parts:
         return None
     numbers = parts[["x", "y"]].apply(pd.to_numeric, errors="coerce")

@@ -100,7 +100,7 @@ def read_text_csv(path: FilePath, columns: Collection[str]) -> pd.DataFrame:
 
 
 def listed(names: Collection, noun: str) -> str:
-    """Return the number of names and the first ten of them: "2 ids: a, b"."""
+    """Count things and name the first ten of them: "2 ids: a, b"."""
     text = f"{len(names)} {noun}{'' if len(names) == 1 else 's'}: "
     text += ", ".join(str(name) for name in list(names)[:_N_NAMED])
     if len(names) > _N_NAMED:

@@ -25,7 +25,7 @@ from skhisto.patches._patch_array import PatchArray
 Patches = np.ndarray | PatchArray
 
 MAX_CHANNELS = 4
-SINGLE_PATCH_HINT = "A single patch needs a leading axis: X[np.newaxis]."
+SINGLE_PATCH_HINT = "A single patch needs an axis in front: X[np.newaxis]."
 
 
 def as_patches(X: Any, *, min_patches: int = 1) -> Patches:

@@ -42,12 +42,9 @@ class HDF5Rows:
     FileNotFoundError
         If the file does not exist.
     ValueError
-        In the following cases. The message names the file and, if possible, its actual
-        content.
-
-        - The file is not HDF5 or is damaged.
-        - The dataset does not exist, has another shape, or refers to other files.
-        - The file is too small for the size of the dataset.
+        If the file is not HDF5 or is damaged, if the dataset does not exist, has
+        another shape or refers to other files, or if the file is too small for its
+        size. The message names the file and, if it is recognised, its real content.
 
     Examples
     --------
@@ -79,7 +76,7 @@ class HDF5Rows:
                 )
             self._shape = tuple(data.shape)
             self._dtype = data.dtype
-            # Memory holds the numbers of all rows and one chunk at a time.
+            # In memory there are the numbers of all rows, and one chunk at a time.
             n_bytes = 8 * data.shape[0]
             if data.chunks is not None:
                 n_bytes = max(n_bytes, math.prod(data.chunks) * data.dtype.itemsize)

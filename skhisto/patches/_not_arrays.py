@@ -86,6 +86,6 @@ def _is_instance(X: Any, package: str, class_name: str) -> bool:
 def _error(what: str, advice: str) -> TypeError:
     return TypeError(
         f"Patches must be an array or a PatchArray, got a {what}. {advice} "
-        "For image files, PatchLoader(lazy=True) returns a PatchArray that is decoded "
+        "PatchLoader(lazy=True) returns a PatchArray of image files that is decoded "
         "batch by batch."
     )

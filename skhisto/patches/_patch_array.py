@@ -398,8 +398,8 @@ def center_window(height: int, width: int, size: int | tuple[int, int]) -> Windo
     crop_height, crop_width = as_height_width(size)
     if crop_height > height or crop_width > width:
         raise ValueError(
-            f"A crop of {crop_height}x{crop_width} pixels (height x width) is larger "
-            f"than patches of {height}x{width} pixels."
+            f"A crop of {crop_height}x{crop_width} pixels (height x width) does not "
+            f"fit into patches of {height}x{width} pixels."
         )
     top, left = (height - crop_height) // 2, (width - crop_width) // 2
     return slice(top, top + crop_height), slice(left, left + crop_width)

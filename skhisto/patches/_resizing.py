@@ -74,9 +74,9 @@ def _as_dtype(plane: np.ndarray, dtype: np.dtype) -> np.ndarray:
 def resampling_matrix(old: int, new: int, interpolation: str) -> np.ndarray:
     """Return the weights by which Pillow resizes one axis.
 
-    The weights are computed as by ``precompute_coeffs`` in Pillow's ``Resample.c``.
-    With float64 sums and rounding to float32 after each axis, they give the same values
-    as `resize_patches`.
+    They are those of ``precompute_coeffs`` in Pillow's ``Resample.c``. With float64
+    sums, and with a rounding to float32 after each axis, they give the values of
+    `resize_patches`.
 
     Parameters
     ----------

@@ -67,6 +67,6 @@ def check_square(patch_shape: tuple[int, int, int], what: str) -> None:
     if height != width:
         raise ValueError(
             f"{what} rotates patches by 90 degrees and needs square patches, but "
-            f"these have {height}x{width} pixels (height x width). Crop them with "
+            f"they are {height}x{width} pixels (height x width). Crop them with "
             f"CenterCrop({min(height, width)}), or turn off the rotation."
         )

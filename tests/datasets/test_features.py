@@ -83,8 +83,8 @@ def test_a_slide_without_patches_has_no_rows(tmp_path):
             {"embeddings": A},
             r"no dataset named 'features' or 'feats'.*\['embeddings'\]",
         ),
-        ({"features": A[0]}, r"'features' of .* has shape \(6,\)"),
-        ({"features": np.stack([A, A])}, r"has shape \(2, 4, 6\)"),
+        ({"features": A[0]}, r"'features' of .* has the shape \(6,\)"),
+        ({"features": np.stack([A, A])}, r"has the shape \(2, 4, 6\)"),
         ({"features": A, "coords": COORDS[:3]}, r"'coords' .*Expected \(4, 2\)"),
         (
             {"features": A, "metadata": np.array([b"a"] * 3)},
@@ -149,7 +149,7 @@ def test_a_real_git_lfs_pointer_is_an_error(real_data, tmp_path):
     shutil.copy(
         real_data / "badfiles" / "camelyonpatch_level_2_split_test_x.h5", tmp_path
     )
-    with pytest.raises(ValueError, match=r"Git LFS pointer.*run 'git lfs pull'"):
+    with pytest.raises(ValueError, match=r"Git LFS pointer.*Run 'git lfs pull'"):
         load_features(tmp_path)
 
 

@@ -270,7 +270,7 @@ def test_the_advice_on_data_sets_gives_arrays(what):
     dataset = batches_of(X, y)[what]
     with pytest.raises(TypeError, match=f"array or a PatchArray, got {what}") as error:
         PatchCNNClassifier().fit(dataset, y)
-    advice = str(error.value).split("X, y = ")[1].split(". For image files")[0]
+    advice = str(error.value).split("X, y = ")[1].split(". PatchLoader")[0]
     collected_X, collected_y = eval(advice, {"np": np, "dataset": dataset})
     np.testing.assert_array_equal(collected_X, X)
     np.testing.assert_array_equal(collected_y, y)
