@@ -134,8 +134,10 @@ class TrainingCurveDisplay:
         self : TrainingCurveDisplay
         """
         found = [_metrics(history) for history in self.histories]
-        if not found or any(self.metric not in metrics for metrics in found):
-            available = sorted(set.intersection(*found)) if found else ["none"]
+        if not found:
+            raise ValueError("histories must contain at least one fit.")
+        if any(self.metric not in metrics for metrics in found):
+            available = sorted(set.intersection(*found))
             raise ValueError(
                 f"Unknown metric {self.metric!r}. Available metrics: "
                 f"{', '.join(available)}."

@@ -91,7 +91,7 @@ def test_what_there_is_not_is_an_error(fitted, tiny_cnn):
         TrainingCurveDisplay(
             [{"loss": [1.0], "accuracy": [1.0]}, {"loss": [1.0]}], metric="accuracy"
         ).plot()
-    with pytest.raises(ValueError, match="there are no fits"):
+    with pytest.raises(ValueError, match="histories must contain at least one fit"):
         TrainingCurveDisplay.from_estimator([])
     with pytest.raises(NotFittedError):
         TrainingCurveDisplay.from_estimator(tiny_cnn)
