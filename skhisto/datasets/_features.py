@@ -1,4 +1,4 @@
-"""Tables of features that other programs have computed."""
+"""Feature tables computed by other programs."""
 
 import os
 from pathlib import Path
@@ -30,7 +30,7 @@ Features of patches
 
 
 class _Table(NamedTuple):
-    """What one file contains."""
+    """The contents of one file."""
 
     features: np.ndarray
     coords: np.ndarray | None
@@ -39,37 +39,38 @@ class _Table(NamedTuple):
 
 @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
 def load_features(path: FilePath) -> Bunch:
-    """Load features that other programs have computed, one HDF5 file for each slide.
+    """Load features computed by other programs, one HDF5 file per slide.
 
     Each file has a dataset "features" or "feats" of shape (n, n_features) or
-    (1, n, n_features). Two further datasets are optional: "coords", of shape (n, 2) or
-    (1, n, 2), and "metadata", the names of n tiles. TRIDENT [1]_ and CLAM [2]_ write
-    such files.
+    (1, n, n_features). Two more datasets are optional: "coords", of shape (n, 2) or
+    (1, n, 2), and "metadata", the names of the n tiles. TRIDENT [1]_ and CLAM [2]_
+    write such files.
 
     Parameters
     ----------
     path : str or path-like
-        A file, or a folder, which is searched for files that end with ".h5" or ".hdf5"
-        at any depth. Files and folders whose names begin with a dot are skipped.
+        A file or a folder. A folder is searched at any depth for files that end with
+        ".h5" or ".hdf5". Files and folders whose names begin with a dot are skipped.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
         Dictionary-like object with the following attributes. The rows are sorted by
-        the path of the file, and within a file they keep their order.
+        file path. Rows of the same file keep their order.
 
         data : ndarray of shape (n, n_features), float32
-            One row for each patch.
+            One row per patch.
         groups : ndarray of shape (n,), str
-            The slide of each patch, for evaluation by slide: the name of the file
-            without its ending. Files that are called "features" or "feats" have the
-            name of their folder instead.
+            The slide of each patch, for evaluation by slide. It is the file name
+            without its suffix. For files named "features" or "feats", it is the name
+            of their folder.
         names : ndarray of shape (n,), str, or None
-            Names of the tiles, "" where a file has none. None if no file has names.
+            Names of the tiles, or "" for tiles of a file without names. None if no
+            file has names.
         coords : ndarray of shape (n, 2), or None
-            Coordinates as they are in the files. int64; or, if they are not integers
-            or some files have none, float64 with NaN where they are unknown. None if
-            no file has coordinates.
+            Coordinates as stored in the files. The dtype is int64 if all files contain
+            integers. Otherwise it is float64, with NaN for files without coordinates.
+            None if no file has coordinates.
         DESCR : str
             Description of the data.
 
@@ -96,7 +97,7 @@ def load_features(path: FilePath) -> Bunch:
 
     See Also
     --------
-    PatchEmbedder : Computes features of patches.
+    PatchEmbedder : Compute features of patches.
 
     References
     ----------
@@ -133,7 +134,7 @@ def load_features(path: FilePath) -> Bunch:
     n_rows = [len(table.features) for table in tables]
     data = np.concatenate([table.features for table in tables])
     if len(data) == 0:
-        raise ValueError(f"The files in '{path}' contain no features: 0 rows.")
+        raise ValueError(f"The features in '{path}' have 0 rows.")
     return Bunch(
         data=data,
         groups=np.repeat(np.array(slides), n_rows),
@@ -174,8 +175,8 @@ def _slides(files: list[Path]) -> list[str]:
         name = file.resolve().parent.name if is_generic else file.stem
         if name in names:
             raise ValueError(
-                f"'{names[name]}' and '{file}' both belong to a slide {name!r}. Rename "
-                "one of the files, or load the folders one by one."
+                f"'{names[name]}' and '{file}' have the same slide name {name!r}. "
+                "Rename one of the files, or load the folders separately."
             )
         names[name] = file
     return list(names)
@@ -203,8 +204,8 @@ def _read(file: Path, slide: str) -> _Table:
             coords = _two_dimensional(path, "coords", coords)
             if coords.shape != (n, 2):
                 raise ValueError(
-                    f"The dataset 'coords' of '{file}' has the shape {coords.shape}, "
-                    f"but there are {n} rows of features: ({n}, 2) is expected."
+                    f"The dataset 'coords' of '{file}' has shape {coords.shape}. "
+                    f"Expected ({n}, 2), because there are {n} rows of features."
                 )
         if names is not None:
             names = _names(path, names, n)
@@ -240,13 +241,13 @@ def _two_dimensional(
 
 
 def _names(path: str, dataset: Any, n_rows: int) -> np.ndarray | None:
-    """Read the names of tiles, or return None if the dataset contains no texts."""
+    """Read the names of tiles, or return None if the dataset is not of strings."""
     if not import_h5py().check_string_dtype(dataset.dtype):
         return None
     if dataset.shape != (n_rows,):
         raise ValueError(
-            f"The dataset 'metadata' of '{path}' has the shape {dataset.shape}, "
-            f"but there are {n_rows} rows of features: ({n_rows},) is expected."
+            f"The dataset 'metadata' of '{path}' has shape {dataset.shape}. Expected "
+            f"({n_rows},), because there are {n_rows} rows of features."
         )
     check_is_plausible(path, "metadata", n_rows * dataset.dtype.itemsize)
     check_chunks(path, "metadata", dataset)
@@ -272,7 +273,7 @@ def _as_finite_float32(file: Path, features: np.ndarray) -> np.ndarray:
     if len(bad):
         raise ValueError(
             f"'{file}' contains NaN or infinite features in {len(bad)} of "
-            f"{len(features)} rows, first in row {bad[0]}."
+            f"{len(features)} rows. The first is row {bad[0]}."
         )
     return features
 
@@ -283,14 +284,14 @@ def _check_equal_widths(files: list[Path], tables: list[_Table]) -> None:
         if table.features.shape[1] != first:
             raise ValueError(
                 f"'{file}' has {table.features.shape[1]} features, but '{files[0]}' "
-                f"has {first}. Load features of different networks separately."
+                f"has {first}. Load the features of different networks separately."
             )
 
 
 def _joined(
     parts: list[np.ndarray | None], n_rows: list[int], unknown: np.ndarray
 ) -> np.ndarray | None:
-    """Concatenate what files contain; `unknown` is the row of a file without it."""
+    """Concatenate the parts. Files without one get rows of `unknown`."""
     if all(part is None for part in parts):
         return None
     joined = np.concatenate(

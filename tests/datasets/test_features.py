@@ -70,7 +70,7 @@ def test_names_and_coordinates_that_some_files_have(tmp_path):
 
 def test_a_slide_without_patches_has_no_rows(tmp_path):
     write(tmp_path / "a.h5", features=np.empty((0, 6), np.float32))
-    with pytest.raises(ValueError, match="contain no features: 0 rows"):
+    with pytest.raises(ValueError, match=r"features in .* have 0 rows"):
         load_features(tmp_path)
     write(tmp_path / "b.h5", features=B)
     assert load_features(tmp_path).groups.tolist() == ["b"] * 3
@@ -85,14 +85,14 @@ def test_a_slide_without_patches_has_no_rows(tmp_path):
         ),
         ({"features": A[0]}, r"'features' of .* has the shape \(6,\)"),
         ({"features": np.stack([A, A])}, r"has the shape \(2, 4, 6\)"),
-        ({"features": A, "coords": COORDS[:3]}, r"'coords' .* \(4, 2\) is expected"),
+        ({"features": A, "coords": COORDS[:3]}, r"'coords' .*Expected \(4, 2\)"),
         (
             {"features": A, "metadata": np.array([b"a"] * 3)},
-            r"'metadata' .* \(4,\) is expected",
+            r"'metadata' .*Expected \(4,\)",
         ),
         (
             {"features": np.full((4, 6), np.nan)},
-            "NaN .* in 4 of 4 rows, first in row 0",
+            "NaN .* in 4 of 4 rows. The first is row 0",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_different_numbers_of_features_are_an_error(tmp_path):
 def test_two_files_of_one_slide_are_an_error(tmp_path):
     write(tmp_path / "1" / "a.h5", features=A)
     write(tmp_path / "2" / "a.h5", features=A)
-    with pytest.raises(ValueError, match="both belong to a slide 'a'"):
+    with pytest.raises(ValueError, match="have the same slide name 'a'"):
         load_features(tmp_path)
 
 
@@ -149,7 +149,7 @@ def test_a_real_git_lfs_pointer_is_an_error(real_data, tmp_path):
     shutil.copy(
         real_data / "badfiles" / "camelyonpatch_level_2_split_test_x.h5", tmp_path
     )
-    with pytest.raises(ValueError, match=r"Git LFS pointer.*run 'git lfs pull'"):
+    with pytest.raises(ValueError, match=r"Git LFS pointer.*Run 'git lfs pull'"):
         load_features(tmp_path)
 
 

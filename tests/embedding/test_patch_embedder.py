@@ -215,7 +215,9 @@ def test_nan_features_are_an_error_that_names_the_row(bright_or_dark):
         return means
 
     embedder = PatchEmbedder(broken).fit(X)
-    with pytest.raises(ValueError, match=r"NaN .* for 1 patches, first .* in row 41"):
+    with pytest.raises(
+        ValueError, match=r"NaN .* for 1 patches\. The first is in row 41"
+    ):
         embedder.transform(X)
 
 
@@ -238,8 +240,11 @@ def test_unknown_and_random_and_impossible_backbones_are_errors(bright_or_dark):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"mean": 0.5}, "mean is only used if the backbone is an ONNX or Keras file"),
-        ({"layout": "NCHW"}, "layout is only used"),
+        (
+            {"mean": 0.5},
+            "mean can only be used if the backbone is an ONNX or Keras file",
+        ),
+        ({"layout": "NCHW"}, "layout can only be used"),
         ({"precision": "bfloat16"}, "precision='bfloat16' has no effect"),
         ({"memory": "folder"}, "memory cannot be used if the backbone is a function"),
         ({"views": "d8"}, "The 'views' parameter"),

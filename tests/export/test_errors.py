@@ -71,7 +71,7 @@ def test_a_loader_that_is_not_first_is_named(export, classifier, tmp_path):
 @every_format
 def test_a_pipeline_without_classifier(export, tmp_path):
     pipeline = make_pipeline(PatchLoader())
-    refuse(export, pipeline, tmp_path, ValueError, "no PatchCNNClassifier")
+    refuse(export, pipeline, tmp_path, ValueError, "must end with a PatchCNNClassifier")
 
 
 @every_format
@@ -111,7 +111,7 @@ def test_a_folder_that_does_not_exist(export, classifier, tmp_path):
     ("export", "suffix"), [(export_onnx, ".onnx"), (export_openvino, ".xml")]
 )
 def test_a_wrong_ending(export, suffix, classifier, tmp_path):
-    with pytest.raises(ValueError, match=f"must end with '{suffix}'; got .*network.h5"):
+    with pytest.raises(ValueError, match=f"must end with '{suffix}', got .*network.h5"):
         export(classifier, tmp_path / "network.h5")
 
 

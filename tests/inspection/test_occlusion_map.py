@@ -121,7 +121,7 @@ def test_squares_cover_every_pixel_and_none_beyond(window, more, stride):
         (
             np.zeros((2, 12, 12, 3)),
             {"window": 13},
-            "does not fit into patches of 12x12",
+            "is larger than patches of 12x12",
         ),
         (np.zeros((2, 12, 12, 3)), {"window": 0}, "'window' parameter"),
         (

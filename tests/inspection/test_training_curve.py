@@ -80,18 +80,18 @@ def test_a_single_epoch_is_visible():
 
 def test_what_there_is_not_is_an_error(fitted, tiny_cnn):
     with pytest.raises(
-        ValueError, match=r"no metric 'AUC': there are \['accuracy', 'l"
+        ValueError, match=r"Unknown metric 'AUC'\. Available metrics: accuracy, l"
     ):
         TrainingCurveDisplay.from_estimator(fitted, metric="AUC")
-    with pytest.raises(ValueError, match="no metric 'val_loss'"):
+    with pytest.raises(ValueError, match="Unknown metric 'val_loss'"):
         TrainingCurveDisplay(
             [{"loss": [1.0], "val_loss": [1.0]}], metric="val_loss"
         ).plot()
-    with pytest.raises(ValueError, match="no metric 'accuracy'"):
+    with pytest.raises(ValueError, match="Unknown metric 'accuracy'"):
         TrainingCurveDisplay(
             [{"loss": [1.0], "accuracy": [1.0]}, {"loss": [1.0]}], metric="accuracy"
         ).plot()
-    with pytest.raises(ValueError, match="there are no fits"):
+    with pytest.raises(ValueError, match="histories must contain at least one fit"):
         TrainingCurveDisplay.from_estimator([])
     with pytest.raises(NotFittedError):
         TrainingCurveDisplay.from_estimator(tiny_cnn)

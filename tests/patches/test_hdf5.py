@@ -138,7 +138,9 @@ def test_a_truncated_file_is_named(path, tmp_path):
 
 
 def test_a_missing_dataset_is_named_with_those_there_are(path):
-    with pytest.raises(ValueError, match=r"no dataset 'y'. It holds \['x'\]"):
+    with pytest.raises(
+        ValueError, match=r"not contain a dataset 'y'. It contains \['x'\]"
+    ):
         HDF5Rows(path, dataset="y")
 
 

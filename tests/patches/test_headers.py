@@ -103,7 +103,7 @@ def test_a_second_image_in_a_tiff_is_noticed(tmp_path):
     good = save(tmp_path, "a.tif")
     frame = Image.new("RGB", (5, 6))
     frame.save(tmp_path / "b.tif", save_all=True, append_images=[frame])
-    with pytest.raises(ValueError, match=r"b\.tif' holds 2 images"):
+    with pytest.raises(ValueError, match=r"b\.tif' contains 2 images"):
         read_headers([good, str(tmp_path / "b.tif")])
 
 

@@ -145,7 +145,7 @@ def test_classes_and_groups_that_cannot_be_split_are_found(tissue):
     assert one["label"].tolist() == ["a", "b", "c"]
     assert of(report, "few groups").empty
     few = of(patch_report(X, groups=groups, n_splits=6), "few groups")
-    assert few["detail"].tolist() == ["5 groups; 6 folds need at least 6"]
+    assert few["detail"].tolist() == ["5 groups, but 6 folds need at least 6"]
     assert of(patch_report(X, y), "small class")["label"].tolist() == ["c"]
     assert "small group:" in str(report)
     assert "5: 2 patches, fewer than the 3 folds" in str(report)
@@ -181,7 +181,7 @@ def test_details_are_in_plain_words(tissue):
     report = patch_report(X, y, groups=groups)
     one = of(report, "group of one class")["detail"].tolist()
     assert one == [f"all {n} patches have the label 0" for n in (60, 59)]
-    rare = "{}; 5 folds need at least 5"
+    rare = "{}, but 5 folds need at least 5"
     assert of(report, "small class")["detail"].tolist() == [
         rare.format("in 2 groups"),
         rare.format("in 1 group"),
@@ -245,7 +245,7 @@ def test_odd_and_unreadable_files_are_named_and_the_rest_is_checked(tissue, tmp_
     report = patch_report(paths)
     assert of(report, "odd size")["row"].tolist() == [2]
     assert of(report, "odd size")["detail"].item() == (
-        "30x48 pixels; most have 48x48 pixels"
+        "30x48 pixels, most have 48x48 pixels"
     )
     assert of(report, "odd mode")["row"].tolist() == [3]
     assert "uint8, 1 channels" in of(report, "odd mode")["detail"].item()
@@ -329,7 +329,7 @@ def test_patches_are_read_once_and_few_at_a_time():
         ({"proba": np.zeros(120)}, "proba needs y"),
         (
             {"y": [0, 1] * 60, "proba": np.zeros((120, 3))},
-            r"\(120, 2\); got \(120, 3\)",
+            r"\(120, 2\), got \(120, 3\)",
         ),
         (
             {"y": [0, 1] * 60, "proba": np.full(120, np.nan)},

@@ -95,7 +95,7 @@ def test_grey_images_are_read_and_16_bits_are_refused(tmp_path):
     Image.new("L", (8, 8), 40).save(tmp_path / "grey.png")
     assert (whole(Slide(tmp_path / "grey.png").at()) == 40).all()
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(ValueError, match=r"deep.png.*holds unsigned 16-bit grey"):
+    with pytest.raises(ValueError, match=r"deep.png.*contains unsigned 16-bit grey"):
         Slide(tmp_path / "deep.png")
 
 
@@ -114,7 +114,7 @@ def test_images_beyond_the_limit_of_pillow_are_refused(tmp_path, monkeypatch):
     [flat(8, 8)[..., :2], flat(8, 8).astype(float), flat(8, 8)[0], flat(0, 8)],
 )
 def test_an_array_must_be_rgb_of_8_bits(pixels):
-    with pytest.raises(ValueError, match="must be RGB of dtype uint8"):
+    with pytest.raises(ValueError, match="must be an RGB array of dtype uint8"):
         Slide(pixels)
 
 
@@ -159,7 +159,7 @@ def test_a_web_page_named_svs_is_recognised(tmp_path):
         ("slides/unreadable.svs", "cannot be decoded at level 0.*truncated or corrupt"),
         ("badfiles/broken-html.svs", "web page"),
         ("badfiles/camelyonpatch_level_2_split_test_x.h5", "Git LFS pointer"),
-        ("badfiles/int16_two_frames.tif", "16-bit grey, but a slide must be 8-bit"),
+        ("badfiles/int16_two_frames.tif", "must be 8-bit RGB.*unsigned 16-bit grey"),
         ("badfiles/._0000d563d5cfafc4e68acb7c9829258a298d9b6a.tif", "AppleDouble"),
     ],
 )
@@ -296,7 +296,7 @@ def test_coarse_pixels_are_read_in_small_boxes(monkeypatch):
 
 
 def test_nothing_is_left_of_a_slide_smaller_than_a_pixel():
-    with pytest.raises(ValueError, match="nothing is left"):
+    with pytest.raises(ValueError, match="would be empty"):
         Slide(flat(8, 8), mpp=0.5).at(20)
 
 
@@ -377,7 +377,7 @@ def test_the_thumbnail_of_a_narrow_slide_has_at_least_one_row():
 
 @pytest.mark.parametrize("max_size", [0, -1, 2.5])
 def test_the_size_of_a_thumbnail_is_positive(max_size):
-    with pytest.raises(ValueError, match="max_size must be a positive integer; got"):
+    with pytest.raises(ValueError, match="max_size must be a positive integer, got"):
         Slide(flat(8, 9)).thumbnail(max_size)
 
 
