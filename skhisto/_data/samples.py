@@ -10,11 +10,11 @@ from scipy.special import expit, logsumexp, softmax
 from sklearn.utils import compute_class_weight
 
 from skhisto._data.checks import (
-    Patches,
     check_groups,
     check_labels,
     check_sample_weight,
 )
+from skhisto.patches._definition import Patches
 
 
 @dataclass(frozen=True)

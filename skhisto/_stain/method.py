@@ -5,7 +5,7 @@ patch such that its estimates become those of a reference.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class Method(NamedTuple):
     measure: Callable[[Patches, Floats], Measurement]
     """Measures patches, given the colour of white of each, of shape (n, 3)."""
 
-    recolour: Callable[[Floats, Floats, Estimates, Estimates, Floats], NDArray]
+    recolour: Callable[[Floats, Floats, Estimates, Estimates, Floats], NDArray[Any]]
     """Returns planes of RGB.
 
     It is given planes, strength and estimates of patches, estimates of the reference,
