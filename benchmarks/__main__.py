@@ -9,7 +9,7 @@ Run from the root of the repository::
     python -m benchmarks folders --full         # loads a folder of 220,025 files
     python -m benchmarks --write                # also writes docs/benchmarks.md
 
-The peers are installed by ``pip install -e '.[benchmarks]'``; the rows of those that
+The group "benchmarks" of pyproject.toml lists the peers. The rows of those that
 are missing say so. All contenders of a section are in memory at once, up to 1.7 GB
 each, and nothing else should run. Progress goes to stderr, the tables to stdout.
 """
