@@ -51,7 +51,7 @@ real = os.environ.get("SKHISTO_DATA")
 parser.add_argument(
     "--data",
     type=Path,
-    default=Path(real, "pcam") if real else None,
+    default=real and Path(real, "pcam"),
     help="folder with train/ and train_labels.csv",
 )
 parser.add_argument("--samples", type=int, help="patches to use (900, or 2500)")
