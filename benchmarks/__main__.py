@@ -11,7 +11,7 @@ Run from the root of the repository::
 ``--write`` replaces a section of ``docs/benchmarks.md`` as soon as it has been measured
 and keeps the others. Each section names its command, date, machine and versions.
 
-The peers are installed by ``pip install -e '.[benchmarks]'``. The rows of those that
+The group "benchmarks" of pyproject.toml lists the peers. The rows of those that
 are missing say so. All contenders of a section are in memory at once, up to 1.7 GB
 each, and nothing else should run. Progress goes to stderr, the tables to stdout.
 """

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-INSTALL = "not installed: pip install -e '.[benchmarks]'"
+INSTALL = "not installed: pip install -e . --group benchmarks"
 TIMEOUT_S = 30
 
 

@@ -108,6 +108,7 @@ finish(display, "Evidence for tumour by HiRes-CAM, in patches of other slides")
 half = slice(size // 4, size - size // 4)
 for method in ["hires_cam", "grad_cam"]:
     maps = class_activation_map(clf, X[found], method=method)
+    maps = maps[maps.any(axis=(1, 2))]  # others contain no evidence for tumour
     inside = maps[:, half, half].sum(axis=(1, 2)) / maps.sum(axis=(1, 2))
     print(
         f"{method:9}  evidence in the central half: {np.median(inside):.0%} (median), "

@@ -163,3 +163,4 @@ else:
     print(f"No submission: {folder} has no folder test/.")
 
 plt.show()
+scratch.cleanup()

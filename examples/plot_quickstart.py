@@ -21,6 +21,7 @@ in the layout of the Kaggle competition `Histopathologic Cancer Detection
 # %%
 import argparse
 import os
+import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -32,22 +33,18 @@ from sklearn.model_selection import (
     StratifiedKFold,
     cross_validate,
 )
-from sklearn.pipeline import make_pipeline
 from sklearn.utils import resample
 
 from skhisto import (
-    CenterCrop,
     ClassBalanceDisplay,
     PatchCNNClassifier,
     PatchGridDisplay,
     ReferenceCNN,
+    center_crop,
     load_patch_folder,
     make_patches,
     write_submission,
 )
-
-# Hides TensorFlow's messages about missing GPUs. It is imported at the first fit.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 parser = argparse.ArgumentParser(description="Learn to find tumour in patches.")
 real = os.environ.get("SKHISTO_DATA")
@@ -156,19 +153,35 @@ save(display.figure_, "class_balance.png")
 # three times on two thirds of the training patches and tested on the remaining third,
 # split by slide.
 
-clf = make_pipeline(
-    CenterCrop(args.size),
-    PatchCNNClassifier(
-        architecture=ReferenceCNN(filters=(16, 32, 64)),
-        epochs=args.epochs,
-        random_state=0,
-    ),
+# sphinx_gallery_start_ignore
+# TensorFlow writes messages to stderr while it is imported, which no setting prevents.
+# Here, they are shown only if the import fails.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+stderr = os.dup(2)
+with tempfile.TemporaryFile() as messages:
+    os.dup2(messages.fileno(), 2)
+    try:
+        import tensorflow  # noqa: F401
+    except BaseException:
+        messages.seek(0)
+        os.write(stderr, messages.read())
+        raise
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+# sphinx_gallery_end_ignore
+
+clf = PatchCNNClassifier(
+    architecture=ReferenceCNN(filters=(16, 32, 64)),
+    epochs=args.epochs,
+    random_state=0,
 )
 clf.set_callbacks(ProgressBar())
 
+centers_train = center_crop(X_train, args.size)
 scores = cross_validate(
     clf,
-    X_train,
+    centers_train,
     y_train,
     groups=groups_train,
     cv=KFold(n_splits=3, shuffle=True, random_state=0),
@@ -180,8 +193,8 @@ scores = cross_validate(
 # -----------------
 # The final classifier is trained on all training patches.
 
-clf.fit(X_train, y_train)
-proba = clf.predict_proba(X_test)[:, 1]
+clf.fit(centers_train, y_train)
+proba = clf.predict_proba(center_crop(X_test, args.size))[:, 1]
 
 held_out = {
     "accuracy": accuracy_score(y_test, proba > 0.5),
@@ -229,7 +242,7 @@ if args.data is not None and (args.data / "test").is_dir():
     write_submission(
         args.output / "submission.csv",
         test.ids,
-        clf.predict_proba(test.data),
+        clf.predict_proba(center_crop(test.data, args.size)),
         sample=sample if sample.exists() else None,
     )
     print(f"Wrote {args.output / 'submission.csv'}")

@@ -107,7 +107,7 @@ def test_the_others_go_on_where_one_is_missing_or_breaks(module):
         assert contest.peak_megabytes().keys() == {"fine"}
     assert answers == {name: [42, 42] * (name == "fine") for name in entries}
     assert contest.errors == {
-        "missing": "not installed: pip install -e '.[benchmarks]'",
+        "missing": "not installed: pip install -e . --group benchmarks",
         "broken": "ValueError: invalid literal for int() with base 10: 'nonsense'",
         "crashing": "the process ended with code 3: it printed nothing",
         "breaking later": "AttributeError: 'list' object has no attribute 'get'",

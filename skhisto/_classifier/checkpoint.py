@@ -2,7 +2,7 @@
 
 import os
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval
 
@@ -83,7 +83,7 @@ class Checkpoint(ValueObject):
 
     __module__ = "skhisto"  # the name that pickles and skops files store
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "folder": [str, os.PathLike],
         "every": [Interval(Integral, 1, None, closed="left")],
     }

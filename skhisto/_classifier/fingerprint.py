@@ -160,7 +160,7 @@ class _Description:
     def _method(self, method: types.MethodType) -> Any:
         return self.of([method.__func__, method.__self__])
 
-    def _partial(self, partial: functools.partial) -> Any:
+    def _partial(self, partial: functools.partial[Any]) -> Any:
         return self.of([partial.func, partial.args, partial.keywords])
 
     def _object(self, value: Any) -> Any:
@@ -172,7 +172,7 @@ class _Description:
         except Exception:  # pickling may run any code
             return [kind]
 
-    _KINDS: tuple[tuple[Any, Callable], ...] = (
+    _KINDS: tuple[tuple[Any, Callable[..., Any]], ...] = (
         (Mapping, _mapping),
         ((list, tuple), _list),
         ((set, frozenset), _set),

@@ -309,7 +309,7 @@ class PatchCNNClassifier(
     __module__ = "skhisto"
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "architecture": [str, callable],
         "patch_shape": [tuple, list, None],
         "precision": [StrOptions({"float32", "bfloat16", "float16", "auto"})],

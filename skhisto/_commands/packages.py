@@ -20,7 +20,7 @@ REQUIRED = ""
 """The key of the packages that are always required."""
 
 # For those who work on skhisto itself.
-_FOR_DEVELOPERS = {"benchmarks", "docs", "lint", "tests"}
+_FOR_DEVELOPERS = {"tests"}
 _SECONDS_FOR_IMPORTS = 300
 _MARK = "skhisto: imported "
 _CHILD = f"""

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from skhisto._data.checks import Patches
 from skhisto._types import ValueRange
+from skhisto.patches._definition import Patches
 
 _N_AHEAD = 2
 

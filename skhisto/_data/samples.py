@@ -10,10 +10,10 @@ from scipy.special import expit, logsumexp, softmax
 from sklearn.utils import compute_class_weight
 
 from skhisto._data.checks import (
-    Patches,
     check_labels,
     check_sample_weight,
 )
+from skhisto.patches._definition import Patches
 from skhisto.patches._patch_array import check_groups
 
 

@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import unique_labels
 
 from skhisto._data.checks import (
-    Patches,
     check_patch_shape,
     check_patches,
     pixel_dtype_of,
@@ -18,6 +17,7 @@ from skhisto._data.checks import (
 from skhisto._data.samples import Samples
 from skhisto._data.validation_split import validation_split
 from skhisto._types import PatchShape
+from skhisto.patches._definition import Patches
 from skhisto.patches._patch_array import PatchArray
 from skhisto.patches._views import check_square
 

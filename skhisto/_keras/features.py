@@ -16,17 +16,17 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from skhisto._data.checks import Patches
 from skhisto._keras.engines import hash_of_arrays
 from skhisto._keras.inference import InferenceNetwork, check_range
 from skhisto._keras.isolated_build import isolated_build
-from skhisto._keras.network import Builder, Ends, NetworkSpec, initial_network
+from skhisto._keras.network import Ends, NetworkSpec, initial_network
 from skhisto._keras.pool import POOL
 from skhisto._keras.recording import leaves, recording
 from skhisto._keras.runtime import check_runtime
 from skhisto._keras.stored_config import NotStorableError, config_of
 from skhisto._keras.weights import Weights, by_name
-from skhisto._types import ValueRange
+from skhisto._types import Builder, ValueRange
+from skhisto.patches._definition import Patches
 
 
 class FeatureNetwork(InferenceNetwork):

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import log_expit, log_softmax, logsumexp
 
-from skhisto._data.checks import Patches
 from skhisto._data.decoding import as_pixels, check_unit_range, prefetch, range_of
 from skhisto._keras.engines import ENGINES
 from skhisto._keras.fast_layers import use_faster_layers
@@ -19,6 +18,7 @@ from skhisto._keras.network import NetworkSpec, with_probabilities
 from skhisto._keras.pool import POOL
 from skhisto._keras.weights import Weights, set_weights
 from skhisto._types import ValueRange
+from skhisto.patches._definition import Patches
 from skhisto.patches._views import view
 
 # The rounding of matrix products depends on the number of rows, and on whether a row is

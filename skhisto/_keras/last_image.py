@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from skhisto._data.checks import Patches
 from skhisto._data.decoding import as_pixels
 from skhisto._keras.network import NetworkSpec
 from skhisto._keras.recording import Call, leaves, recording
 from skhisto._keras.weights import Weights, set_weights
+from skhisto.patches._definition import Patches
 
 _BATCH_SIZE = 24
 

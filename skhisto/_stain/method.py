@@ -5,7 +5,7 @@ a patch so that its estimates become equal to the estimates of a reference.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class Method(NamedTuple):
     measure: Callable[[Patches, Floats], Measurement]
     """Measures patches, given the colour of glass in each, shape (n, 3)."""
 
-    recolour: Callable[[Floats, Floats, Estimates, Estimates, Floats], NDArray]
+    recolour: Callable[[Floats, Floats, Estimates, Estimates, Floats], NDArray[Any]]
     """Returns recoloured planes of RGB.
 
     The arguments are the planes, strength and estimates of the patches, the estimates

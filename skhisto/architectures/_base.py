@@ -56,7 +56,7 @@ class Architecture(ValueObject, ABC):
 
     __module__ = "skhisto.architectures"
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     @property
     def weights_licence(self) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sklearn.utils._param_validation import Interval
 
@@ -58,7 +58,7 @@ class CompactCNN(Architecture):
 
     __module__ = "skhisto"  # the name that pickles and skops files store
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "stem_filters": [Interval(Integral, 1, None, closed="left")],
         "filters": ["array-like"],
         "dropout": [Interval(Real, 0, 1, closed="left")],

@@ -3,7 +3,7 @@
 import math
 from numbers import Integral
 from os import PathLike
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from sklearn.utils._param_validation import Options
 
@@ -153,7 +153,7 @@ class EfficientNetLite(PretrainedArchitecture):
 
     __module__ = "skhisto"  # the name that pickles and skops files store
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "variant": [Options(Integral, set(_VARIANTS))],
         **PRETRAINED_CONSTRAINTS,
     }
@@ -162,7 +162,7 @@ class EfficientNetLite(PretrainedArchitecture):
         self,
         *,
         variant: int = 0,
-        weights: str | PathLike | None = "imagenet",
+        weights: str | PathLike[str] | None = "imagenet",
         input_size: int | None = None,
         trainable: str | int = "all",
         dropout: float = 0.2,
@@ -341,7 +341,7 @@ def _layers_by_block(
 
     Layers after the top are not included.
     """
-    blocks: dict[str, list] = {name: [] for name in names}
+    blocks: dict[str, list[Any]] = {name: [] for name in names}
     for layer in network.layers:
         prefix = layer.name.partition("_")[0]
         prefix = {"stem": names[0], "top": names[-1]}.get(prefix, prefix)

@@ -36,7 +36,7 @@ _PARTS = {
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
-def read_weights(variant: int, weights: str | PathLike) -> dict[str, np.ndarray]:
+def read_weights(variant: int, weights: str | PathLike[str]) -> dict[str, np.ndarray]:
     """Return the tensors of a variant by their PyTorch names.
 
     Parameters

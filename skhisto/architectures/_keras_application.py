@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from skhisto.architectures._pretrained import (
     PRETRAINED_CONSTRAINTS,
@@ -143,7 +143,7 @@ class KerasApplication(PretrainedArchitecture):
 
     __module__ = "skhisto"  # the name that pickles and skops files store
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "name": [str],
         **PRETRAINED_CONSTRAINTS,
     }
@@ -152,7 +152,7 @@ class KerasApplication(PretrainedArchitecture):
         self,
         name: str,
         *,
-        weights: str | PathLike | None = None,
+        weights: str | PathLike[str] | None = None,
         input_size: int | None = None,
         trainable: str | int = "all",
         dropout: float = 0.2,
@@ -260,7 +260,9 @@ def _without_top(
     )
 
 
-def _load_weights(backbone: "keras.Model", name: str, weights: str | PathLike) -> None:
+def _load_weights(
+    backbone: "keras.Model", name: str, weights: str | PathLike[str]
+) -> None:
     if weights == "imagenet":
         # Some applications warn or raise an error for other sizes.
         size = _IMAGENET_SIZES.get(name, _IMAGENET_SIZE)

@@ -12,7 +12,7 @@ from skhisto.architectures._base import Architecture
 if TYPE_CHECKING:
     import keras
 
-PRETRAINED_CONSTRAINTS: dict[str, list] = {
+PRETRAINED_CONSTRAINTS: dict[str, list[Any]] = {
     "weights": [str, PathLike, None],
     "input_size": [Interval(Integral, 1, None, closed="left"), None],
     "trainable": [
@@ -26,7 +26,7 @@ PRETRAINED_CONSTRAINTS: dict[str, list] = {
 class PretrainedArchitecture(Architecture):
     """Base class of architectures with a parameter `weights`, None for random ones."""
 
-    weights: str | PathLike | None
+    weights: str | PathLike[str] | None
 
     @property
     def needs_pixels(self) -> bool:

@@ -61,7 +61,7 @@ class Augmentation(ValueObject, ABC):
 
     __module__ = "skhisto.augmentation"
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     def check(self, patch_shape: tuple[int, int, int], pixel_dtype: str) -> None:
         """Raise an error if a parameter is invalid or the patches are unsupported.

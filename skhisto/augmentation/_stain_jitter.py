@@ -1,7 +1,7 @@
 """Random changes of stain concentrations."""
 
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
@@ -69,7 +69,7 @@ class StainJitter(Augmentation):
 
     __module__ = "skhisto"  # the name that pickles and skops files store
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "scale": [Interval(Real, 0, 1, closed="both")],
         "shift": [Interval(Real, 0, 1, closed="both")],
     }

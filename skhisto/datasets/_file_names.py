@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,7 @@ def parse_names(names: Sequence[str], pattern: str) -> pd.DataFrame:
     return parts
 
 
-def coords_of(parts: pd.DataFrame, names: Sequence[str]) -> NDArray | None:
+def coords_of(parts: pd.DataFrame, names: Sequence[str]) -> NDArray[Any] | None:
     """Return x and y as numbers of shape (n, 2), or None if there are none."""
     if "x" not in parts:
         return None

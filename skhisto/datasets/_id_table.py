@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,7 @@ def read_text_csv(path: FilePath, columns: Collection[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header, dtype=str)
 
 
-def listed(names: Collection, noun: str) -> str:
+def listed(names: Collection[Any], noun: str) -> str:
     """Count things and name the first ten of them: "2 ids: a, b"."""
     text = f"{len(names)} {noun}{'' if len(names) == 1 else 's'}: "
     text += ", ".join(str(name) for name in list(names)[:_N_NAMED])

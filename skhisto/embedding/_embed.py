@@ -5,10 +5,11 @@ from contextlib import closing
 
 import numpy as np
 
-from skhisto._data.checks import Patches, pixel_dtype_of
+from skhisto._data.checks import pixel_dtype_of
 from skhisto._data.decoding import as_pixels, check_unit_range, prefetch, range_of
 from skhisto.embedding._backbones import Backbone
 from skhisto.embedding._store import FeatureStore, keys_of
+from skhisto.patches._definition import Patches
 from skhisto.patches._resizing import resize_patches
 
 # Approximate size of a chunk of float32 patches in bytes. The number of patches is a

@@ -18,7 +18,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skhisto._data.checks import Patches, check_patches, pixel_dtype_of
+from skhisto._data.checks import check_patches, pixel_dtype_of
 from skhisto._data.decoding import as_pixels
 from skhisto._saved_format import SavedFormat
 from skhisto.embedding._backbones import Backbone
@@ -26,6 +26,7 @@ from skhisto.embedding._embed import Embedding
 from skhisto.embedding._resolve import classifier_of, resolve
 from skhisto.embedding._saved import from_plain, to_plain
 from skhisto.embedding._store import FeatureStore
+from skhisto.patches._definition import Patches
 from skhisto.patches._patch_array import PatchArray, as_height_width
 from skhisto.patches._resizing import resize_patches
 from skhisto.patches._views import SYMMETRIES, check_square
@@ -171,7 +172,7 @@ class PatchEmbedder(
 
     __module__ = "skhisto"  # the public location, stored in pickles
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "backbone": [object],  # checked by resolve
         "size": [Interval(Integral, 1, None, closed="left"), tuple, None],
         "views": [StrOptions(set(SYMMETRIES)), None],

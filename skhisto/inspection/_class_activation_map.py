@@ -7,9 +7,9 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skhisto._classifier.fitting import fitted_spec
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
-from skhisto._data.checks import Patches
 from skhisto.inspection._estimators import classifier_of, seen_patches
 from skhisto.inspection._targets import position_of
+from skhisto.patches._definition import Patches
 
 
 @validate_params(

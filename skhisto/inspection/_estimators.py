@@ -6,7 +6,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skhisto._classifier.patch_cnn import PatchCNNClassifier
-from skhisto._data.checks import Patches, check_fitted_patches
+from skhisto._data.checks import check_fitted_patches
+from skhisto.patches._definition import Patches
 
 
 def classifier_of(estimator: Any) -> PatchCNNClassifier:

@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from skhisto.patches._missing_files import check_all_exist
 from skhisto.patches._opening import explained, opened_image
@@ -162,7 +162,7 @@ def _start_of_png_pixels(head: bytes) -> int:
     return 0
 
 
-def _forget_oldest(known: dict, n_kept: int) -> None:
+def _forget_oldest(known: dict[Any, Any], n_kept: int) -> None:
     while len(known) > n_kept:
         # Another thread may have removed the same entry.
         known.pop(next(iter(known)), None)

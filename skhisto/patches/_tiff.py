@@ -3,7 +3,7 @@
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
@@ -102,7 +102,7 @@ def unreadable_content(file: BinaryIO, error: Exception) -> str | None:
             "Convert it to an uncompressed TIFF, for example with tifffile and "
             "imagecodecs: tifffile.imwrite(new, tifffile.imread(old))"
         )
-    if not isinstance(error, Image.UnidentifiedImageError):
+    if not isinstance(error, UnidentifiedImageError):
         return None
     return (
         f"it is a TIFF with {_pixels(tags)}, which Pillow cannot decode. Convert it to "

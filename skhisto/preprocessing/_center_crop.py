@@ -113,7 +113,7 @@ class CenterCrop(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstima
 
     __module__ = "skhisto"  # where users import it from, and pickles look for it
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {"size": _SIZE_CONSTRAINTS}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"size": _SIZE_CONSTRAINTS}
 
     def __init__(self, size: int | tuple[int, int] = 32) -> None:
         self.size = size

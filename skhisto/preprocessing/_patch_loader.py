@@ -114,7 +114,7 @@ class PatchLoader(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstim
 
     __module__ = "skhisto"  # where users import it from, and pickles look for it
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "root": [str, os.PathLike, None],
         "suffix": [str],
         "mode": [StrOptions(set(PIXEL_FORMATS))],

@@ -69,7 +69,7 @@ class Resize(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator)
 
     __module__ = "skhisto"  # where users import it from, and pickles look for it
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "size": [Interval(Integral, 1, None, closed="left"), tuple],
         "interpolation": [StrOptions(set(INTERPOLATIONS))],
     }

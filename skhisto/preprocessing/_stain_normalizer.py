@@ -175,7 +175,7 @@ class StainNormalizer(
 
     __module__ = "skhisto"  # where users import it from, and pickles look for it
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "method": [StrOptions(set(_METHODS))],
         "white": [StrOptions({"auto"}), Real, "array-like"],
         "per_group": ["boolean"],

@@ -10,7 +10,8 @@ import pandas as pd
 from PIL import Image
 
 from skhisto.patches._definition import as_patches, with_channel_axis
-from skhisto.patches._image_files import PIXEL_FORMATS, read_image
+from skhisto.patches._image_files import read_image
+from skhisto.patches._pixel_formats import PIXEL_FORMATS
 from skhisto.patches._transformed import chunks
 
 _FILES_PER_BATCH = 16  # 50 MB for images of 1000x1000 pixels

@@ -122,7 +122,7 @@ def test_resuming_covers_validation_patches_numbers_and_three_classes(
 ):
     X, _, _ = bright_or_dark
     X, y = X / 255, np.array(["a", "b", "c"])[np.arange(60) % 3]
-    validation = {"X_val": X[:9] + 1, "y_val": y[:9]}
+    validation = {"X_val": 1 - X[:9], "y_val": y[:9]}
     tiny_cnn.set_params(epochs=4, augment=None)
     expected = clone(tiny_cnn).fit(X, y, **validation)
     tiny_cnn.set_params(checkpoint=Checkpoint(str(tmp_path)))

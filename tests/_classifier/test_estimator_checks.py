@@ -2,6 +2,7 @@
 
 from unittest import SkipTest
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skhisto import PatchCNNClassifier, ReferenceCNN
@@ -15,6 +16,9 @@ def expected_failures(estimator):
     }
 
 
+# scikit-learn's data are numbers of any size, about which skhisto warns.
+@pytest.mark.filterwarnings("ignore:augment='auto' does not change the stains")
+@pytest.mark.filterwarnings("ignore:X holds values from")
 @parametrize_with_checks(
     [
         PatchCNNClassifier(),

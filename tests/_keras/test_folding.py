@@ -173,6 +173,7 @@ def random_weights(initial, seed=0):
     }
 
 
+@pytest.mark.filterwarnings("ignore:The network cannot be stored")
 @pytest.mark.parametrize("case", CASES)
 def test_a_folded_network_gives_the_logits_of_the_network(case):
     builder, n_folded = CASES[case]

@@ -238,6 +238,7 @@ class Unused(keras.Model):
 
 
 @pytest.mark.filterwarnings("ignore:The network cannot be stored")
+@pytest.mark.filterwarnings(r"ignore:`build\(\)` was called on layer 'unused'")
 def test_a_layer_that_is_never_called_counts_no_parameters():
     ends = Ends((2, 2, 1), 1, "uint8")
     initial = initial_network(lambda shape, n: Unused(n), ends, "float32", 0)
