@@ -18,8 +18,10 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import (
-    depthwise,
+from benchmarks.machine import describe_machine
+from benchmarks.options import Options
+from benchmarks.page import write
+from benchmarks.speed import (
     embedding,
     exports,
     fine_tuning,
@@ -35,9 +37,6 @@ from benchmarks import (
     settings,
     training,
 )
-from benchmarks.machine import describe_machine
-from benchmarks.options import Options
-from benchmarks.page import write
 from benchmarks.table import Section
 from benchmarks.worker import without_folders
 
@@ -48,7 +47,6 @@ SECTIONS = {
     "embedding": embedding.run,
     "fine_tuning": fine_tuning.run,
     "precision": precision.run,
-    "depthwise": depthwise.run,
     "settings": settings.run,
     "refits": refits.run,
     "parallel": parallel.run,

@@ -35,7 +35,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from benchmarks.machine import describe_machine
 from benchmarks.patches import many_patches
-from benchmarks.refits import PEER, RATES, SIZE, scikeras_classifier, skhisto_classifier
+from benchmarks.speed.refits import (
+    PEER,
+    RATES,
+    SIZE,
+    scikeras_classifier,
+    skhisto_classifier,
+)
 from benchmarks.table import Table, median
 
 HANGING = 300  # seconds
