@@ -1,4 +1,4 @@
-"""From results to a page of tables."""
+"""Renders the results as a page of tables."""
 
 from collections.abc import Mapping
 
