@@ -11,8 +11,20 @@ import joblib
 
 from benchmarks.memory import total_gigabytes
 
-PACKAGES = ["skhisto", "tensorflow", "keras", "scikit-learn", "numpy", "pillow"]
-PACKAGES += ["joblib", "scikeras", "skorch", "torch", "onnxruntime", "openvino"]
+PACKAGES = [
+    "skhisto",
+    "tensorflow",
+    "keras",
+    "scikit-learn",
+    "numpy",
+    "pillow",
+    "joblib",
+    "scikeras",
+    "skorch",
+    "torch",
+    "onnxruntime",
+    "openvino",
+]
 FLAGS = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"]
 # Names of variables, or their beginnings, that change speed or memory.
 VARIABLES = (

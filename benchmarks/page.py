@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write(file: Path, text: str) -> None:
-    """Replace a file in one step, so that it is never incomplete."""
+    """Write a file in one go: it is the old one or the new one, and never a half."""
     with tempfile.NamedTemporaryFile(
         "w", dir=file.parent, suffix=".tmp", encoding="utf-8", delete=False
     ) as new:
