@@ -123,13 +123,13 @@ def _parse() -> argparse.Namespace:
         "--file",
         type=Path,
         default=PROBABILITIES,
-        help=f"the probabilities; default: {PROBABILITIES.name}",
+        help=f"file of probabilities (default: {PROBABILITIES.name})",
     )
     parser.add_argument(
         "--only", nargs="*", metavar="RECIPE", choices=RECIPES, help="fit only these"
     )
     parser.add_argument(
-        "--jobs", type=int, default=n_cores(), help="processes; default: one a core"
+        "--jobs", type=int, default=n_cores(), help="processes (default: one per core)"
     )
     parser.add_argument("--write", action="store_true", help="write scores and page")
     arguments = parser.parse_args()

@@ -64,7 +64,7 @@ class PredictProba(OnnxRuntime):
         self._classifier = joblib.load(file)
 
     def predict(self, n_patches: int) -> np.ndarray:
-        """Predict in batches of its own size."""
+        """Predict."""
         return self._classifier.predict_proba(self._X[:n_patches])
 
 

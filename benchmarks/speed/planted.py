@@ -94,7 +94,7 @@ def _add_rates(table: Table, name: str, X: np.ndarray, y: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     before = patch_report(X)
     clean = np.setdiff1d(np.arange(len(X)), before.rows())
-    # All kinds at once, each in its own patches and as copies of its own patches.
+    # All kinds at once, in distinct patches and as copies of distinct patches.
     n = min(N_PLANTED, len(clean) // (2 * len(KINDS)))
     parts = rng.permutation(clean)[: 2 * n * len(KINDS)].reshape(len(KINDS), 2, n)
     changed = X.copy()
