@@ -43,8 +43,7 @@ class Searcher:
     """Searches near duplicates in mixtures of the coefficients of generated patches."""
 
     def __init__(self, n_patches: int) -> None:
-        from skhisto.report._measures import to_grey
-
+        from skhisto.patches._measures import to_grey
         from skhisto.report._perceptual_hash import coefficients
 
         patches, _ = many_patches(128, 96)
