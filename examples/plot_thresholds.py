@@ -107,7 +107,8 @@ network = accurate.estimator_
 # Of the patches with a probability of about 0.3, three in ten should contain tumour.
 # Class weights make the network predict as if tumour were as common as normal tissue.
 # Its curve is below the diagonal, and its mean probability exceeds the share of tumour.
-# Calibration fits a slope and an offset of the logits.
+# Calibration fits a slope and an offset of the logits. It uses networks that were
+# trained on fewer slides, so the calibrated probabilities can be too cautious.
 
 proba = {
     "network": network.predict_proba(X_new)[:, 1],
