@@ -70,4 +70,6 @@ display.figure_.suptitle("Near duplicates")
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.hist(report.measures["sharpness"].dropna(), bins=40)
 ax.set(xlabel="sharpness", ylabel="patches", title="Blurred patches are on the left")
+ax.spines[["top", "right"]].set_visible(False)
+
 plt.show()
