@@ -17,12 +17,13 @@ each, and nothing else should run. Progress goes to stderr, the tables to stdout
 """
 
 import argparse
-import os
 from pathlib import Path
 
-from benchmarks import (
-    clusters,
-    depthwise,
+from benchmarks import clusters, soak
+from benchmarks.machine import describe_machine, use_cpu
+from benchmarks.options import Options
+from benchmarks.page import replace_section
+from benchmarks.speed import (
     embedding,
     exports,
     fine_tuning,
@@ -36,12 +37,8 @@ from benchmarks import (
     refits,
     report,
     settings,
-    soak,
     training,
 )
-from benchmarks.machine import describe_machine
-from benchmarks.options import Options
-from benchmarks.page import replace_section
 from benchmarks.table import Section
 from benchmarks.worker import without_folders
 
@@ -52,7 +49,6 @@ SECTIONS = {
     "embedding": embedding.run,
     "fine_tuning": fine_tuning.run,
     "precision": precision.run,
-    "depthwise": depthwise.run,
     "settings": settings.run,
     "refits": refits.run,
     "parallel": parallel.run,
@@ -93,9 +89,7 @@ def main() -> None:
         quick=arguments.quick,
         full=arguments.full,
     )
-    # Set before TensorFlow's first message, in all workers.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    use_cpu()
     file = RESULTS if arguments.write else arguments.output
     for name in names:
         section = _run(name, options)

@@ -21,7 +21,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from benchmarks.contest import Contest
 from benchmarks.options import Options
 from benchmarks.patches import many_patches
-from benchmarks.refits import PEER, RATES, SIZE, scikeras_classifier, skhisto_classifier
+from benchmarks.speed.refits import (
+    PEER,
+    RATES,
+    SIZE,
+    scikeras_classifier,
+    skhisto_classifier,
+)
 from benchmarks.table import Section, Table, median
 
 HANGING = 300  # seconds

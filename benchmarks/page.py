@@ -33,10 +33,10 @@ def replace_section(
     for known in order:
         if known in sections:
             page.append(f"<!-- section: {known} -->\n{sections[known].strip()}")
-    _write(file, "\n\n".join(page) + "\n")
+    write(file, "\n\n".join(page) + "\n")
 
 
-def _write(file: Path, text: str) -> None:
+def write(file: Path, text: str) -> None:
     """Write a file in one go, so that it is the old one or the new one."""
     with tempfile.NamedTemporaryFile(
         "w", dir=file.parent, suffix=".tmp", encoding="utf-8", delete=False

@@ -114,6 +114,27 @@ def test_the_others_go_on_where_one_is_missing_or_breaks(module):
     }
 
 
+def test_a_table_shows_contenders_that_fail_with_their_error(module):
+    entries = {"fine": (dict, ({"answer": 42},)), "broken": (int, ("nonsense",))}
+    with module("contest").Contest("test", entries) as contest:
+        answers = contest.each("get", "answer")
+    table = module("table").Table(["", "answer"])
+    contest.fill(table, lambda name: [answers[name]], {"fine": "a note"})
+    _, _, fine, broken = table.markdown().splitlines()
+    assert [cell.strip() for cell in fine.split("|")[1:-1]] == ["fine", "42", "a note"]
+    assert broken.startswith("| broken |      - | ValueError: invalid literal")
+
+
+def test_a_single_contender_answers_or_raises_its_error(module):
+    alone = module("contest").alone
+    calls = [("get", "answer"), ("get", "question")]
+    answers, megabytes = alone("test", (dict, ({"answer": 42},)), *calls)
+    assert answers == [42, None]
+    assert megabytes > 0
+    with pytest.raises(module("worker").WorkerError, match="has no attribute 'get'"):
+        alone("test", (list, ()), *calls)
+
+
 def test_a_table_is_aligned_and_has_notes_only_where_there_are_some(module):
     table = module("table").Table(["", "patches/s"])
     table.add("ours", 1234.5)

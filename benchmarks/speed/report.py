@@ -1,4 +1,4 @@
-"""`patch_report`: how fast it is, how much memory it takes, and what it finds."""
+"""Speed and memory of `patch_report`, and the problems that it finds."""
 
 import tempfile
 import time
@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.contest import Contest, Entry
+from benchmarks import contest
+from benchmarks.contest import Contest, Entry, alone
 from benchmarks.options import Options
 from benchmarks.patches import many_patches
-from benchmarks.planted import rates
-from benchmarks.reading import file_name, write_files
+from benchmarks.speed.planted import rates
+from benchmarks.speed.reading import file_name, write_files
 from benchmarks.table import Section, Table, median
+from benchmarks.worker import WorkerError
 
 SOURCES = ("array in RAM", "PatchArray", "paths")
 
@@ -31,20 +33,17 @@ class Reporter:
         self._y, self._groups = np.arange(n_files) % 2, np.arange(n_files) // 50
 
     def report(self) -> float:
-        """Return the seconds."""
+        """Return the seconds of a report."""
         from skhisto import patch_report
 
-        start = time.perf_counter()
-        patch_report(self._X, self._y, groups=self._groups)
-        return time.perf_counter() - start
+        return contest.seconds(patch_report, self._X, self._y, groups=self._groups)
 
 
 class Searcher:
-    """Searches near duplicates among coefficients like those of real patches."""
+    """Searches near duplicates in mixtures of the coefficients of generated patches."""
 
     def __init__(self, n_patches: int) -> None:
-        from skhisto.report._measures import to_grey
-
+        from skhisto.patches._measures import to_grey
         from skhisto.report._perceptual_hash import coefficients
 
         patches, _ = many_patches(128, 96)
@@ -60,12 +59,10 @@ class Searcher:
         """Return the seconds of the search of `patch_report`."""
         from skhisto.report._near_duplicates import sets_of_near_duplicates
 
-        start = time.perf_counter()
-        sets_of_near_duplicates(self._coefs)
-        return time.perf_counter() - start
+        return contest.seconds(sets_of_near_duplicates, self._coefs)
 
     def all_pairs(self, n_rows: int = 100) -> float:
-        """Return the seconds of comparing all pairs, extrapolated from a few rows."""
+        """Return the seconds of all comparisons, extrapolated from a few rows."""
         from skhisto.report._perceptual_hash import eight_views, hashes
 
         stored = hashes(self._coefs)
@@ -85,11 +82,10 @@ def run(options: Options) -> Section:
         speed = _speed(Path(name), n_files, options.few_rounds)
     return Section(
         "Report",
-        "`patch_report` of TIFF files of 96x96 RGB pixels with labels and groups: the "
-        "whole report, with the search for near duplicates. Contenders run in "
-        "processes of their own and take turns. Then the search alone, on random "
-        "mixtures of the coefficients of real patches. At last, which problems are "
-        "found that were put into patches on purpose.",
+        "`patch_report` of TIFF files of 96x96 RGB pixels with labels and groups. The "
+        "first table measures whole reports, and the second one the search for near "
+        "duplicates alone. The third one shows which problems are found that were put "
+        "into the patches.",
         [speed, _search(sizes), rates(options)],
     )
 
@@ -98,33 +94,31 @@ def _speed(folder: Path, n_files: int, n_rounds: int) -> Table:
     entries: dict[str, Entry] = {
         source: (Reporter, (folder, n_files, source)) for source in SOURCES
     }
-    with Contest("report", entries) as contest:
-        seconds = contest.rounds(n_rounds, "report")
-        megabytes = contest.peak_megabytes()
+    with Contest("report", entries) as turns:
+        seconds = turns.rounds(n_rounds, "report")
+        megabytes = turns.peak_megabytes()
     table = Table(
         ["", "patches/minute", "peak MB"],
-        caption=f"{n_files:,} patches; medians over {n_rounds} turn(s):",
+        caption=f"{n_files:,} patches. Medians over {n_rounds} turn(s):",
     )
-    for source in SOURCES:
-        if source in contest.errors:
-            table.fail(source, contest.errors[source])
-        else:
-            per_minute = 60 * n_files / median(seconds[source])
-            table.add(source, round(per_minute), megabytes[source])
-    return table
+
+    def row(name: str) -> list[float]:
+        return [round(60 * n_files / median(seconds[name])), megabytes[name]]
+
+    return turns.fill(table, row)
 
 
 def _search(sizes: tuple[int, ...]) -> Table:
     table = Table(
         ["patches", "search, s", "all pairs, s", "peak MB"],
-        caption="Near duplicates; the time of all pairs is extrapolated from 100 rows:",
+        caption="Near duplicates. The time of all pairs is extrapolated from 100 rows:",
     )
     for n in sizes:
-        with Contest("search", {"search": (Searcher, (n,))}) as contest:
-            seconds, pairs = contest.each("search"), contest.each("all_pairs")
-            megabytes = contest.peak_megabytes()
-        if contest.errors:
-            table.fail(f"{n:,}", contest.errors["search"])
-        else:
-            table.add(f"{n:,}", *(d["search"] for d in (seconds, pairs, megabytes)))
+        try:
+            times, megabytes = alone(
+                "search", (Searcher, (n,)), ("search",), ("all_pairs",)
+            )
+            table.add(f"{n:,}", *times, megabytes)
+        except WorkerError as error:
+            table.fail(f"{n:,}", str(error))
     return table

@@ -1,4 +1,4 @@
-"""What ``import skhisto`` takes beyond ``import sklearn``, and its peers."""
+"""The time of ``import skhisto``, next to other libraries."""
 
 import subprocess
 import sys
@@ -20,50 +20,40 @@ print(time.perf_counter() - start, "tensorflow" in sys.modules, "torch" in sys.m
 
 def run(options: Options) -> Section:
     """Measure imports."""
-    n_rounds = options.rounds
     modules = MODULES[:2] if options.quick else MODULES
-    for module in modules:  # bytecode and page cache
-        _import(module)
     seconds: dict[str, list[float]] = {module: [] for module in modules}
     notes: dict[str, str] = {}
-    for _ in range(n_rounds):
+    for number in range(options.rounds + 1):
         for module in modules:
-            answer = _import(module)
-            if isinstance(answer, str):
-                notes[module] = answer
+            try:
+                time, notes[module] = _import(module)
+            except ImportError as error:
+                notes[module] = str(error)
                 continue
-            time, *imported = answer
-            seconds[module].append(time)
-            names = zip(("TensorFlow", "PyTorch"), imported, strict=True)
-            notes[module] = _and([name for name, is_in in names if is_in])
+            if number > 0:  # the first import compiles bytecode and reads files
+                seconds[module].append(time)
     base, ours = median(seconds[BASE]), median(seconds[OURS])
     table = Table(["", "s", "lowest to highest", f"s beyond {BASE}", "this / skhisto"])
     for module in modules:
         name, time = f"import {module}", median(seconds[module])
-        if not seconds[module]:
+        if seconds[module]:
+            ends = spread(seconds[module])
+            table.add(name, time, ends, time - base, time / ours, note=notes[module])
+        else:
             table.fail(name, notes[module])
-            continue
-        table.add(
-            name,
-            time,
-            spread(seconds[module]),
-            time - base,
-            time / ours,
-            note=f"imports {notes[module]}",
-        )
     table.remarks.append(
         f"`import skhisto` takes {as_text(ours - base)} s longer than `import {BASE}` "
-        f"and imports {notes[OURS]}."
+        f"and {notes[OURS]}."
     )
     return Section(
         "Import time",
-        f"Seconds that an import takes in a new Python; medians over {n_rounds} "
-        "turn(s), after one that is not counted.",
+        f"Time of an import in a new Python. Medians over {options.rounds} turn(s), "
+        "after one that is not counted.",
         [table],
     )
 
 
-def _import(module: str) -> tuple[float, bool, bool] | str:
+def _import(module: str) -> tuple[float, str]:
     done = subprocess.run(
         [sys.executable, "-c", CODE.format(module=module)],
         capture_output=True,
@@ -72,11 +62,9 @@ def _import(module: str) -> tuple[float, bool, bool] | str:
     )
     if done.returncode != 0:
         last_line = done.stderr.strip().splitlines()[-1]
-        return INSTALL if "ModuleNotFoundError" in last_line else last_line
-    time, *imported = done.stdout.split()[-3:]
-    tensorflow, torch = (word == "True" for word in imported)
-    return float(time), tensorflow, torch
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join(names) if names else "neither TensorFlow nor PyTorch"
+        missing = "ModuleNotFoundError" in last_line
+        raise ImportError(INSTALL if missing else last_line)
+    time, *flags = done.stdout.split()[-3:]
+    names = zip(("TensorFlow", "PyTorch"), flags, strict=True)
+    imported = " and ".join(name for name, flag in names if flag == "True")
+    return float(time), f"imports {imported or 'neither TensorFlow nor PyTorch'}"

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 with ImageNet weights in skhisto and in PyTorch.
 
-Contenders have the methods that ``benchmarks.contenders`` describes. `predict` embeds:
-it returns the 1,280 features of each patch.
+Contenders have the methods of ``benchmarks.speed.contenders``. `predict` embeds: it
+returns the 1,280 features of each patch.
 """
 
 from pathlib import Path
@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks import contenders
 from benchmarks.machine import n_cores
+from benchmarks.speed.contenders import Contender, Skhisto, autocast_notes, batches
+from benchmarks.speed.reading import file_name
 
 if TYPE_CHECKING:
     import torch
 
 BATCH_SIZE = 32  # of training
-# Features are in [0, 6]. Bounds of differences, to find other weights or scalings.
-LARGEST_DIFFERENCE = {"float32": 1e-3, "bfloat16": 1.5}
 # For each stage: number of blocks, filters, kernel size, stride, expansion.
 STAGES = (
     (1, 16, 3, 1, 1),
@@ -30,19 +29,17 @@ STAGES = (
 )
 
 
-class Embedder:
+class Embedder(Contender):
     """`PatchEmbedder` with its default backbone."""
 
     def __init__(self, precision: str, engine: str | None) -> None:
-        import tensorflow  # noqa: F401  # skhisto imports it in the first fit
-
         from skhisto import PatchEmbedder
 
         self._embedder = PatchEmbedder(precision=precision, engine=engine)
 
     def prepare(self, X: np.ndarray, y: np.ndarray) -> None:
         """Load the network."""
-        self._X = X
+        super().prepare(X, y)
         self._embedder.fit(X)
 
     def predict(self, n_patches: int) -> np.ndarray:
@@ -54,39 +51,51 @@ class Embedder:
         return f"computes in {self._embedder._fitted_backbone.identity['precision']}"
 
 
-class FineTuned:
-    """`PatchCNNClassifier` that trains all layers for one epoch."""
+class FileEmbedder:
+    """`PatchEmbedder` for files.
+
+    Parameters
+    ----------
+    folder : Path
+        Contains files of ``benchmarks.speed.reading``.
+    n_files : int
+    memory : str or None
+        Folder for the features.
+    """
+
+    def __init__(self, folder: Path, n_files: int, memory: str | None) -> None:
+        from skhisto import PatchEmbedder, PatchLoader
+
+        names = [file_name(number) for number in range(n_files)]
+        self._X = PatchLoader(root=folder, lazy=True).fit_transform(names)
+        self._embedder = PatchEmbedder(memory=memory)
+
+    def embed(self) -> float:
+        """Embed, and return the size of the features in MB."""
+        return self._embedder.fit_transform(self._X).nbytes / 1e6
+
+
+class FineTuned(Skhisto):
+    """`PatchCNNClassifier` that trains all layers for one epoch.
+
+    Each fit begins with the pretrained weights.
+    """
 
     def __init__(self, precision: str) -> None:
-        import tensorflow  # noqa: F401  # skhisto imports it in the first fit
-
-        from skhisto import PatchCNNClassifier
-
-        self._classifier = PatchCNNClassifier(
+        super().__init__(
+            precision,
             architecture="efficientnet_lite0",
             optimizer="adamw",
             optimizer_params={"weight_decay": 1e-2},
-            epochs=1,
             batch_size=BATCH_SIZE,
-            augment=None,  # as the others
-            precision=precision,
-            random_state=0,
         )
 
     def prepare(self, X: np.ndarray, y: np.ndarray) -> None:
         """Keep the patches."""
         self._X, self._y = X, y
 
-    def train(self, n_patches: int) -> None:
-        """Fit from the pretrained weights; the compiled network is reused."""
-        self._classifier.fit(self._X[:n_patches], self._y[:n_patches])
 
-    def note(self, method: str) -> str:
-        """Return the precision that was chosen."""
-        return f"computes in {self._classifier.precision_}"
-
-
-class TorchLite:
+class TorchLite(Contender):
     """PyTorch, channels last, with a plain training loop."""
 
     def __init__(self, precision: str) -> None:
@@ -100,31 +109,27 @@ class TorchLite:
             self._network.parameters(), lr=1e-3, weight_decay=1e-2
         )
 
-    def prepare(self, X: np.ndarray, y: np.ndarray) -> None:
-        """Keep the patches."""
-        self._X, self._y = X, y.astype(np.float32)
-
     def predict(self, n_patches: int) -> np.ndarray:
         """Embed batch by batch."""
         import torch
 
         self._network.eval()
         with torch.inference_mode():
-            return np.concatenate(
-                [
-                    self._network.features(torch.from_numpy(batch)).numpy()
-                    for batch in _batches(self._X[:n_patches], contenders.BATCH_SIZE)
-                ]
-            )
+            features = [
+                self._network.features(torch.from_numpy(batch)).numpy()
+                for batch in batches(self._X[:n_patches])
+            ]
+        return np.concatenate(features)
 
     def train(self, n_patches: int) -> None:
-        """Go on training for an epoch, in a new order."""
+        """Continue the training for a shuffled epoch."""
         import torch
 
         self._network.train()
+        y = self._y.astype(np.float32)
         order = np.random.default_rng(0).permutation(n_patches)
-        for rows in _batches(order, BATCH_SIZE):
-            patches, target = (torch.from_numpy(a[rows]) for a in (self._X, self._y))
+        for rows in batches(order, BATCH_SIZE):
+            patches, target = (torch.from_numpy(a[rows]) for a in (self._X, y))
             self._optimizer.zero_grad()
             logits = self._network(patches)
             loss = torch.nn.functional.binary_cross_entropy_with_logits(
@@ -135,36 +140,7 @@ class TorchLite:
 
     def note(self, method: str) -> str:
         """Return how it is used."""
-        import torch
-
-        if self._precision == "float32":
-            return ""
-        if torch.ops.mkldnn._is_mkldnn_bf16_supported():
-            return "autocast"
-        return "autocast; bfloat16 is not native on this CPU"
-
-
-class FeatureExport:
-    """Exports the network up to its features from PyTorch to ONNX."""
-
-    def export(self, path: Path, patches: np.ndarray) -> np.ndarray:
-        """Write the file and return the features of the patches of one batch."""
-        import torch
-
-        network = torch_efficientnet_lite(autocast=False).eval()
-        network.forward = network.features
-        batch = torch.from_numpy(patches)
-        with torch.no_grad():
-            torch.onnx.export(
-                network,
-                (batch,),
-                path,
-                input_names=["patches"],
-                output_names=["features"],
-                external_data=False,
-                verbose=False,
-            )
-            return network.features(batch).numpy()
+        return "; ".join(autocast_notes(self._precision))
 
 
 def torch_efficientnet_lite(autocast: bool) -> "torch.nn.Module":
@@ -251,7 +227,3 @@ def torch_efficientnet_lite(autocast: bool) -> "torch.nn.Module":
     }:
         raise ValueError(f"weights do not match: {missing[:2]}, {unused[:2]}")
     return network.to(memory_format=torch.channels_last)
-
-
-def _batches(X: np.ndarray, size: int) -> list[np.ndarray]:
-    return [X[start : start + size] for start in range(0, len(X), size)]

@@ -1,20 +1,20 @@
-"""Training from image files that are read lazily, against the same patches in RAM.
+"""Training from image files that are decoded batch by batch, next to patches in RAM.
 
-The files are real TIFF files of 96x96 RGB pixels, uncompressed, each with pixels of its
-own, written before the clock starts. They are in the page cache, as far as it holds
-them.
+The files are written before the clock starts. The page cache holds as many of them as
+it can.
 """
 
 import os
 import shutil
 import sys
 import tempfile
-import time
+from math import nan
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks import contest
 from benchmarks.contest import Contest, Entry
 from benchmarks.memory import available_gigabytes
 from benchmarks.networks import light_network
@@ -23,7 +23,7 @@ from benchmarks.patches import many_patches
 from benchmarks.table import Section, Table, median
 
 BATCH_SIZE = 64
-FILE_BYTES = 32_768  # on the disk, with room for the folder
+FILE_BYTES = 32_768  # on the disk, including the entry of the folder
 PATCH_BYTES = 96 * 96 * 3
 RAM = "array in RAM"
 LAZY = "lazy"
@@ -38,7 +38,7 @@ class Reader:
     ----------
     folder : Path
     n_files : int
-        The first so many files are used.
+        Number of files that are used, from the first.
     lazy : bool
     n_jobs : int or None
         Threads that read.
@@ -49,8 +49,6 @@ class Reader:
     def __init__(
         self, folder: Path, n_files: int, lazy: bool, n_jobs: int | None, light: bool
     ) -> None:
-        import tensorflow  # noqa: F401  # skhisto imports it in the first fit
-
         from skhisto import PatchCNNClassifier, PatchLoader
 
         self._names = [file_name(number) for number in range(n_files)]
@@ -66,25 +64,24 @@ class Reader:
         )
 
     def load(self) -> float:
-        """Load the patches, or only check the files; return the seconds."""
+        """Load the patches, or only check the files. Return the seconds."""
         needed = 0 if self._lazy else 1.2 * len(self._names) * PATCH_BYTES / 1e9
         if available_gigabytes() < needed:
             raise MemoryError(
                 f"needs {needed:.1f} GB of memory, {available_gigabytes():.1f} are free"
             )
-        start = time.perf_counter()
-        self._X = self._loader.transform(self._names)
-        return time.perf_counter() - start
+        return contest.seconds(self._load)
 
     def warm_up(self) -> None:
-        """Trace."""
+        """Trace the network."""
         self._classifier.fit(self._X[:BATCH_SIZE], self._y[:BATCH_SIZE])
 
     def fit(self) -> float:
-        """Train for an epoch; return the seconds."""
-        start = time.perf_counter()
-        self._classifier.fit(self._X, self._y)
-        return time.perf_counter() - start
+        """Train for an epoch and return the seconds."""
+        return contest.seconds(self._classifier.fit, self._X, self._y)
+
+    def _load(self) -> None:
+        self._X = self._loader.transform(self._names)
 
 
 def run(options: Options) -> Section:
@@ -96,11 +93,11 @@ def run(options: Options) -> Section:
         n_most = n_files
     rounds = options.few_rounds
     peaks: dict[int, float] = {}
+    shortage = ""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
             write_files(folder, n_most)
-            shortage = ""
         except OSError as error:
             if n_most == n_files:
                 raise
@@ -115,17 +112,14 @@ def run(options: Options) -> Section:
     memory = Table(["lazy files", "peak MB"], caption="Light network, lazy:")
     for n, megabytes in peaks.items():
         memory.add(f"{n:,}", megabytes)
-    if shortage:
-        memory.remarks.append(shortage)
+    memory.remarks += [shortage] * bool(shortage)
     return Section(
         "Reading files",
-        "One epoch of training from TIFF files of 96x96 RGB pixels (28 kB, "
-        "uncompressed, in the page cache as far as it holds them), which "
-        "`PatchLoader(lazy=True)` decodes batch by batch, against the same patches in "
-        f"an array; batches of {BATCH_SIZE}. Loading the array is not part of the "
-        "epoch. The light network, one convolution with stride 8, takes less time than "
-        "reading its patches: the worst case. Contenders run in processes of their own "
-        "and take turns.",
+        "One epoch of training from uncompressed TIFF files of 96x96 RGB pixels "
+        "(28 kB), in batches of 64. `PatchLoader(lazy=True)` decodes them batch by "
+        "batch. Loading the array is not a part of the epoch. The light network has "
+        "one convolution with stride 8 and takes less time than reading its patches, "
+        "which is the worst case.",
         [*tables, memory],
     )
 
@@ -137,25 +131,23 @@ def _compare(
     entries: dict[str, Entry] = {
         name: (Reader, (folder, n_files, *SOURCES[name], light)) for name in sources
     }
-    with Contest(f"reading {n_files:,} files", entries) as contest:
-        load = contest.each("load")
-        contest.each("warm_up")
-        seconds = contest.rounds(n_rounds, "fit")
-        megabytes = contest.peak_megabytes()
-    network = "Light" if light else "Reference"
+    with Contest(f"reading {n_files:,} files", entries) as turns:
+        load = turns.each("load")
+        turns.each("warm_up")
+        seconds = turns.rounds(n_rounds, "fit")
+        megabytes = turns.peak_megabytes()
     table = Table(
         ["", "load, s", "epoch, s", "patches/s", "epoch: this / RAM", "peak MB"],
-        caption=f"{network} network, {n_files:,} files; medians over {n_rounds} "
-        "turn(s):",
+        caption=f"{'Light' if light else 'Reference'} network, {n_files:,} files. "
+        f"Medians over {n_rounds} turn(s):",
     )
-    for name in sources:
-        if name in contest.errors:
-            table.fail(name, contest.errors[name])
-            continue
+
+    def row(name: str) -> list[float]:
         epoch = median(seconds[name])
         ratio = epoch / median(seconds.get(RAM, []))
-        table.add(name, load[name], epoch, n_files / epoch, ratio, megabytes[name])
-    return table, megabytes.get(LAZY, float("nan"))
+        return [load[name], epoch, n_files / epoch, ratio, megabytes[name]]
+
+    return turns.fill(table, row), megabytes.get(LAZY, nan)
 
 
 def file_name(number: int) -> str:
@@ -164,12 +156,13 @@ def file_name(number: int) -> str:
 
 
 def write_files(folder: Path, n_files: int) -> None:
-    """Write files of noisy patches; raise an OSError if the disk is too small."""
+    """Write files of noisy patches. Raise an OSError if the disk is too small."""
     free = shutil.disk_usage(folder).free
     if free < n_files * FILE_BYTES:
         raise OSError(
             f"{n_files:,} files need {n_files * FILE_BYTES / 1e9:.1f} GB in the folder "
-            f"for temporary files, {free / 1e9:.1f} are free. TMPDIR names another one."
+            f"for temporary files, {free / 1e9:.1f} are free. Set TMPDIR to another "
+            "folder."
         )
     patches, _ = many_patches(128, 96)
     rng = np.random.default_rng(0)
@@ -179,4 +172,4 @@ def write_files(folder: Path, n_files: int) -> None:
         patch = patches[number % len(patches)]
         noise = rng.integers(0, 8, patch.shape, dtype=np.uint8)
         Image.fromarray(patch ^ noise).save(folder / file_name(number))
-    os.sync()  # or else the disk is busy while others are timed
+    os.sync()  # otherwise the disk is busy during the measurements

@@ -1,4 +1,4 @@
-"""Problems that are put into patches on purpose, and how many `patch_report` finds."""
+"""Problems that are put into patches, and how many of them `patch_report` finds."""
 
 import io
 import os
@@ -17,12 +17,12 @@ SHARE_OF_WRONG_LABELS = 0.05
 
 
 def rates(options: Options) -> Table:
-    """Return the table of what is found, in synthetic and in real patches."""
+    """Return the table of problems found in synthetic and in real patches."""
     table = Table(
         ["planted", "patches", "found", "found in clean patches"],
-        caption=f"{N_PLANTED} patches of each kind or fewer, put into patches in which "
-        "nothing was found before. The last column is what the report says about the "
-        "patches as they are:",
+        caption=f"Up to {N_PLANTED} patches of each kind are changed in which nothing "
+        "was found before. The last column counts what the report finds without the "
+        "changes:",
     )
     n_synthetic = 200 if options.quick else 1_600
     for name, (X, y) in {
@@ -70,7 +70,7 @@ def _glass(patch: np.ndarray) -> np.ndarray:
     return np.clip(238 + noise, 0, 255).astype(np.uint8)
 
 
-# For each kind the problem that must be found, and how a patch is made from another.
+# For each kind, the problem that must be found, and a function of another patch.
 KINDS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "equal copy": ("exact duplicate", lambda patch: patch),
     "rotated copy": ("near duplicate", np.rot90),
@@ -94,7 +94,7 @@ def _add_rates(table: Table, name: str, X: np.ndarray, y: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     before = patch_report(X)
     clean = np.setdiff1d(np.arange(len(X)), before.rows())
-    # All kinds at once, in patches of their own, and copies of patches of their own.
+    # All kinds at once, in distinct patches and as copies of distinct patches.
     n = min(N_PLANTED, len(clean) // (2 * len(KINDS)))
     parts = rng.permutation(clean)[: 2 * n * len(KINDS)].reshape(len(KINDS), 2, n)
     changed = X.copy()
@@ -129,7 +129,7 @@ def _add_labels(
 
 
 def _out_of_fold(X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Predict with gradient boosting on histograms of colours and of details."""
+    """Predict with gradient boosting on histograms of colours and details."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import cross_val_predict
 

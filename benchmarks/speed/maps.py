@@ -1,4 +1,4 @@
-"""Maps of slides: equal to window by window, faster, and with flat memory."""
+"""Maps of slides: agreement with single windows, speed, and memory."""
 
 import os
 import time
@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contest import Contest, Entry
+from benchmarks import contest
+from benchmarks.contest import Contest, Entry, alone
 from benchmarks.options import Options
 from benchmarks.table import Section, Table, median
+from benchmarks.worker import WorkerError
 
 PRECISIONS = ("float32", "bfloat16")
 SIDE = 96
 REGION = Path("region", "CMU-1-Small-Region.svs")
-# Rounding: of sums in another order, and of 8 bits.
+# Rounding of sums in another order, and of the 8 bits of bfloat16.
 TOLERANCES = {"float32": 1e-5, "bfloat16": 2e-3}
 
 
 class Mapper:
-    """The reference network, trained a little, with a map and with windows.
+    """The reference network after short training, for maps and for windows.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ class Mapper:
         ).fit(X, y)
 
     def prepare(self, side: int) -> None:
-        """Make a region, and trace both ways."""
+        """Make a region and trace the network."""
         from skhisto import make_patches
 
         X, _ = make_patches(64, size=256, random_state=1)
@@ -50,7 +52,7 @@ class Mapper:
         self.windows(32, 48)
 
     def dense(self, stride: int) -> tuple[float, int]:
-        """Return the seconds of a map, and how many windows it has."""
+        """Return the seconds of a map and its number of windows."""
         from skhisto import probability_map
 
         start = time.perf_counter()
@@ -61,14 +63,12 @@ class Mapper:
         return seconds, result.tissue.size
 
     def windows(self, stride: int, n_windows: int) -> float:
-        """Return the seconds of `predict_proba` for each window, copies included."""
-        start = time.perf_counter()
+        """Return the seconds of `predict_proba` per window, including copies."""
         corners = _corners(self._region.shape[:2], stride)[:n_windows]
-        self._classifier.predict_proba(_windows(self._region, corners))
-        return (time.perf_counter() - start) / len(corners)
+        return contest.seconds(self._predict, corners) / len(corners)
 
     def differences(self, file: Path, mpp: float | None, n: int) -> tuple[float, float]:
-        """Compare a map of a file with windows: the largest and the mean difference."""
+        """Return the largest and the mean difference of a map from windows."""
         from skhisto import Slide, probability_map
 
         slide = Slide(file)
@@ -84,10 +84,11 @@ class Mapper:
         difference = np.abs(found - expected)
         return float(difference.max()), float(difference.mean())
 
-    def map_of(self, file: Path, stride: int, max_memory: float) -> tuple[float, Any]:
-        """Map tiles along the diagonal of a slide: their cells, and the way."""
+    def map_of(self, file: Path, stride: int, max_memory: float) -> list[Any]:
+        """Map the diagonal of a slide. Return the way, the cells and the seconds."""
         from skhisto import Slide, probability_map
 
+        start = time.perf_counter()
         result = probability_map(
             self._classifier,
             Slide(file),
@@ -95,7 +96,15 @@ class Mapper:
             mask=np.eye(40, dtype=bool),
             max_memory=max_memory,
         )
-        return int(result.tissue.sum()), result.way
+        seconds = time.perf_counter() - start
+        return [result.way, int(result.tissue.sum()), seconds]
+
+    def _predict(self, corners: np.ndarray) -> None:
+        views = np.lib.stride_tricks.sliding_window_view(
+            self._region, (SIDE, SIDE), axis=(0, 1)
+        )
+        windows = np.moveaxis(views, 2, -1)[corners[:, 0], corners[:, 1]]
+        self._classifier.predict_proba(windows)
 
 
 def _corners(shape: tuple[int, int], stride: int) -> np.ndarray:
@@ -104,18 +113,12 @@ def _corners(shape: tuple[int, int], stride: int) -> np.ndarray:
     return WindowGrid(shape, SIDE, stride).corners()
 
 
-def _windows(region: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    views = np.lib.stride_tricks.sliding_window_view(region, (SIDE, SIDE), axis=(0, 1))
-    return np.moveaxis(views, 2, -1)[corners[:, 0], corners[:, 1]]
-
-
 def run(options: Options) -> Section:
     """Measure maps."""
     return Section(
         "Maps of slides",
         "`probability_map` of a classifier with the reference network, trained for one "
-        "epoch on generated patches. Contenders run in processes of their own and take "
-        "turns.",
+        "epoch on generated patches.",
         [_equality(options), _speed(options), _memory(options)],
     )
 
@@ -124,23 +127,21 @@ def _equality(options: Options) -> Table:
     n = 50 if options.quick else 1_000
     table = Table(
         ["", "largest difference", "mean difference", "allowed"],
-        caption=f"Probabilities at stride 8 minus `predict_proba` of {n:,} random "
-        f"windows of `{REGION.name}`, read at 0.97 microns per pixel:",
+        caption=f"Probabilities at stride 8, compared with `predict_proba` of {n:,} "
+        f"random windows of `{REGION.name}` at 0.97 microns per pixel:",
     )
     if "SKHISTO_DATA" not in os.environ:
         table.remarks.append("Not measured: SKHISTO_DATA is not set.")
         return table
     file = Path(os.environ["SKHISTO_DATA"]) / REGION
     entries: dict[str, Entry] = {name: (Mapper, (name,)) for name in PRECISIONS}
-    with Contest("maps, equality", entries) as contest:
-        found = contest.each("differences", file, 0.97, n)
-    for name in PRECISIONS:
-        if name in contest.errors:
-            table.fail(name, contest.errors[name])
-        else:
-            allowed = f"{TOLERANCES[name]:.0e}"
-            table.add(name, *(f"{value:.1e}" for value in found[name]), allowed)
-    return table
+    with Contest("maps, equality", entries) as turns:
+        found = turns.each("differences", file, 0.97, n)
+
+    def row(name: str) -> list[str]:
+        return [*(f"{x:.1e}" for x in found[name]), f"{TOLERANCES[name]:.0e}"]
+
+    return turns.fill(table, row)
 
 
 def _speed(options: Options) -> Table:
@@ -149,40 +150,40 @@ def _speed(options: Options) -> Table:
     table = Table(
         ["", "stride", "map, s", "windows/s", "megapixels/s", "times faster"],
         caption=f"Maps of {side}x{side} pixels in memory. The last column compares "
-        f"with `predict_proba` on windows, copies included. {n_windows} windows are "
-        "timed, and the time of all is scaled by their number. Medians of "
+        f"with `predict_proba` on windows, including copies. {n_windows} windows are "
+        "timed, and their time is scaled to all windows. Medians over "
         f"{n_rounds} turn(s):",
     )
     entries: dict[str, Entry] = {name: (Mapper, (name,)) for name in PRECISIONS}
-    with Contest("maps, speed", entries) as contest:
-        contest.each("prepare", side)
+    with Contest("maps, speed", entries) as turns:
+        turns.each("prepare", side)
         for stride in (32, 16, 8):
-            contest.each("dense", stride)  # traces, and fills caches
+            turns.each("dense", stride)  # traces, and fills caches
             dense, windows = [], []
             for _ in range(n_rounds):
-                windows.append(contest.each("windows", stride, n_windows))
-                dense.append(contest.each("dense", stride))
+                windows.append(turns.each("windows", stride, n_windows))
+                dense.append(turns.each("dense", stride))
             for name in PRECISIONS:
-                if name in contest.errors:
+                if name in turns.errors:
                     continue
-                seconds = median([turn[name][0] for turn in dense])
+                seconds = median([times[name][0] for times in dense])
                 n = dense[0][name][1]
-                ratio = median([turn[name] for turn in windows]) * n / seconds
+                ratio = median([times[name] for times in windows]) * n / seconds
                 speeds = (n / seconds, side**2 / 1e6 / seconds)
                 table.add(name, str(stride), seconds, *speeds, ratio)
-    for name, error in contest.errors.items():
+    for name, error in turns.errors.items():
         table.fail(name, error)
     return table
 
 
 def _memory(options: Options) -> Table:
     sides = (500, 1_000) if options.quick else (2_000, 6_000, 20_000)
-    limit = 150  # less than either slide needs as one tile
+    limit = 150  # less than a slide needs as one tile
     table = Table(
         ["", "pixels a side", "way", "cells", "seconds", "peak MB"],
         caption="Peak memory of a process that maps a generated pyramidal TIFF file "
         f"with `max_memory={limit}`, in bfloat16. Only cells along the diagonal are "
-        "computed, so that it takes less time:",
+        "computed, to save time:",
     )
     entries: dict[str, tuple[Entry, int]] = {
         "unpadded network": ((Mapper, ("bfloat16",)), 32),
@@ -192,17 +193,12 @@ def _memory(options: Options) -> Table:
         for side in sides:
             file = _write_slide(Path(folder), side)
             for name, (entry, stride) in entries.items():
-                with Contest("maps, memory", {name: entry}) as contest:
-                    start = time.perf_counter()
-                    answer = contest.each("map_of", file, stride, limit).get(name)
-                    seconds = time.perf_counter() - start
-                    megabytes = contest.peak_megabytes().get(name)
-                if answer is None or megabytes is None:
-                    table.fail(name, contest.errors[name])
-                else:
-                    n_cells, way = answer
-                    row = (f"{side:,}", way, n_cells, seconds, megabytes)
-                    table.add(name, *row)
+                call = ("map_of", file, stride, limit)
+                try:
+                    (row,), megabytes = alone(f"maps, {side}", entry, call)
+                    table.add(name, f"{side:,}", *row, megabytes)
+                except WorkerError as error:
+                    table.fail(name, str(error))
     return table
 
 

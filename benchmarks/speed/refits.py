@@ -1,15 +1,15 @@
-"""Many small fits, as cross-validation and grid search do them, against scikeras.
+"""Many small fits in cross-validation and grid search, next to scikeras.
 
-Both get the same small network, data, folds and candidates, and count the same
-accuracy. TensorFlow is imported before the clock starts. Every round is in new
-processes, as what a process has done before makes fits faster and memory larger.
+Both libraries get the same small network, data, folds, candidates and score. TensorFlow
+is imported before the clock starts. Every round uses new processes, because earlier
+fits in a process make later ones faster and memory larger.
 """
 
-import time
 from typing import Any
 
 import numpy as np
 
+from benchmarks import contest
 from benchmarks.contest import Contest, Entry
 from benchmarks.memory import resident_megabytes
 from benchmarks.networks import keras_network
@@ -21,7 +21,7 @@ SIZE = 32
 NETWORK = {"filters": (8, 16, 32), "dense_units": 32}
 FITTING = {"epochs": 2, "batch_size": 32}
 RATES = [3e-4, 1e-3, 3e-3, 1e-2]
-# The largest first, which takes most memory: what comes on top later is no batch.
+# The largest batch is first, so that later growth is not due to the batch.
 BATCH_SIZES = [64, 32, 16]
 DROPOUTS = [0.2, 0.35, 0.5]
 SHOWN_FITS = [1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 60]
@@ -35,12 +35,12 @@ Fits = tuple[float, list[float]]  # seconds, and megabytes after every fit
 
 
 def skhisto_grid() -> Grid:
-    """Return candidates that need one graph."""
+    """Return candidates that share one graph."""
     return {"learning_rate": RATES, "batch_size": BATCH_SIZES}
 
 
 def skhisto_classifier() -> Any:
-    """Return our classifier, unfitted."""
+    """Return the unfitted classifier of skhisto."""
     from skhisto import PatchCNNClassifier, ReferenceCNN
 
     return PatchCNNClassifier(
@@ -49,7 +49,7 @@ def skhisto_classifier() -> Any:
 
 
 def scikeras_classifier() -> Any:
-    """Return scikeras' classifier of the same network, unfitted."""
+    """Return the unfitted classifier of scikeras with the same network."""
     from scikeras.wrappers import KerasClassifier
 
     network = {f"model__{name}": value for name, value in NETWORK.items()}
@@ -82,7 +82,7 @@ GRIDS: dict[str, tuple[Any, Grid]] = {
 
 
 class Fitter:
-    """A classifier in the hands of scikit-learn.
+    """A classifier that scikit-learn fits many times.
 
     Parameters
     ----------
@@ -96,12 +96,16 @@ class Fitter:
         self, make_classifier: Any, grid: Grid, n_patches: int, n_folds: int
     ) -> None:
         import tensorflow  # noqa: F401  # skhisto imports it in the first fit
-        from sklearn.model_selection import StratifiedKFold
+        from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
         self._classifier = make_classifier()
-        self._grid = grid
         self._X, self._y = many_patches(n_patches, SIZE)
-        self._folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
+        self._settings = {
+            "cv": StratifiedKFold(n_folds, shuffle=True, random_state=0),
+            "scoring": self._score,
+            "error_score": "raise",
+        }
+        self._search = GridSearchCV(self._classifier, grid, **self._settings)
         self._megabytes: list[float] = []
 
     def cross_validate(self) -> Fits:
@@ -109,34 +113,18 @@ class Fitter:
         from sklearn.model_selection import cross_validate
 
         self._megabytes = []
-        start = time.perf_counter()
-        cross_validate(
-            self._classifier,
-            self._X,
-            self._y,
-            cv=self._folds,
-            scoring=self._score,
-            error_score="raise",
-        )
-        return time.perf_counter() - start, self._megabytes
+        arguments = (self._classifier, self._X, self._y)
+        seconds = contest.seconds(cross_validate, *arguments, **self._settings)
+        return seconds, self._megabytes
 
     def search(self) -> Fits:
-        """Search the grid, and fit the best candidate again."""
-        from sklearn.model_selection import GridSearchCV
-
+        """Search the grid and refit the best candidate."""
         self._megabytes = []
-        start = time.perf_counter()
-        GridSearchCV(
-            self._classifier,
-            self._grid,
-            cv=self._folds,
-            scoring=self._score,
-            error_score="raise",
-        ).fit(self._X, self._y)
-        return time.perf_counter() - start, self._megabytes
+        seconds = contest.seconds(self._search.fit, self._X, self._y)
+        return seconds, self._megabytes
 
     def _score(self, classifier: Any, X: np.ndarray, y: np.ndarray) -> float:
-        # scikit-learn's own scorers do not take scikeras 0.13 for a classifier.
+        # The scorers of scikit-learn do not accept scikeras 0.13 as a classifier.
         accuracy = float(np.mean(classifier.predict(X) == y))
         self._megabytes.append(resident_megabytes())
         return accuracy
@@ -149,14 +137,10 @@ def run(options: Options) -> Section:
         "Cross-validation and grid search",
         f"Fits of a small network (filters {NETWORK['filters']}, "
         f"{NETWORK['dense_units']} dense units) on {n_patches} patches of "
-        f"{SIZE}x{SIZE} pixels, {FITTING['epochs']} epochs each, one after another: "
-        "the same network, folds, candidates and score for both. Every round is in new "
-        "processes, with TensorFlow imported before the clock starts; contenders take "
-        "turns.",
-        [
-            _cross_validation(options, n_patches),
-            *_grid_search(options, n_patches),
-        ],
+        f"{SIZE}x{SIZE} pixels, {FITTING['epochs']} epochs each, one after another. "
+        "Network, folds, candidates and score are the same for both libraries. Every "
+        "round uses new processes, and TensorFlow is imported before the clock starts.",
+        [_cross_validation(options, n_patches), *_grid_search(options, n_patches)],
     )
 
 
@@ -167,15 +151,10 @@ def _cross_validation(options: Options, n_patches: int) -> Table:
     fits, errors = _new_processes(
         "cross-validation", entries, ["cross_validate"] * 2, options.few_rounds
     )
+    ratios = ["first: this / skhisto", "second: this / skhisto"]
     table = Table(
-        [
-            "",
-            "first, s",
-            "second, s",
-            "first: this / skhisto",
-            "second: this / skhisto",
-        ],
-        caption=f"{n_folds}-fold `cross_validate`, twice in the same process; medians "
+        ["", "first, s", "second, s", *ratios],
+        caption=f"{n_folds}-fold `cross_validate`, twice in the same process. Medians "
         f"over {options.few_rounds} round(s):",
     )
     seconds = {
@@ -183,8 +162,8 @@ def _cross_validation(options: Options, n_patches: int) -> Table:
         for name in names
     }
     for name in names:
-        ratios = [s / o for s, o in zip(seconds[name], seconds[OURS], strict=True)]
-        table.add(name, *seconds[name], *ratios, note=errors.get(name, ""))
+        ratio = [s / o for s, o in zip(seconds[name], seconds[OURS], strict=True)]
+        table.add(name, *seconds[name], *ratio, note=errors.get(name, ""))
     return table
 
 
@@ -200,15 +179,14 @@ def _grid_search(options: Options, n_patches: int) -> list[Table]:
     seconds = {name: median([s for s, _ in runs[name]]) for name in GRIDS}
     n_fits = max((len(mb) for all_ in runs.values() for _, mb in all_), default=0)
     times = Table(
-        ["", "s", "this / skhisto", "MB a fit after the third"],
+        ["", "s", "this / skhisto", "MB per fit after the third"],
         caption=f"`GridSearchCV` of learning rates and batch sizes, {n_fits} fits and "
-        f"the refit; medians over {options.fewest_rounds} round(s):",
+        f"the refit. Medians over {options.fewest_rounds} round(s):",
     )
     shown = [number for number in SHOWN_FITS if number <= n_fits]
     memory = Table(
         ["MB after fit", *map(str, shown)],
-        caption="Resident memory of the process during this search, after a fit and "
-        "its predictions:",
+        caption="Resident memory of the process after a fit and its predictions:",
     )
     for name in GRIDS:
         note = "dropout is a part of the graph" if name == OURS_DROPOUT else ""
@@ -236,15 +214,15 @@ def _entries(
 def _new_processes(
     topic: str, entries: dict[str, Entry], methods: list[str], n_rounds: int
 ) -> tuple[dict[str, list[list[Fits]]], dict[str, str]]:
-    """Call methods in new processes in each round; return the fits and the errors."""
+    """Call methods in new processes in each round. Return the fits and the errors."""
     results: dict[str, list[list[Fits]]] = {name: [] for name in entries}
     errors: dict[str, str] = {}
     for number in range(n_rounds):
         order = list(entries.items())[:: -1 if number % 2 else 1]
         left = {name: entry for name, entry in order if name not in errors}
-        with Contest(f"{topic}, round {number + 1} of {n_rounds}", left) as contest:
-            answers = [contest.each(method) for method in methods]
-        errors |= contest.errors
+        with Contest(f"{topic}, round {number + 1} of {n_rounds}", left) as turns:
+            answers = [turns.each(method) for method in methods]
+        errors |= turns.errors
         for name in answers[-1]:
             results[name].append([answer[name] for answer in answers])
     return results, errors
