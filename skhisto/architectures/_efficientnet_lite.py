@@ -68,9 +68,10 @@ _STAGES = (
 
 
 class EfficientNetLite(PretrainedArchitecture):
-    """EfficientNet-Lite [1]_ with ImageNet weights, for fine-tuning.
+    """EfficientNet-Lite with ImageNet weights, for fine-tuning.
 
-    EfficientNet [2]_ without squeeze-and-excitation and with ReLU6. The last
+    EfficientNet-Lite [1]_ is EfficientNet [2]_ without squeeze-and-excitation and with
+    ReLU6. The last
     convolution gives 1,280 features, whose means over the patch are followed by dropout
     and the logits. Inputs must be pixels in [0, 1]. The network scales them as the
     weights expect. Patches of dtype uint8 and uint16 are in this range. Scale other
