@@ -127,6 +127,12 @@ def _write_switcher(app, error):
         Path(app.outdir, "switcher.json").write_text(entries + "\n", encoding="utf-8")
 
 
+def _hide_edit_button(app, pagename, templatename, context, doctree):
+    if pagename.startswith(("generated/", "auto_examples/")):  # no file to edit
+        context["theme_use_edit_page_button"] = False
+
+
 def setup(app):
     """Connect what Sphinx has no setting for."""
+    app.connect("html-page-context", _hide_edit_button)
     app.connect("build-finished", _write_switcher)

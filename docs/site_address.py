@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 BRANCH = "main"
 _GITHUB = "https://github.com/"
+_SIDEBAR = ["page-toc", "edit-this-page", "sg_download_links"]
 _RELATIVE_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)]+)\)")
 
 
@@ -75,12 +76,7 @@ def sphinx_settings(repository: str, site: str, version: str) -> dict[str, Any]:
         settings["html_theme_options"] |= {
             "github_url": repository,
             "use_edit_page_button": True,
-            # Generated pages have no file that could be edited.
-            "secondary_sidebar_items": {
-                "**": ["page-toc", "edit-this-page"],
-                "generated/*": ["page-toc"],
-                "auto_examples/*": ["page-toc", "sg_download_links"],
-            },
+            "secondary_sidebar_items": _SIDEBAR,
         }
         settings["sphinx_gallery_conf"]["binder"] = {
             "org": owner,
@@ -118,16 +114,29 @@ def source_links(
         for name in info["fullname"].split("."):
             found = getattr(found, name, None)
         try:
-            found = inspect.unwrap(found)
-            path = Path(inspect.getsourcefile(found) or "").resolve()
-            lines, start = inspect.getsourcelines(found)
-        except (TypeError, OSError):
+            path, start = _place(inspect.unwrap(found))
+        except (TypeError, OSError, StopIteration):
             return None  # attributes and properties
         if not path.is_relative_to(ROOT):
             return None
-        place = (
-            f"{path.relative_to(ROOT).as_posix()}#L{start}-L{start + len(lines) - 1}"
-        )
-        return f"{repository}/blob/{BRANCH}/{place}"
+        place = path.relative_to(ROOT).as_posix()
+        return f"{repository}/blob/{BRANCH}/{place}#L{start}"
 
     return resolve
+
+
+def _place(found: Any) -> tuple[Path, int]:
+    """Return the file and the line of the definition of a function or a class.
+
+    Public classes name the module that users import them from, so that `inspect` looks
+    in the wrong file. Their methods know the right one.
+    """
+    if not inspect.isclass(found):
+        path = Path(inspect.getsourcefile(found) or "").resolve()
+        return path, inspect.getsourcelines(found)[1]
+    methods = filter(inspect.isfunction, vars(found).values())
+    files = (Path(method.__code__.co_filename).resolve() for method in methods)
+    path = next(file for file in files if file.is_file())
+    lines = path.read_text(encoding="utf-8").splitlines()
+    start = f"class {found.__name__}"
+    return path, next(i for i, line in enumerate(lines, 1) if line.startswith(start))

@@ -155,13 +155,22 @@ def test_links_of_the_readme_become_absolute():
     assert f"{REPOSITORY}/blob/main/LICENSE" in targets
 
 
-def test_objects_link_to_the_lines_of_their_source():
+@pytest.mark.parametrize(
+    ("fullname", "definition"),
+    [
+        ("CenterCrop", "class CenterCrop"),
+        ("CenterCrop.transform", "def transform"),
+        ("ProbabilityMap", "class ProbabilityMap"),  # a dataclass
+        ("make_patches", "def make_patches"),
+    ],
+)
+def test_objects_link_to_the_line_of_their_definition(fullname, definition):
     link = site_address.source_links(REPOSITORY)
-    url = link("py", {"module": "skhisto", "fullname": "CenterCrop.transform"})
-    path, _, lines = url.removeprefix(f"{REPOSITORY}/blob/main/").partition("#")
-    start, end = (int(n) for n in re.findall(r"\d+", lines))
-    source = (ROOT / path).read_text(encoding="utf-8").splitlines()[start - 1 : end]
-    assert any("def transform" in line for line in source)
+    url = link("py", {"module": "skhisto", "fullname": fullname})
+    path, _, line = url.removeprefix(f"{REPOSITORY}/blob/main/").partition("#L")
+    source = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    # Decorators belong to a definition.
+    assert any(definition in text for text in source[int(line) - 1 : int(line) + 20])
 
 
 def test_objects_without_source_have_no_link():
