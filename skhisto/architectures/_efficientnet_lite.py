@@ -68,9 +68,9 @@ _STAGES = (
 
 
 class EfficientNetLite(PretrainedArchitecture):
-    """EfficientNet-Lite [1]_ with ImageNet weights, for fine-tuning.
+    """EfficientNet-Lite with ImageNet weights, for fine-tuning.
 
-    EfficientNet-Lite is EfficientNet [2]_ without squeeze-and-excitation and with
+    EfficientNet-Lite [1]_ is EfficientNet [2]_ without squeeze-and-excitation and with
     ReLU6. The last convolution returns 1,280 features. Global average pooling, dropout
     and the logits follow. The network rescales pixels in [0, 1] as the weights require.
     Patches of dtype uint8 and uint16 are converted to [0, 1] automatically.
