@@ -7,9 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from skhisto import PatchCNNClassifier, ReferenceCNN, make_patches
+
+# On a busy machine any example can take longer than the default of 200 ms. Where the
+# variable CI is set, Hypothesis also draws the same examples in each run.
+settings.register_profile("skhisto", deadline=None)
+settings.load_profile("skhisto")
 
 
 @pytest.fixture(scope="session")
