@@ -273,7 +273,10 @@ def class_of(package, name, *bases):
             r"X\[0\]\. The keys are .*8, 9\] and more\.",
         ),
     ],
-    ids=lambda value: None if isinstance(value, str) else "",
+    ids=[
+        *("data_loader", "dataset", "generator", "map", "dict_with_data", "dict"),
+        *("empty_dict", "long_dict"),
+    ],
 )  # fmt: skip
 def test_what_is_not_an_array_is_a_type_error_with_advice(use, make, message):
     X = make()
