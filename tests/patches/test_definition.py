@@ -268,6 +268,7 @@ def class_of(package, name, *bases):
         ),
         (lambda: {"images": RGB}, r"such as X\['images'\]"),
         (dict, r"such as X\['patches'\]\. The keys are \[\]\."),
+        (lambda: {7, 8}, r"got a set\. .*in their order"),
         (
             lambda: dict.fromkeys(range(12)),
             r"X\[0\]\. The keys are .*8, 9\] and more\.",
@@ -275,7 +276,7 @@ def class_of(package, name, *bases):
     ],
     ids=[
         *("data_loader", "dataset", "generator", "map", "dict_with_data", "dict"),
-        *("empty_dict", "long_dict"),
+        *("empty_dict", "set", "long_dict"),
     ],
 )  # fmt: skip
 def test_what_is_not_an_array_is_a_type_error_with_advice(use, make, message):

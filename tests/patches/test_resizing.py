@@ -27,7 +27,7 @@ def test_patches_are_resized_as_pillow_does(height, width, new_height, new_width
     assert np.abs(resized.astype(int) - np.asarray(image)).max() <= 2
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "bool"])
 def test_a_constant_stays_constant_and_the_dtype_is_kept(dtype):
     patches = np.full((2, 7, 9, 1), 1, dtype)
     resized = resize_patches(patches, (15, 4))

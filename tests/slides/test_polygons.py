@@ -50,7 +50,7 @@ def test_a_polygon_that_shapely_cannot_repair_is_named(monkeypatch):
         raise shapely.errors.GEOSException("side location conflict")
 
     monkeypatch.setattr(shapely, "make_valid", fail)
-    with pytest.raises(ValueError, match="Object 1 .*: side location conflict"):
+    with pytest.raises(ValueError, match=r"Object 1 .*: side location conflict"):
         OutlineCollector().add("tumour", [crossing(2)], "Object 1")
 
 
