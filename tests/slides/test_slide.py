@@ -333,22 +333,21 @@ def test_nothing_is_left_of_a_slide_smaller_than_a_pixel():
 
 # --- regions
 
-SOURCES = {}
+
+@pytest.fixture(scope="module", params=["array", "level", "resampled", "native"])
+def resampled(pyramid, request):
+    """An image whose pixels come from an array, a level, or two levels."""
+    kind = request.param
+    slide = Slide(pyramid[1], mpp=0.5) if kind == "array" else Slide(pyramid[0])
+    return slide.at(
+        {"array": 0.97, "level": 1.0, "resampled": 0.7, "native": None}[kind]
+    )
 
 
-def image_of(pyramid, kind):
-    if kind not in SOURCES:
-        slide = Slide(pyramid[0]) if kind != "array" else Slide(pyramid[1], mpp=0.5)
-        mpp = {"array": 0.97, "level": 1.0, "resampled": 0.7, "native": None}[kind]
-        SOURCES[kind] = slide.at(mpp)
-    return SOURCES[kind]
-
-
-@pytest.mark.parametrize("kind", ["array", "level", "resampled", "native"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
-def test_a_pixel_does_not_depend_on_the_region_it_is_read_with(pyramid, kind, data):
-    image = image_of(pyramid, kind)
+def test_a_pixel_does_not_depend_on_the_region_it_is_read_with(resampled, data):
+    image = resampled
     height, width = image.shape
     top = data.draw(st.integers(-20, height))
     left = data.draw(st.integers(-20, width))
