@@ -108,8 +108,7 @@ def names_of_folders(files: Files, parameter: str) -> list[str]:
     folders = folders_of(files.names)
     depths = {_depth(name) for name in folders}
     what = f"{parameter}='folder'"
-    if depths != {1}:
-        refuse_parts_of_the_data(files)
+    refuse_parts_of_the_data(files)
     if 0 in depths:
         raise ValueError(
             f"With {what}, each image must be in a subfolder of '{files.folder}', but "
@@ -124,8 +123,6 @@ def names_of_folders(files: Files, parameter: str) -> list[str]:
             f"'{files.folder}', but images such as '{example}' are deeper. State what "
             f"the folders mean with one of these calls:\n{_calls_for_levels(files)}"
         )
-    if set(map(str.lower, folders)) <= _SUBSETS:
-        refuse_parts_of_the_data(files)
     return [os.path.dirname(name) for name in files.names]
 
 

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import os
 import warnings
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -96,14 +95,11 @@ def _md5_of(path: str) -> str:
 
 
 def _has_content_of(path: str, archive: str) -> bool:
-    try:
-        with gzip.open(archive) as packed, open(path, "rb") as file:
-            for chunk in _chunks(packed):
-                if file.read(len(chunk)) != chunk:
-                    return False
-            return not file.read(1)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        return False
+    with gzip.open(archive) as packed, open(path, "rb") as file:
+        for chunk in _chunks(packed):
+            if file.read(len(chunk)) != chunk:
+                return False
+        return not file.read(1)
 
 
 def _chunks(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:

@@ -76,7 +76,7 @@ def resampling_matrix(old: int, new: int, interpolation: str) -> np.ndarray:
 
     They are those of ``precompute_coeffs`` in Pillow's ``Resample.c``. With float64
     sums, and with a rounding to float32 after each axis, they give the values of
-    `resize_patches`.
+    `resize_patches`. Values halfway between two integers may be rounded differently.
 
     Parameters
     ----------

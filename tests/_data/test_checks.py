@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from skhisto import PatchCNNClassifier
-from skhisto._data.checks import check_labels, check_patches, guess_patch_shape
+from skhisto._data.checks import (
+    check_fitted_patches,
+    check_labels,
+    check_patch_shape,
+    check_patches,
+    check_sample_weight,
+    guess_patch_shape,
+)
 from skhisto.patches._patch_array import check_groups
 
 
@@ -173,6 +180,67 @@ def test_an_invalid_patch_shape_is_an_error(patch_shape):
 def test_invalid_labels_are_an_error(y, message):
     with pytest.raises(ValueError, match=message):
         check_labels(y, 3)
+
+
+def test_the_least_and_the_most_channels_are_valid_and_come_back_as_a_tuple():
+    assert check_patch_shape(None) is None
+    assert check_patch_shape([1, 1, 1]) == (1, 1, 1)
+    assert check_patch_shape(np.array([8, 9, 4])) == (8, 9, 4)
+
+
+def test_a_fitted_classifier_accepts_what_it_was_fitted_on_and_nothing_else():
+    X = np.zeros((2, 4, 4, 3), np.uint8)
+    classifier = PatchCNNClassifier()
+    check_patches(classifier, X, patch_shape=None, pixel_dtype=None, reset=True)
+    assert classifier.n_features_in_ == 48
+    classifier.patch_shape_, classifier.pixel_dtype_ = (4, 4, 3), "uint8"
+    assert np.shares_memory(check_fitted_patches(classifier, X), X)
+    with pytest.raises(ValueError, match="PatchCNNClassifier was fitted on pixels of"):
+        check_fitted_patches(classifier, X.astype(np.uint16))
+    for other in (X[:, :3], X[:, :3].reshape(2, 36)):
+        with pytest.raises(ValueError, match=r"36 features|shape \(3, 4, 3\)"):
+            check_fitted_patches(classifier, other)
+
+
+def test_grey_patches_of_another_shape_may_be_a_single_colour_patch():
+    with pytest.raises(ValueError, match=r"an axis in front: X\[np.newaxis\]"):
+        check(np.zeros((5, 4, 3)), patch_shape=(5, 4, 3))
+    with pytest.raises(ValueError, match=r"are expected\.$"):
+        check(np.zeros((5, 4, 2)), patch_shape=(5, 4, 3))
+
+
+def test_labels_may_have_the_shape_of_patchcamelyon():
+    y = np.array([1, 0, 1])
+    assert check_labels(y.reshape(3, 1, 1, 1), 3).tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match="array with dim 4"):
+        check_labels(np.zeros((3, 1, 1, 2)), 3)
+
+
+def test_weights_become_floats_and_are_not_negative():
+    y = np.array([0, 1])
+    assert check_sample_weight(None, y) is None
+    weights = check_sample_weight([1, 0], y)
+    assert weights.dtype == np.float64
+    assert weights.tolist() == [1, 0]
+    with pytest.raises(ValueError, match="Negative values"):
+        check_sample_weight([1, -1], y)
+    with pytest.raises(ValueError, match=r"shape == \(3,\), expected \(2,\)"):
+        check_sample_weight([1, 1, 1], y)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["s", None], "groups has missing values"),
+        ([1.0, np.nan], "groups has missing values"),
+        (["s", "t", "u"], r"inconsistent numbers of samples: \[2, 3\]"),
+        ([[["s"]], [["t"]]], "groups|dim 3"),
+    ],
+)
+def test_invalid_groups_are_an_error(groups, message):
+    with pytest.raises(ValueError, match=message):
+        check_groups(groups, 2)
+    assert check_groups(None, 2) is None
 
 
 @pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series])

@@ -50,6 +50,17 @@ def test_the_groups_nearest_to_the_fraction_are_set_aside_whole(
     )
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_of_up_to_12_groups_every_choice_is_tried(seed):
+    sizes = 2 * 2 ** np.arange(12)
+    groups = np.repeat(np.arange(12), sizes)
+    wanted = sizes[[0, 3, 4, 6, 9, 10]].sum()  # no other groups have this size
+    _, validation = validation_split(
+        np.arange(len(groups)) % 2, groups, wanted / len(groups), seed
+    )
+    assert set(groups[validation]) == {0, 3, 4, 6, 9, 10}
+
+
 def test_many_groups_are_split_near_the_fraction_too():
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(60), rng.integers(5, 40, 60))

@@ -68,6 +68,11 @@ def test_names_and_coordinates_that_some_files_have(tmp_path):
     assert_array_equal(loaded.coords, np.vstack([COORDS, np.full((3, 2), np.nan)]))
 
 
+def test_metadata_that_are_not_text_are_not_names(tmp_path):
+    path = write(tmp_path / "a.h5", features=A, metadata=np.arange(4))
+    assert load_features(path).names is None
+
+
 def test_a_slide_without_patches_has_no_rows(tmp_path):
     write(tmp_path / "a.h5", features=np.empty((0, 6), np.float32))
     with pytest.raises(ValueError, match=r"features in .* have 0 rows"):

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from skhisto import load_patch_folder
 from skhisto.datasets._layouts import as_ids
 from skhisto.datasets._listing import list_images
+from skhisto.datasets._published_sets import description, recognise
 
 IDC = r"^(?P<group>\d+)_idx5_x(?P<x>\d+)_y(?P<y>\d+)_class(?P<label>\d)"
 BREAKHIS = r"SOB_(?P<label>[BM])_(?P<type>\w+)-(?P<group>\d+-\w+)-400"
@@ -189,6 +190,15 @@ def test_two_levels_of_folders_show_a_call_for_each_meaning(tmp_path):
         ]
 
 
+def test_the_calls_that_are_shown_name_the_subset(tmp_path):
+    write(tmp_path, "train/a/1.png", "train/b/1.png")
+    with pytest.raises(ValueError, match="may be classes or slides") as error:
+        load_patch_folder(tmp_path)
+    call = calls_in(str(error.value))[0]
+    assert "subset='train'" in call
+    assert run_call(call).target.tolist() == ["a", "b"]
+
+
 def test_one_folder_is_not_class_and_group_at_once(tmp_path):
     write(tmp_path, "a/1.png", "b/1.png")
     with pytest.raises(ValueError, match="leave open which level of folders is the cl"):
@@ -203,6 +213,12 @@ def test_parts_of_the_data_are_not_classes(tmp_path, parameters):
     with pytest.raises(ValueError, match="parts of the data: TEST, Val") as error:
         load_patch_folder(tmp_path, **parameters)
     assert "subset='Val')" in calls_in(str(error.value))[1]
+
+
+def test_folders_of_images_are_not_classes_if_they_are_parts_of_the_data(tmp_path):
+    write(tmp_path, "val/1.png", "test/1.png")
+    with pytest.raises(ValueError, match="parts of the data: test, val"):
+        load_patch_folder(tmp_path, label="folder")
 
 
 def test_a_pattern_with_a_slash_may_mix_parts_of_the_data(tmp_path):
@@ -370,6 +386,14 @@ def test_classes_of_a_published_set_are_recognised(tmp_path):
     write(tmp_path, *(f"{name}/1.png" for name in classes), size=(96, 96))
     descr = load_patch_folder(tmp_path, label="folder").DESCR
     assert "have 96x96 pixels. They were changed" in descr
+
+
+def test_a_complete_published_set_is_not_called_incomplete():
+    classes = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
+    found = recognise(["a"], classes)
+    text = description(found, 7_180, (224, 224), has_labels=True)
+    assert "not the complete data set" not in text
+    assert text.endswith(found.meaning)
 
 
 def test_the_meaning_of_labels_is_described_only_if_there_are_labels(tmp_path):

@@ -318,3 +318,10 @@ def test_a_git_lfs_pointer_among_the_patches_is_named(real_data, tmp_path):
     (tmp_path / "train" / "b.tif").write_bytes(pointer.read_bytes())
     with pytest.raises(ValueError, match=r"b\.tif' cannot be read.*git lfs pull"):
         load_patch_folder(tmp_path)
+
+
+def test_many_classes_are_counted_and_not_listed(tmp_path):
+    for i in range(21):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{i:02}.png")
+    descr = load_patch_folder(tmp_path, pattern=r"(?P<label>\d+)").DESCR
+    assert "(number of different labels: 21)" in descr

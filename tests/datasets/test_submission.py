@@ -119,6 +119,8 @@ def test_bad_values_are_named_and_nothing_is_written(path, ids, proba, message):
         ("id\na\n", r"s\.csv' does not have 1 id: b\."),
         ("name\na\nb\n", r"s\.csv' must have the columns"),
         ("id\na\na\nb\n", r"s\.csv' has more than one row for 1 id: a"),
+        ("id\n", r"s\.csv' has a header but no rows"),
+        ("id,label\na,0\n,0\nb,0\n", r"s\.csv' has 1 row: 2 without an id"),
     ],
 )
 def test_a_sample_of_other_ids_is_named_and_nothing_is_written(path, sample, message):

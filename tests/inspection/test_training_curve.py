@@ -65,6 +65,12 @@ def test_without_validation_no_epoch_is_marked():
     assert not display.dots_
 
 
+def test_a_fit_without_early_stopping_among_others_has_no_mark():
+    history = {"loss": [2.0, 1.0], "val_loss": [2.0, 3.0]}
+    display = TrainingCurveDisplay([history] * 2, kept_epochs=[None, 1]).plot()
+    assert [values(dot) for dot in display.dots_] == [[2.0]]
+
+
 def test_fits_of_different_length_are_averaged_where_they_are():
     histories = [{"loss": [4.0, 2.0, 1.0]}, {"loss": [2.0]}]
     _, ax = plt.subplots()

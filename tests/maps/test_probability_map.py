@@ -330,6 +330,10 @@ def test_an_array_is_the_slide_of_its_pixels(binary):
     assert result.mpp is None
 
 
+def test_a_model_that_cannot_be_pickled_has_no_fingerprint():
+    assert fingerprint_of(FunctionTransformer(lambda X: X)) == ""
+
+
 def test_the_fingerprint_of_a_model_is_that_of_what_it_computes(binary, tissue):
     X, y, _ = tissue
 

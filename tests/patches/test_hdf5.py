@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhisto.patches._hdf5 import HDF5Rows
+from skhisto.patches._hdf5 import HDF5Rows, unreadable
 from skhisto.patches._patch_array import PatchArray
 
 h5py = pytest.importorskip("h5py")
@@ -149,6 +149,20 @@ def test_a_dataset_of_another_rank_is_an_error(tmp_path):
         file["x"] = np.zeros((5, 4))
     with pytest.raises(ValueError, match=r"has shape \(5, 4\)"):
         HDF5Rows(tmp_path / "x.h5")
+
+
+def test_a_file_that_may_not_be_read_keeps_its_error():
+    error = PermissionError("not yours")
+    assert unreadable("patches.h5", error) is error
+
+
+def test_memory_that_is_not_enough_is_not_taken_for_damage(path, monkeypatch):
+    def fail(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(h5py.Dataset, "read_direct", fail)
+    with pytest.raises(MemoryError):
+        HDF5Rows(path, "x").read(np.arange(1), (slice(None), slice(None)))
 
 
 def test_without_h5py_the_error_says_how_to_install_it(path, monkeypatch):

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from skhisto import PatchArray, PatchLoader, patch_report
 from skhisto.patches._views import view
 from skhisto.report._finding import PROBLEMS
+from skhisto.report._images import rgb_pictures
 
 
 def problems(report):
@@ -259,6 +260,13 @@ def test_odd_and_unreadable_files_are_named_and_the_rest_is_checked(tissue, tmp_
         "near duplicate: 5",
         "6",
     ]
+
+
+def test_files_of_16_bits_are_shown_with_8(tmp_path):
+    pixels = np.linspace(0, 65535, 48 * 48).astype(np.uint16).reshape(48, 48)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (picture,) = rgb_pictures([tmp_path / "a.png"], (48, 48))
+    np.testing.assert_array_equal(picture[..., 1], pixels // 257)
 
 
 def test_among_equally_frequent_sizes_the_first_is_usual(tissue, tmp_path):

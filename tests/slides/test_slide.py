@@ -13,6 +13,7 @@ from PIL import Image
 
 from skhisto import Slide
 from skhisto.slides import _blocks, _openslide_reader
+from skhisto.slides._openslide_reader import OpenSlideReader
 from skhisto.slides._reader import open_slides
 
 from .conftest import shrink, textured, write_pyramid
@@ -201,6 +202,36 @@ def test_without_openslide_the_error_says_how_to_install_it(tmp_path, monkeypatc
         Slide(tmp_path / "a.mrxs", engine="openslide")
 
 
+def test_levels_of_any_factor_are_read_without_interpolation(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    levels = [textured(300, 500), textured(90, 150, seed=1)]  # a factor of 10 / 3
+    with tifffile.TiffWriter(tmp_path / "a.tiff") as tiff:
+        for number, pixels in enumerate(levels):
+            tiff.write(
+                pixels,
+                tile=(64, 64),
+                photometric="rgb",
+                subfiletype=number,
+                metadata=None,
+            )
+    reader = OpenSlideReader(str(tmp_path / "a.tiff"))
+    for start in range(40, 44):
+        found = reader.read(1, start, start + 5, 7, 9)
+        expected = levels[1][start : start + 7, start + 5 : start + 14]
+        assert np.array_equal(found, expected)
+
+
+def test_a_resolution_that_is_no_number_is_unknown():
+    assert _openslide_reader._number("0.25") == 0.25
+    assert _openslide_reader._number("unknown") is None
+
+
+def test_a_tiff_without_a_unit_has_no_known_resolution(tmp_path):
+    image = Image.fromarray(flat(20, 30))
+    image.save(tmp_path / "a.tif", resolution_unit=1, resolution=20_000)
+    assert Slide(tmp_path / "a.tif", engine="pillow").mpp is None
+
+
 def test_importing_skhisto_does_not_import_openslide():
     code = "import sys, skhisto, skhisto.slides; assert 'openslide' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -302,22 +333,21 @@ def test_nothing_is_left_of_a_slide_smaller_than_a_pixel():
 
 # --- regions
 
-SOURCES = {}
+
+@pytest.fixture(scope="module", params=["array", "level", "resampled", "native"])
+def resampled(pyramid, request):
+    """An image whose pixels come from an array, a level, or two levels."""
+    kind = request.param
+    slide = Slide(pyramid[1], mpp=0.5) if kind == "array" else Slide(pyramid[0])
+    return slide.at(
+        {"array": 0.97, "level": 1.0, "resampled": 0.7, "native": None}[kind]
+    )
 
 
-def image_of(pyramid, kind):
-    if kind not in SOURCES:
-        slide = Slide(pyramid[0]) if kind != "array" else Slide(pyramid[1], mpp=0.5)
-        mpp = {"array": 0.97, "level": 1.0, "resampled": 0.7, "native": None}[kind]
-        SOURCES[kind] = slide.at(mpp)
-    return SOURCES[kind]
-
-
-@pytest.mark.parametrize("kind", ["array", "level", "resampled", "native"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
-def test_a_pixel_does_not_depend_on_the_region_it_is_read_with(pyramid, kind, data):
-    image = image_of(pyramid, kind)
+def test_a_pixel_does_not_depend_on_the_region_it_is_read_with(resampled, data):
+    image = resampled
     height, width = image.shape
     top = data.draw(st.integers(-20, height))
     left = data.draw(st.integers(-20, width))
