@@ -63,7 +63,7 @@ class OutlineCollector:
         if not whole.is_valid:
             whole = _repaired(whole, where)
             self._n_repaired += not whole.is_empty
-        if whole.is_empty or whole.area == 0:
+        if whole.area == 0:
             self.skip()
             return
         self._class_names.append(class_name)

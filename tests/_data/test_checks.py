@@ -81,6 +81,10 @@ def test_flat_rows_are_given_their_shape():
     )
 
 
+def test_flat_rows_may_be_lists():
+    assert check([[0, 1, 2, 3], [4, 5, 6, 7]]).shape == (2, 2, 2, 1)
+
+
 def test_data_frames_of_flat_rows_give_their_names():
     classifier = PatchCNNClassifier()
     frame = pd.DataFrame(np.zeros((2, 4)), columns=list("abcd"))
@@ -105,7 +109,8 @@ def test_dtypes_are_kept(dtype):
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [(np.nan, "X contains NaN"), (np.inf, "X contains infinity")]
+    ("value", "message"),
+    [(np.nan, "^Input X contains NaN"), (np.inf, "^Input X contains infinity")],
 )
 def test_numbers_must_be_finite(value, message):
     with pytest.raises(ValueError, match=message):
@@ -195,6 +200,9 @@ def test_a_fitted_classifier_accepts_what_it_was_fitted_on_and_nothing_else():
     assert classifier.n_features_in_ == 48
     classifier.patch_shape_, classifier.pixel_dtype_ = (4, 4, 3), "uint8"
     assert np.shares_memory(check_fitted_patches(classifier, X), X)
+    classifier.patch_shape_ = (8, 2, 3)  # flat rows would be guessed to be 4x4
+    assert check_fitted_patches(classifier, X.reshape(2, 48)).shape == (2, 8, 2, 3)
+    classifier.patch_shape_ = (4, 4, 3)
     with pytest.raises(ValueError, match="PatchCNNClassifier was fitted on pixels of"):
         check_fitted_patches(classifier, X.astype(np.uint16))
     for other in (X[:, :3], X[:, :3].reshape(2, 36)):
@@ -211,7 +219,8 @@ def test_grey_patches_of_another_shape_may_be_a_single_colour_patch():
 
 def test_labels_may_have_the_shape_of_patchcamelyon():
     y = np.array([1, 0, 1])
-    assert check_labels(y.reshape(3, 1, 1, 1), 3).tolist() == [1, 0, 1]
+    for shape in [(3, 1, 1), (3, 1, 1, 1)]:
+        assert check_labels(y.reshape(shape), 3).tolist() == [1, 0, 1]
     with pytest.raises(ValueError, match="array with dim 4"):
         check_labels(np.zeros((3, 1, 1, 2)), 3)
 
@@ -219,7 +228,7 @@ def test_labels_may_have_the_shape_of_patchcamelyon():
 def test_weights_become_floats_and_are_not_negative():
     y = np.array([0, 1])
     assert check_sample_weight(None, y) is None
-    weights = check_sample_weight([1, 0], y)
+    weights = check_sample_weight(np.float32([1, 0]), y)
     assert weights.dtype == np.float64
     assert weights.tolist() == [1, 0]
     with pytest.raises(ValueError, match="Negative values"):
@@ -231,8 +240,9 @@ def test_weights_become_floats_and_are_not_negative():
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        (["s", None], "groups has missing values"),
-        ([1.0, np.nan], "groups has missing values"),
+        (["s", None], "^groups has missing values"),
+        ([1.0, np.nan], "^groups has missing values"),
+        ([1.0, np.inf], "^Input groups contains infinity"),
         (["s", "t", "u"], r"inconsistent numbers of samples: \[2, 3\]"),
         ([[["s"]], [["t"]]], "groups|dim 3"),
     ],

@@ -60,7 +60,7 @@ def test_a_threshold_tuned_with_it_finds_enough_in_every_fold():
             scoring=scorer,
             cv=splits,
             response_method="decision_function",
-            thresholds=1000,
+            thresholds=300,
         )
         threshold = tuned.fit(X, y).best_threshold_
         found = []

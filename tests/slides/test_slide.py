@@ -39,6 +39,7 @@ def test_all_engines_read_the_same_pixels(pyramid, engine):
     assert slide.shape == pixels.shape[:2]
     assert slide.mpp == pytest.approx(0.5)
     assert np.array_equal(whole(slide.at()), pixels)
+    assert whole(slide.at()).dtype == np.uint8
 
 
 @pytest.mark.parametrize("engine", ["openslide", "pillow"])
