@@ -38,11 +38,9 @@ State = tuple[float, int, int]  # MB of resident memory, threads, file handles
 class Soak:
     """Small work on arrays and on files in turns, with two networks in turns."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         from skhisto import PatchLoader, make_slide
 
-        self._folder = tempfile.TemporaryDirectory()
-        folder = Path(self._folder.name)
         X, self._y = many_patches(N_PATCHES, SIZE)
         paths = [folder / f"{number}.png" for number in range(N_PATCHES)]
         for path, patch in zip(paths, X, strict=True):
@@ -115,7 +113,10 @@ def run(options: Options) -> Section:
     counts["new_network"] = 2 if options.quick else N_NEW_NETWORKS
     columns = [f"{what}, {moment}" for what in WHAT for moment in MOMENTS]
     table = Table(["", "times", *columns])
-    with Contest("soak", {"soak": (Soak, ())}) as contest:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Contest("soak", {"soak": (Soak, (Path(folder),))}) as contest,
+    ):
         for kind in WORK:  # both networks are compiled, and all modules are imported
             contest.each("work", kind, range(N_WARM_UP))
         for kind, n_times in counts.items():

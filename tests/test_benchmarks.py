@@ -66,9 +66,9 @@ def test_the_page_has_only_sections_of_the_command_in_its_order(module):
 
 
 @pytest.fixture
-def long_run(module):
+def long_run(module, tmp_path):
     """What a long run works on."""
-    return module("soak").Soak()
+    return module("soak").Soak(tmp_path)
 
 
 def test_a_long_run_does_all_its_work_and_tells_its_state(long_run, module):

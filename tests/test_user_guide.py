@@ -64,7 +64,7 @@ def public_sets(kaggle_folder):
     (folder / "mhist" / "annotations.csv").write_text(text)
 
 
-@pytest.mark.filterwarnings("ignore:.*camelyonpatch.* holds 4 patches")
+@pytest.mark.filterwarnings("ignore:.*camelyonpatch.* contains 4 patches")
 @pytest.mark.usefixtures("quick_fits", "slides", "pcam_folder", "public_sets")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page):

@@ -35,6 +35,7 @@ ESTIMATOR = PatchCNNClassifier(
 )
 
 
+@pytest.mark.filterwarnings("ignore:X contains values from")
 @pytest.mark.parametrize(
     ("estimator", "check"),
     [

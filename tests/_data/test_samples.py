@@ -19,6 +19,7 @@ LABELS = st.one_of(
 )
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
 @given(LABELS, st.booleans())
 def test_labels_of_any_type_come_back_from_their_positions(labels, as_objects):
     as_objects = as_objects and isinstance(labels[0], str)

@@ -74,9 +74,7 @@ def test_of_several_classes_one_is_drawn(make_multiclass_map):
 
 def test_a_slide_of_another_size_is_an_error(make_map):
     slide = Slide(np.zeros((30, 40, 3), np.uint8), name="b")
-    with pytest.raises(
-        ValueError, match=r"of shape \(300, 400\), but 'b' has the shape"
-    ):
+    with pytest.raises(ValueError, match=r"of shape \(300, 400\), but 'b' has shape"):
         SlideMapDisplay.from_map(make_map(), slide)
 
 

@@ -92,7 +92,7 @@ def test_resamples_of_a_single_class_are_dropped_and_counted():
 
 def test_resamples_that_hardly_ever_contain_all_classes_are_an_error():
     y_true = np.repeat(np.arange(12), 2)
-    with pytest.raises(ValueError, match="Of 100 resamples, only 0 contain all cl"):
+    with pytest.raises(ValueError, match="Only 0 of 100 resamples contain all cl"):
         bootstrap_interval(
             accuracy_score, y_true, y_true, y_true, n_resamples=100, random_state=0
         )

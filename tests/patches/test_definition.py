@@ -222,7 +222,7 @@ def test_at_least_one_patch_is_required(use, X):
         (3, r"Got int of shape \(\)\.$"),
         ([], r"At least 1 patch is required, got shape \(0,\)"),
         ([1, 2], r"Got list of shape \(2,\)"),
-        ([[1], [2, 3]], "must form one array\. Got list whose items have different"),
+        ([[1], [2, 3]], r"must form one array\. Got list whose items have different"),
         (pd.DataFrame({"a": [1.0]}), r"Got DataFrame of shape \(1, 1\)"),
     ],
 )
@@ -268,7 +268,7 @@ def class_of(package, name, *bases):
         ),
         (lambda: {"images": RGB}, r"such as X\['images'\]"),
         (dict, r"such as X\['patches'\]\. The keys are \[\]\."),
-        (lambda: {7, 8}, r"got a set\. .*in their order"),
+        (lambda: {7, 8}, r"got a set\. .*ordered sequence"),
         (
             lambda: dict.fromkeys(range(12)),
             r"X\[0\]\. The keys are .*8, 9\] and more\.",

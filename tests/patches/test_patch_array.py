@@ -334,7 +334,7 @@ def test_changing_groups_afterwards_does_not_change_the_array():
         ({"groups": [[1], [2], [3]]}, r"got \(3, 1\)"),
         (
             {"groups": [1, None, 3]},
-            "1 of 3 groups are None or NaN\. The first is in row 1",
+            r"1 of 3 groups are None or NaN\. The first is in row 1",
         ),
         ({"groups": [1, np.nan, np.nan]}, "2 of 3 groups"),
         ({"coords": [1, 2, 3]}, r"here \(3, 2\), with the columns x and y"),

@@ -138,10 +138,10 @@ def test_a_wrong_size_is_refused_in_fit_transform_and_the_function(size):
     ("X", "message"),
     [
         (np.zeros((0, 9, 8, 3)), "At least 1 patch is required"),
-        (np.zeros((9, 8)), r"\(n, height, width, channels\) .* got ndarray of shape \(9, 8\)"),
+        (np.zeros((9, 8)), r"\(n, height, width, channels\) .* Got ndarray of shape \(9, 8\)"),
         (np.zeros((1, 9, 8, 7)), "Patches must have 1 to 4 channels"),
         (["a.tif"], "load the patches with PatchLoader"),
-        (3, "got int of shape"),
+        (3, "Got int of shape"),
     ],
 )  # fmt: skip
 def test_only_patches_are_cropped(X, message):

@@ -219,7 +219,9 @@ def test_mixed_sizes_are_refused(folder, odd, lazy):
 
 def test_a_wrong_number_of_channels_is_refused(folder):
     Image.new("L", (6, 7)).save(folder / "c.png")
-    with pytest.raises(ValueError, match=r"c\.png' holds 8-bit grey, but 8-bit RGB"):
+    with pytest.raises(
+        ValueError, match=r"c\.png' contains 8-bit grey\. Expected 8-bit RGB"
+    ):
         PatchLoader(root=folder, suffix=".png").transform(NAMES)
 
 
@@ -419,11 +421,11 @@ def test_real_patches_are_loaded_by_id(real_data, lazy):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("._0000d563d5cfafc4e68acb7c9829258a298d9b6a.tif", "AppleDouble .* delete it"),
+        ("._0000d563d5cfafc4e68acb7c9829258a298d9b6a.tif", "AppleDouble .* Delete it"),
         ("camelyonpatch_level_2_split_test_x.h5", "Git LFS pointer"),
         ("broken-html.svs", "web page"),
         ("rgba.png", "alpha channel.*mode='RGBA'"),
-        ("int16_two_frames.tif", "holds 2 images"),
+        ("int16_two_frames.tif", "contains 2 images"),
     ],
 )
 def test_a_real_bad_file_among_good_ones_is_named(

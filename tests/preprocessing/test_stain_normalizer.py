@@ -463,7 +463,7 @@ def test_lazy_patches_survive_pickle(method):
         (stained()[0], r"got shape \(20, 20, 3\) .* A single patch needs an axis in front: X\[np\.newaxis\]"),
         (stained()[:0], r"At least 1 patch is required"),
         (stained()[:, :0], r"must not be empty, got shape \(6, 0, 20, 3\)"),
-        ([np.zeros((9, 8, 3)), np.zeros((9, 9, 3))], r"same shape; got \(9, 8, 3\) and \(9, 9, 3\)"),
+        ([np.zeros((9, 8, 3)), np.zeros((9, 9, 3))], r"same shape, got \(9, 8, 3\) and \(9, 9, 3\)"),
         (PatchArray(ArraySource(stained().astype(float))), "dtype float64"),
         (PatchArray(ArraySource(stained()[..., :1])), r"\(6, 20, 20, 1\)"),
         (PatchArray(ArraySource(stained()[:0])), r"At least 1 patch is required"),

@@ -344,7 +344,7 @@ def test_patches_are_read_once_and_few_at_a_time():
             "from 0 to 1 without missing",
         ),
         ({"y": [0, 1]}, "inconsistent numbers of samples"),
-        ({"groups": [0, 1]}, r"groups must have shape .*; got \(2,\)"),
+        ({"groups": [0, 1]}, r"groups must have shape .*, got \(2,\)"),
         ({"n_splits": 1}, "The 'n_splits' parameter"),
     ],
 )

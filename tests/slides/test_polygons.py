@@ -65,7 +65,7 @@ def test_points_up_to_the_largest_coordinate_are_accepted():
     points = as_points([[-1e8, 0], [1e8, 3]], "Object 1")
     assert points.dtype == np.float64
     assert points.tolist() == [[-1e8, 0], [1e8, 3]]
-    with pytest.raises(ValueError, match=r"Object 1 .* larger than 1e\+08"):
+    with pytest.raises(ValueError, match=r"Object 1 .* exceed 1e\+08"):
         as_points([[1e8 + 1, 0]], "Object 1")
 
 
