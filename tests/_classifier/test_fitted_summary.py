@@ -72,7 +72,7 @@ def test_layers_within_networks_are_listed_once(tiny_cnn, bright_or_dark):
     assert shapes["two"] is None
 
 
-@pytest.mark.filterwarnings("ignore:The network contains code")
+@pytest.mark.filterwarnings("ignore:The network cannot be stored")
 def test_layers_of_subclassed_networks_are_listed_without_shapes(
     tiny_cnn, bright_or_dark
 ):

@@ -49,7 +49,7 @@ def with_inner_call(patch_shape, n_outputs):
     )
 
 
-@pytest.mark.filterwarnings("ignore:The network contains code that cannot be stored")
+@pytest.mark.filterwarnings("ignore:The network cannot be stored")
 @pytest.mark.parametrize(
     ("architecture", "keeps_statistics"),
     [

@@ -73,7 +73,7 @@ class Subclassed(keras.Model):
         return self.dense(self.flatten(self.conv(inputs)))
 
 
-@pytest.mark.filterwarnings("ignore:The network contains code")
+@pytest.mark.filterwarnings("ignore:The network cannot be stored")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "architecture",
@@ -238,6 +238,7 @@ def test_unknown_targets_and_methods_are_an_error(
         class_activation_map(fitted, bright_or_dark[0], **arguments)
 
 
+@pytest.mark.filterwarnings("ignore:X holds values from")
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_a_network_without_images_is_an_error(tiny_cnn, bright_or_dark, dtype):
     X, y, _ = bright_or_dark
@@ -247,7 +248,8 @@ def test_a_network_without_images_is_an_error(tiny_cnn, bright_or_dark, dtype):
         return keras.Sequential(layers)
 
     X = X.astype(dtype)
-    classifier = tiny_cnn.set_params(architecture=flat, epochs=1).fit(X, y)
+    tiny_cnn.set_params(architecture=flat, augment=None, epochs=1)
+    classifier = tiny_cnn.fit(X, y)
     with pytest.raises(ValueError, match="no layer that gives an image"):
         class_activation_map(classifier, X)
 
