@@ -1,1 +1,1 @@
-"""Speed and memory of skhisto beside its peers: ``python -m benchmarks``."""
+"""Measures speed, memory, accuracy and robustness. Not a part of the package."""

@@ -2,12 +2,14 @@
 
 Run from the root of the repository::
 
-    python -m benchmarks                        # all sections
-    python -m benchmarks training prediction    # only these
-    python -m benchmarks --quick                # next to nothing, to see that all works
-    python -m benchmarks --full                 # also reads 220,025 files
-    python -m benchmarks folders --full         # loads a folder of 220,025 files
-    python -m benchmarks --write                # also writes docs/benchmarks.md
+    python -m benchmarks                             # all sections
+    python -m benchmarks training prediction         # only these
+    python -m benchmarks --quick                     # only to see that all works
+    python -m benchmarks folders --full              # also reads 220,025 files
+    python -m benchmarks training --write            # replaces this section of the page
+
+``--write`` replaces a section of ``docs/benchmarks.md`` as soon as it has been measured
+and keeps the others. Each section names its command, date, machine and versions.
 
 The group "benchmarks" of pyproject.toml lists the peers. The rows of those that
 are missing say so. All contenders of a section are in memory at once, up to 1.7 GB
@@ -15,11 +17,13 @@ each, and nothing else should run. Progress goes to stderr, the tables to stdout
 """
 
 import argparse
-import os
 from pathlib import Path
 
-from benchmarks import (
-    depthwise,
+from benchmarks import clusters, soak
+from benchmarks.machine import describe_machine, use_cpu
+from benchmarks.options import Options
+from benchmarks.page import replace_section
+from benchmarks.speed import (
     embedding,
     exports,
     fine_tuning,
@@ -35,9 +39,6 @@ from benchmarks import (
     settings,
     training,
 )
-from benchmarks.machine import describe_machine
-from benchmarks.options import Options
-from benchmarks.page import write
 from benchmarks.table import Section
 from benchmarks.worker import without_folders
 
@@ -48,10 +49,11 @@ SECTIONS = {
     "embedding": embedding.run,
     "fine_tuning": fine_tuning.run,
     "precision": precision.run,
-    "depthwise": depthwise.run,
     "settings": settings.run,
     "refits": refits.run,
     "parallel": parallel.run,
+    "clusters": clusters.run,
+    "soak": soak.run,
     "maps": maps.run,
     "reading": reading.run,
     "report": report.run,
@@ -59,6 +61,13 @@ SECTIONS = {
     "importing": importing.run,
 }
 RESULTS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HEADING = """\
+# Benchmarks
+
+Results of `python -m benchmarks`, on the CPU. Every row was measured in the same run as
+its neighbours, on the same data, in turns. The headings of ratios say what is divided
+by what. Each section ends with its command, date, machine and versions.
+"""
 
 
 def main() -> None:
@@ -70,28 +79,25 @@ def main() -> None:
         parser.error(f"no such section: {', '.join(sorted(unknown))}.")
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1.")
-    if arguments.write and (arguments.quick or set(names) != set(SECTIONS)):
+    if arguments.write and arguments.quick:
         parser.error(
-            "--write takes all sections, measured in full: leave out --quick and the "
-            "names of sections, or write elsewhere with --output FILE."
+            "--write takes sections that are measured in full: leave out --quick, or "
+            "write elsewhere with --output FILE."
         )
     options = Options(
         rounds=1 if arguments.quick else arguments.rounds,
         quick=arguments.quick,
         full=arguments.full,
     )
-    # Set before TensorFlow's first message, in all workers.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    parts = [_heading(names, options)]
-    print(parts[0], flush=True)
-    for name in names:
-        parts.append(_run(name, options).markdown())
-        print(f"\n{parts[-1]}", flush=True)
+    use_cpu()
     file = RESULTS if arguments.write else arguments.output
-    if file is not None:
-        write(file, "\n\n".join(parts) + "\n")
-        print(f"\nWritten to {file.name}.")
+    for name in names:
+        section = _run(name, options)
+        text = f"{section.markdown()}\n\n{_origin(name, options)}"
+        print(f"\n{text}", flush=True)
+        if file is not None and section.tables:
+            replace_section(file, HEADING, name, text, SECTIONS)
+            print(f"\nWritten to {file.name}.", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,25 +125,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     results = parser.add_mutually_exclusive_group()
     results.add_argument(
-        "--write", action="store_true", help="write docs/benchmarks.md"
+        "--write", action="store_true", help="replace sections of docs/benchmarks.md"
     )
-    results.add_argument("--output", type=Path, help="write this Markdown file")
+    results.add_argument(
+        "--output", type=Path, help="replace sections of this Markdown file"
+    )
     return parser
 
 
-def _heading(names: list[str], options: Options) -> str:
-    command = ["python -m benchmarks", *(names if len(names) < len(SECTIONS) else [])]
+def _origin(name: str, options: Options) -> str:
+    """Say how and where a section was measured."""
+    command = ["python -m benchmarks", name]
     command += [f"--{word}" for word in ("quick", "full") if getattr(options, word)]
     if options.rounds != Options.rounds and not options.quick:
         command.append(f"--rounds {options.rounds}")
-    intro = (
-        f"Results of `{' '.join(command)}`, on the CPU. Every row was measured in the "
-        "same run as its neighbours, on the same data, in turns. The headings of "
-        "ratios say what is divided by what."
-    )
+    command_line = f"Command: `{' '.join(command)}`"
     if options.quick:
-        intro += " With `--quick` the numbers mean nothing."
-    return f"# Benchmarks\n\n{intro}\n\n{describe_machine()}"
+        command_line += ", in which the numbers mean nothing"
+    return f"- {command_line}\n{describe_machine()}"
 
 
 def _run(name: str, options: Options) -> Section:

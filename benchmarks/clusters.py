@@ -1,24 +1,9 @@
-"""Searches on a dask cluster: killed workers, poisonous tasks, repetitions, and time.
+"""Searches on a dask cluster of this machine: killed workers, repetitions, and time.
 
-Run from the root of the repository::
-
-    python -m benchmarks.clusters                          # all parts, ten times each
-    python -m benchmarks.clusters kills poison --times 3   # only these, three times
-
-It starts a cluster of two worker processes with one thread each on this machine:
-
-- ``kills``: searches of which each loses a worker to SIGKILL at a random moment;
-- ``poison``: searches with a candidate that kills each worker that fits it;
-- ``repeats``: undisturbed searches, which must give identical scores;
-- ``times``: seconds and memory of a search with 1 and 2 workers, serial, with joblib's
-  backend loky, and of scikeras.
-
-It fails if a search hangs for five minutes, if it gives other scores, or if the error
-of a poisonous candidate does not name it. It needs ``pip install "skhisto[dask]"`` and
-takes about 20 minutes.
+A search that hangs or gives other scores, and a poisonous task that the error does not
+name, are errors instead of a table.
 """
 
-import argparse
 import logging
 import os
 import random
@@ -33,12 +18,20 @@ import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from benchmarks.machine import describe_machine
+from benchmarks.contest import Contest
+from benchmarks.options import Options
 from benchmarks.patches import many_patches
-from benchmarks.refits import PEER, RATES, SIZE, scikeras_classifier, skhisto_classifier
-from benchmarks.table import Table, median
+from benchmarks.speed.refits import (
+    PEER,
+    RATES,
+    SIZE,
+    scikeras_classifier,
+    skhisto_classifier,
+)
+from benchmarks.table import Section, Table, median
 
 HANGING = 300  # seconds
+N_TIMES = 10
 Outcome = tuple[float, Any]  # seconds, and the search or its error
 
 
@@ -108,7 +101,7 @@ def timed(search: Any, backend: Any, meanwhile: Callable[[], None] = list) -> Ou
     meanwhile()
     thread.join(HANGING)
     if not outcome:
-        raise SystemExit(f"A search hangs: it has run for {HANGING} seconds.")
+        raise RuntimeError(f"A search hangs: it has run for {HANGING} seconds.")
     seconds = time.perf_counter() - start
     print(f"{seconds:.1f} s: {outcome[0]!r}", file=sys.stderr, flush=True)
     return seconds, outcome[0]
@@ -138,117 +131,173 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def kills(client: Any, n_times: int) -> Table:
-    """Kill a worker in each search."""
-    seconds, expected = timed(our_search(), patient_backend(client))
-    rng = random.Random(0)
-    table = Table(["", "s", "result"], caption="One worker killed in each search:")
-    table.add("undisturbed", seconds, "the scores to compare with")
-    for number in range(n_times):
-        moment = rng.uniform(0, seconds)
+class Searches:
+    """A cluster of two worker processes with one thread each, and what it searches.
 
-        def kill(moment: float = moment) -> None:
-            time.sleep(moment)
-            os.kill(rng.choice(pids(client)), signal.SIGKILL)
+    Parameters
+    ----------
+    n_times : int
+        Searches of each kind.
+    """
 
-        client.wait_for_workers(2, timeout=HANGING)
-        took, scores = timed(our_search(), patient_backend(client), kill)
-        survived = isinstance(scores, np.ndarray)
-        if survived and not np.array_equal(scores, expected):
-            raise SystemExit("A search with a killed worker gave other scores.")
-        result = "the same scores" if survived else f"{scores!r}"
-        table.add(f"{number + 1}: killed after {moment:.1f} s", took, result)
-    return table
+    def __init__(self, n_times: int) -> None:
+        import dask
+        from distributed import Client, LocalCluster
 
-
-def poison(client: Any, n_times: int) -> Table:
-    """Search with a candidate that kills its workers."""
-    seconds = []
-    for _ in range(n_times):
-        client.wait_for_workers(2, timeout=HANGING)
-        search = new_search(Poisonous(), {"kills": [False, True]})
-        took, error = timed(search, patient_backend(client))
-        if "parameters {'kills': True}" not in str(error):
-            raise SystemExit(f"After {took:.0f} s, a poisonous task gave {error!r}.")
-        seconds.append(took)
-    table = Table(["", "searches", "named in the error", "median, s", "longest, s"])
-    table.add("poisonous task", n_times, n_times, median(seconds), max(seconds))
-    return table
-
-
-def repeats(client: Any, n_times: int) -> Table:
-    """Repeat a search."""
-    runs = [timed(our_search(), patient_backend(client))[1] for _ in range(n_times)]
-    distinct = {run.tobytes() for run in runs}
-    if len(distinct) > 1:
-        raise SystemExit(f"{n_times} searches gave {len(distinct)} different results.")
-    table = Table(["", "searches", "distinct scores"])
-    table.add("repeated", n_times, len(distinct))
-    return table
-
-
-def times(client: Any, n_times: int) -> Table:
-    """Measure the same search in several ways; workers are ready before the second."""
-    from joblib.parallel import LokyBackend
-
-    table = Table(
-        ["", "first, s", "second, s", "peak MB of a worker"],
-        caption="12 fits. The first search starts TensorFlow and traces:",
-    )
-    client.restart()
-    two = [timed(our_search(), patient_backend(client))[0] for _ in range(2)]
-    table.add("dask, 2 workers", *two, max(memory(client)))
-    client.cluster.scale(1)
-    while len(client.ncores()) > 1:
-        time.sleep(0.1)
-    time.sleep(5)  # the process of the other worker ends
-    client.restart()
-    one = [timed(our_search(), patient_backend(client))[0] for _ in range(2)]
-    table.add("dask, 1 worker", *one, max(memory(client)))
-    client.cluster.scale(0)
-    loky = LokyBackend()
-    search = our_search().set_params(n_jobs=2)
-    table.add("loky, n_jobs=2", *(timed(search, loky)[0] for _ in range(2)), "")
-    serial = [timed(our_search().set_params(n_jobs=1), loky)[0] for _ in range(2)]
-    table.add("serial, all cores", *serial, "")
-    peer = new_search(scikeras_classifier(), {"optimizer__learning_rate": RATES})
-    table.add(PEER + ", serial", *(timed(peer, loky)[0] for _ in range(2)), "")
-    return table
-
-
-PARTS = {"kills": kills, "poison": poison, "repeats": repeats, "times": times}
-
-
-def main() -> None:
-    """Run the parts that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    parser.add_argument("--times", type=int, default=10, help="searches of each kind")
-    arguments = parser.parse_args()
-    if unknown := set(arguments.parts) - set(PARTS):
-        parser.error(f"no such part: {', '.join(sorted(unknown))}.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    import dask
-    from distributed import Client, LocalCluster
-
-    # By default, dask gives up a worker that does not restart within 15 seconds.
-    dask.config.set({"distributed.deploy.lost-worker-timeout": f"{HANGING}s"})
-    print(describe_machine(), flush=True)
-    with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        for name in arguments.parts or PARTS:
-            print(
-                f"\n{globals()[name](client, arguments.times).markdown()}", flush=True
+        # By default, dask gives up a worker that does not restart within 15 seconds.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": f"{HANGING}s"})
+        self._n_times = n_times
+        self._client = Client(
+            LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
             )
+        )
+
+    def close(self) -> None:
+        """Stop the cluster."""
+        self._client.cluster.close()
+        self._client.close()
+
+    def kills(self) -> Table:
+        """Kill a worker in each search."""
+        seconds, expected = self._search(our_search())
+        rng = random.Random(0)
+        table = Table(["", "s", "result"], caption="One worker killed in each search:")
+        table.add("undisturbed", seconds, "the scores to compare with")
+        for number in range(self._n_times):
+            moment = rng.uniform(0, seconds)
+
+            def kill(moment: float = moment) -> None:
+                time.sleep(moment)
+                os.kill(rng.choice(pids(self._client)), signal.SIGKILL)
+
+            self._client.wait_for_workers(2, timeout=HANGING)
+            took, scores = self._search(our_search(), kill)
+            survived = isinstance(scores, np.ndarray)
+            if survived and not np.array_equal(scores, expected):
+                raise RuntimeError("A search with a killed worker gave other scores.")
+            result = "the same scores" if survived else f"{scores!r}"
+            table.add(f"{number + 1}: killed after {moment:.1f} s", took, result)
+        return table
+
+    def poison(self) -> Table:
+        """Search with a candidate that kills its workers."""
+        seconds = []
+        for _ in range(self._n_times):
+            self._client.wait_for_workers(2, timeout=HANGING)
+            search = new_search(Poisonous(), {"kills": [False, True]})
+            took, error = self._search(search)
+            if "parameters {'kills': True}" not in str(error):
+                raise RuntimeError(f"A poisonous task gave {error!r}.")
+            seconds.append(took)
+        table = Table(
+            ["searches", "named in the error", "median, s", "longest, s"],
+            caption="A candidate that kills each worker that fits it:",
+        )
+        n_times = self._n_times
+        table.add(n_times, n_times, median(seconds), max(seconds))
+        return table
+
+    def repeats(self) -> Table:
+        """Repeat a search."""
+        runs = [self._search(our_search())[1] for _ in range(self._n_times)]
+        distinct = {run.tobytes() for run in runs}
+        if len(distinct) > 1:
+            raise RuntimeError(f"{len(runs)} searches gave {len(distinct)} results.")
+        table = Table(["searches", "distinct scores"], caption="Undisturbed searches:")
+        table.add(len(runs), len(distinct))
+        return table
+
+    def times(self) -> Table:
+        """Measure the same search in several ways."""
+        from joblib.parallel import LokyBackend
+
+        table = Table(
+            ["", "first, s", "second, s", "peak MB of a worker"],
+            caption="The same 12 fits. The first search starts TensorFlow and traces:",
+        )
+        two = [self._search(our_search())[0] for _ in range(2)]
+        table.add("dask, 2 workers", *two, max(memory(self._client)))
+        self._scale_to_one_new_worker()
+        one = [self._search(our_search())[0] for _ in range(2)]
+        table.add("dask, 1 worker", *one, max(memory(self._client)))
+        self._client.cluster.scale(0)
+        loky = LokyBackend()
+        search = our_search().set_params(n_jobs=2)
+        table.add("loky, n_jobs=2", *(timed(search, loky)[0] for _ in range(2)), "")
+        serial = [timed(our_search().set_params(n_jobs=1), loky)[0] for _ in range(2)]
+        table.add("serial, all cores", *serial, "")
+        peer = new_search(scikeras_classifier(), {"optimizer__learning_rate": RATES})
+        table.add(PEER + ", serial", *(timed(peer, loky)[0] for _ in range(2)), "")
+        return table
+
+    def halving(self) -> Table:
+        """Compare successive halving with a grid search, both in this process."""
+        from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+        from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+
+        n_epochs = 16 if self._n_times > 1 else 2
+        X, y = many_patches(200, SIZE)
+        settings = {"cv": 3, "scoring": "neg_log_loss", "refit": False}
+        grid = {"learning_rate": np.geomspace(1e-4, 3e-2, 8).tolist()}
+        classifier = skhisto_classifier().set_params(epochs=n_epochs)
+        searches = {
+            "all epochs": GridSearchCV(classifier, grid, **settings),
+            "successive halving": HalvingGridSearchCV(
+                classifier,
+                grid,
+                resource="epochs",
+                max_resources=n_epochs,
+                factor=2,
+                random_state=0,
+                **settings,
+            ),
+        }
+        skhisto_classifier().fit(X, y)  # TensorFlow starts
+        table = Table(
+            ["", "processor time, s", "best learning rate"],
+            caption=f"8 candidates, {n_epochs} epochs, 3 folds of 200 patches, serial:",
+        )
+        for name, search in searches.items():
+            start = time.process_time()
+            search.fit(X, y)
+            seconds = time.process_time() - start
+            table.add(name, seconds, f"{search.best_params_['learning_rate']:.2g}")
+        return table
+
+    def _search(self, search: Any, meanwhile: Callable[[], None] = list) -> Outcome:
+        return timed(search, patient_backend(self._client), meanwhile)
+
+    def _scale_to_one_new_worker(self) -> None:
+        self._client.cluster.scale(1)
+        while len(self._client.ncores()) > 1:
+            time.sleep(0.1)
+        time.sleep(5)  # the process of the other worker ends
+        self._client.restart()
 
 
-if __name__ == "__main__":
-    main()
+PARTS = ("kills", "poison", "repeats", "times", "halving")
+
+
+def run(options: Options) -> Section:
+    """Measure each part on a new cluster."""
+    tables = []
+    for part in PARTS:
+        make = (Searches, (1 if options.quick else N_TIMES,))
+        with Contest("clusters", {part: make}) as contest:
+            found = contest.each(part)
+            contest.each("close")
+        failed = Table(["", "error"])
+        failed.fail(part, contest.errors.get(part, ""))
+        tables.append(found.get(part, failed))
+    return Section(
+        "Searches on a cluster",
+        "Grid searches through `skhisto.clusters.dask_backend` on a `LocalCluster` of "
+        "two worker processes with one thread each: 12 fits of the small network on "
+        "250 patches. A search that hangs for five minutes or gives other scores, and "
+        "an error that does not name the poisonous candidate, stop the benchmark.",
+        tables,
+    )

@@ -3,18 +3,19 @@
 Run from the root of the repository::
 
     python -m benchmarks.intervals
-    python -m benchmarks.intervals --repetitions 20    # to see that all works
+    python -m benchmarks.intervals --repetitions 20    # few, as a test
 
-Scores of patches are binormal: an offset of the slide, plus the separation of the slide
-for positive patches, plus noise of the patch, all normal. The true AUC is that over
-infinitely many slides. There, a positive and a negative patch come from two slides, and
-their difference is normal with the mean separation as its mean, so that the AUC is::
+Scores of patches are binormal. The score of a patch is the sum of three normal numbers:
+the offset of its slide, the separation of its slide if the patch is positive, and noise
+of the patch. The true AUC is the one over infinitely many slides. There, a positive and
+a negative patch come from two slides. Their difference is normal, and its mean is the
+mean separation. Therefore the AUC is::
 
     Phi(mean separation / sqrt(2 (var(offset) + var(noise)) + var(separation)))
 
 The table shows the share of intervals that contain it, for the interval of
-`skhisto.metrics.bootstrap_interval` and for other choices. It goes to stdout. It takes
-about ten minutes on one core.
+`skhisto.metrics.bootstrap_interval` and for percentiles of resamples. It takes a few
+minutes on one core.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
-from scipy.special import expit, logit
 
 from benchmarks.table import Table
 from skhisto.metrics._intervals import draw_groups, interval_from
@@ -33,7 +33,7 @@ CONFIDENCE = 0.95
 
 
 class Setting(NamedTuple):
-    """How slides are simulated. The variance of a patch within its class is 1."""
+    """Parameters of simulated slides. The variance of scores in a class is 1."""
 
     name: str
     auc: float
@@ -46,7 +46,7 @@ class Setting(NamedTuple):
 SETTINGS = (
     Setting("mixed slides", 0.90, 0.1, 0.3, False),
     Setting("mixed slides, high AUC", 0.97, 0.2, 0.3, False),
-    Setting("mixed slides, strong effect of the slide", 0.90, 0.4, 0.3, False),
+    Setting("mixed slides, strong effect", 0.90, 0.4, 0.3, False),
     Setting("slides of one class", 0.90, 0.1, 0.3, True),
     Setting("slides of one class, high AUC", 0.97, 0.2, 0.3, True),
     Setting("slides of one class, strong effect", 0.90, 0.4, 0.3, True),
@@ -55,7 +55,7 @@ SETTINGS = (
 
 
 class Pairs(NamedTuple):
-    """What the AUC of any choice of slides follows from.
+    """Counts that determine the AUC of any choice of slides.
 
     ``n_wins[i, j]`` counts how often a positive patch of slide i has a higher score
     than a negative patch of slide j.
@@ -82,8 +82,8 @@ def main() -> None:
 
 
 def table(repetitions: int) -> Table:
-    """Return the coverage of all choices in all settings."""
-    found = Table(["", "slides", *CHOICES, "median width", "dropped"])
+    """Return the coverage of both kinds of interval in all settings."""
+    found = Table(["", "slides", *KINDS, "median width", "dropped"])
     for setting in SETTINGS:
         for n_slides in N_SLIDES:
             hits, width, dropped = coverage(setting, n_slides, repetitions)
@@ -94,14 +94,14 @@ def table(repetitions: int) -> Table:
 def coverage(
     setting: Setting, n_slides: int, repetitions: int, seed: int = 0
 ) -> tuple[dict[str, float], float, float]:
-    """Return the share of intervals that contain the true AUC, for each choice.
+    """Return the share of intervals that contain the true AUC, for each kind.
 
     Returns
     -------
     hits : dict
-        The share by the name of the choice.
+        The share by the name of the kind.
     width : float
-        Median width of the first choice.
+        Median width of the first kind.
     dropped : float
         Share of resamples without one of the classes.
     """
@@ -115,11 +115,11 @@ def coverage(
         resampled = pairs.auc(draws)
         resampled = resampled[np.isfinite(resampled)]
         (estimate,) = pairs.auc(np.arange(n_slides)[None])
-        ends.append([c(estimate, resampled, n_slides) for c in CHOICES.values()])
+        ends.append([c(estimate, resampled, n_slides) for c in KINDS.values()])
         n_kept.append(len(resampled))
     low, high = np.moveaxis(np.array(ends), 2, 0)
     share = ((low <= setting.auc) & (setting.auc <= high)).mean(axis=0)
-    hits = dict(zip(CHOICES, share.tolist(), strict=True))
+    hits = dict(zip(KINDS, share.tolist(), strict=True))
     width = float(np.median(high[:, 0] - low[:, 0]))
     return hits, width, 1 - float(np.mean(n_kept)) / N_RESAMPLES
 
@@ -144,7 +144,7 @@ def simulate(
 
 
 def count_pairs(y_true: np.ndarray, y_score: np.ndarray, slides: np.ndarray) -> Pairs:
-    """Compare all positive patches with all negative ones. Scores must differ."""
+    """Compare all positive with all negative patches. Scores must differ."""
     n_slides = slides.max() + 1
     order = np.argsort(y_score)
     is_positive, slide = y_true[order] == 1, slides[order]
@@ -162,57 +162,12 @@ def _skhisto(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, flo
     return interval_from(estimate, resampled, n, CONFIDENCE, (0, 1))[:2]
 
 
-def _without_bounds(
-    estimate: float, resampled: np.ndarray, n: int
-) -> tuple[float, float]:
-    return interval_from(estimate, resampled, n, CONFIDENCE, None)[:2]
-
-
 def _percentiles(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, float]:
     low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return low, high
 
 
-def _delta(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, float]:
-    """Return the logit interval, with a standard error by the delta method."""
-    if estimate in (0, 1):
-        return _skhisto(estimate, resampled, n)
-    error = resampled.std(ddof=1) / (estimate * (1 - estimate)) * np.sqrt(n / (n - 1))
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * error
-    return expit(logit(estimate) - reach), expit(logit(estimate) + reach)
-
-
-def _uncorrected(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, float]:
-    """Return the logit interval without the factor sqrt(n / (n - 1))."""
-    return _rescaled(estimate, resampled, n, np.sqrt((n - 1) / n))
-
-
-def _normal(estimate: float, resampled: np.ndarray, n: int) -> tuple[float, float]:
-    """Return the uncorrected logit interval with a normal quantile."""
-    tail = (1 + CONFIDENCE) / 2
-    ratio = stats.norm.ppf(tail) / stats.t.ppf(tail, n - 1)
-    return _rescaled(estimate, resampled, n, ratio * np.sqrt((n - 1) / n))
-
-
-def _rescaled(
-    estimate: float, resampled: np.ndarray, n: int, factor: float
-) -> tuple[float, float]:
-    low, high = _skhisto(estimate, resampled, n)
-    if estimate in (0, 1):
-        return low, high
-    centre = logit(estimate)
-    low, high = (expit(centre + factor * (logit(end) - centre)) for end in (low, high))
-    return low, high
-
-
-CHOICES = {
-    "skhisto": _skhisto,
-    "without sqrt(n/(n-1))": _uncorrected,
-    "normal quantile": _normal,
-    "delta method": _delta,
-    "t without logit": _without_bounds,
-    "percentiles": _percentiles,
-}
+KINDS = {"skhisto": _skhisto, "percentiles": _percentiles}
 
 
 if __name__ == "__main__":

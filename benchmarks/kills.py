@@ -5,87 +5,83 @@ Run from the root of the repository::
     python -m benchmarks.kills                          # ten moments
     python -m benchmarks.kills --moments 3 --seed 1     # fewer, and other moments
 
-An undisturbed fit without checkpoints comes first. Then, for each moment, another
-process trains with a checkpoint after every epoch. It is killed by ``kill -9`` at a
-random moment after its first epoch, and the same fit is run again to its end. The
-command fails unless every second run ends bitwise where the undisturbed fit ends, and
-every checkpoint is readable. Progress goes to stderr, the table to stdout.
+A fit without checkpoints is the reference. For each moment, another process trains with
+a checkpoint after every epoch. It is killed by ``kill -9`` at a random moment after its
+first epoch, and the same fit is run again. The command fails unless
+
+- every second run ends bitwise where the reference ends;
+- every checkpoint is readable.
+
+Progress goes to stderr, the table to stdout.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import use_cpu
 from benchmarks.table import Table
+from benchmarks.worker import ROOT
 
 EPOCHS = 40
 
-
-@dataclass(frozen=True)
-class Kill:
-    """What was found after one kill.
-
-    Attributes
-    ----------
-    moment : float
-        Time from the end of the first epoch to the kill, as a share of the duration of
-        an undisturbed fit.
-    epochs_saved : int
-        Epochs in the checkpoint that was left, 0 if there was none yet.
-    n_leftovers : int
-        Temporary files, which show that the process was killed while it was writing.
-    is_readable : bool
-        Whether the checkpoint could be read, or there was none yet.
-    is_equal : bool
-        Whether weights, history and probabilities of the second run are bitwise those
-        of the undisturbed fit.
-    """
-
-    moment: float
-    epochs_saved: int
-    n_leftovers: int
-    is_readable: bool
-    is_equal: bool
+Arrays = dict[str, np.ndarray]
 
 
-def measure(n_moments: int, seed: int, folder: Path) -> list[Kill]:
-    """Kill a fit at random moments.
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kills",
+        description="Kill a checkpointed fit at random moments and resume it.",
+    )
+    parser.add_argument("--moments", type=int, default=10, help="default: 10")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--fit", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    use_cpu()
+    if arguments.fit is not None:
+        fit(arguments.fit, verbose=2)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        table, n_failed = measure(arguments.moments, arguments.seed, Path(folder))
+    print(table.markdown())
+    if n_failed:
+        sys.exit(f"{n_failed} of {arguments.moments} moments failed.")
 
-    Parameters
-    ----------
-    n_moments : int
-    seed : int
-        Determines the moments.
-    folder : Path
-        An empty folder for checkpoints.
-    """
+
+def measure(n_moments: int, seed: int, folder: Path) -> tuple[Table, int]:
+    """Kill fits at random moments. Return a table and the number of failures."""
     fit(None)  # compiles the network, which takes most of the time
     start = time.perf_counter()
     expected = fit(None)
     seconds = time.perf_counter() - start
-    print(f"The undisturbed fit took {seconds:.1f} s.", file=sys.stderr)
+    table = Table(["killed at", "epochs saved", "readable", "bitwise equal"])
+    n_failed = 0
     moments = sorted(np.random.default_rng(seed).uniform(0, 1, n_moments).tolist())
-    kills = []
     for number, moment in enumerate(moments):
         checkpoints = folder / f"checkpoints-{number}"
-        kills.append(_kill(moment, moment * seconds, checkpoints, expected))
-        print(f"{number + 1}/{n_moments}: {kills[-1]}", file=sys.stderr)
-    return kills
+        kill_fit(checkpoints, moment * seconds)
+        epochs, is_readable = saved_epochs(checkpoints)
+        was_writing = any(checkpoints.glob("*/*.tmp"))
+        is_equal = are_equal(fit(checkpoints), expected)
+        n_failed += not (is_readable and is_equal)
+        answers = ("yes" if answer else "no" for answer in (is_readable, is_equal))
+        note = "killed while writing" if was_writing else ""
+        table.add(f"{moment:.0%} of the fit", str(epochs), *answers, note=note)
+        print(f"{number + 1} of {n_moments} moments", file=sys.stderr)
+    return table, n_failed
 
 
-def _kill(
-    moment: float, seconds: float, checkpoints: Path, expected: dict[str, np.ndarray]
-) -> Kill:
+def kill_fit(checkpoints: Path, seconds: float) -> None:
+    """Kill a fit some seconds after its first epoch."""
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "benchmarks.kills", "--fit", checkpoints],
-        cwd=Path(__file__).parents[1],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -94,20 +90,10 @@ def _kill(
                 raise RuntimeError("The process that fits ended too early.")
         time.sleep(seconds)
         process.kill()
-    epochs_saved, is_readable = _look_at(checkpoints)
-    n_leftovers = len(list(checkpoints.glob("*/*.tmp")))
-    found = fit(checkpoints)
-    is_equal = found.keys() == expected.keys() and all(
-        value.dtype == expected[name].dtype
-        and value.shape == expected[name].shape
-        and value.tobytes() == expected[name].tobytes()
-        for name, value in found.items()
-    )
-    return Kill(moment, epochs_saved, n_leftovers, is_readable, is_equal)
 
 
-def _look_at(checkpoints: Path) -> tuple[int, bool]:
-    """Return the epochs in a checkpoint, and whether it can be read."""
+def saved_epochs(checkpoints: Path) -> tuple[int, bool]:
+    """Return the number of epochs in a checkpoint, and whether it is readable."""
     from skhisto._classifier.checkpoint_file import CheckpointFile
 
     epochs = 0
@@ -123,8 +109,18 @@ def _look_at(checkpoints: Path) -> tuple[int, bool]:
     return epochs, True
 
 
-def fit(checkpoints: Path | None, verbose: int = 0) -> dict[str, np.ndarray]:
-    """Fit a small network with all that is random, and return what comes out."""
+def are_equal(found: Arrays, expected: Arrays) -> bool:
+    """Return whether arrays are bitwise equal."""
+    return found.keys() == expected.keys() and all(
+        value.dtype == expected[name].dtype
+        and value.shape == expected[name].shape
+        and value.tobytes() == expected[name].tobytes()
+        for name, value in found.items()
+    )
+
+
+def fit(checkpoints: Path | None, verbose: int = 0) -> Arrays:
+    """Fit a small network with all sources of randomness. Return the results."""
     from skhisto import (
         Checkpoint,
         PatchCNNClassifier,
@@ -153,48 +149,6 @@ def fit(checkpoints: Path | None, verbose: int = 0) -> dict[str, np.ndarray]:
         **{f"history {k}": np.array(v) for k, v in classifier.history_.items()},
         **{f"weight {k}": v for k, v in classifier.weights_.items()},
     }
-
-
-def table_of(kills: list[Kill]) -> Table:
-    """Return one row for each kill."""
-    table = Table(["killed at", "epochs saved", "readable", "bitwise equal"])
-    for kill in kills:
-        table.add(
-            f"{kill.moment:.0%} of the fit",
-            str(kill.epochs_saved),
-            "yes" if kill.is_readable else "no",
-            "yes" if kill.is_equal else "no",
-            note="killed while writing" if kill.n_leftovers else "",
-        )
-    return table
-
-
-def main() -> None:
-    """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.kills",
-        description="Kill a checkpointed fit and compare what it resumes to.",
-    )
-    parser.add_argument("--moments", type=int, default=10, help="default: 10")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--fit", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    if arguments.fit is not None:
-        fit(arguments.fit, verbose=2)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        kills = measure(arguments.moments, arguments.seed, Path(folder))
-    print(table_of(kills).markdown())
-    n_equal = sum(kill.is_equal for kill in kills)
-    n_readable = sum(kill.is_readable for kill in kills)
-    print(
-        f"\n{n_equal} of {len(kills)} runs end bitwise where the undisturbed fit ends, "
-        f"and {n_readable} of {len(kills)} checkpoints are readable."
-    )
-    if not n_equal == n_readable == len(kills):
-        sys.exit(1)
 
 
 if __name__ == "__main__":

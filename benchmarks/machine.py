@@ -1,4 +1,4 @@
-"""The machine and the versions that results are from, without paths or host names."""
+"""The machine and the versions behind results, without paths and host names."""
 
 import os
 import platform
@@ -19,6 +19,7 @@ PACKAGES = [
     "numpy",
     "pillow",
     "joblib",
+    "distributed",
     "scikeras",
     "skorch",
     "torch",
@@ -26,44 +27,62 @@ PACKAGES = [
     "openvino",
 ]
 FLAGS = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"]
-VARIABLES = [
-    "KMP_BLOCKTIME",
-    "MALLOC_ARENA_MAX",
-    "OMP_NUM_THREADS",
-    "OMP_WAIT_POLICY",
-    "ONEDNN_MAX_CPU_ISA",
-    "TF_CPU_ALLOCATOR_USE_BFC",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_NUM_INTEROP_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "XLA_FLAGS",
-]
+# Names of variables, or their beginnings, that change speed or memory.
+VARIABLES = (
+    "KMP_",
+    "MALLOC_",
+    "OMP_",
+    "ONEDNN_",
+    "TF_CPU_",
+    "TF_ENABLE_",
+    "TF_NUM_",
+    "XLA_",
+)
+
+
+def use_cpu() -> None:
+    """Hide GPUs and the messages of TensorFlow, also from child processes."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 
 def n_cores() -> int:
-    """Return the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return joblib.cpu_count()
 
 
 def describe_machine() -> str:
     """Return the date, the machine and the versions as a list in Markdown."""
-    names = [f"{name} {_version(name)}" for name in PACKAGES]
+    variables = sorted(name for name in os.environ if name.startswith(VARIABLES))
+    environment = ", ".join(f"{name}={os.environ[name]}" for name in variables)
     lines = [
         f"Date: {time.strftime('%Y-%m-%d')}{commit()}",
         f"Machine: {machine()}",
         f"System: {_system()}, Python {platform.python_version()}",
-        f"Versions: {', '.join(names)}",
-        f"Environment: {_environment()}",
+        f"Versions: {', '.join(f'{name} {_version(name)}' for name in PACKAGES)}",
+        f"Environment: {environment or 'no variable set that changes speed or memory'}",
     ]
     return "\n".join(f"- {line}" for line in lines)
 
 
 def machine() -> str:
     """Return the processor, its cores and instructions, and the memory."""
+    processor = _cpuinfo("model name") or platform.processor() or platform.machine()
+    flags = _cpuinfo("flags").split()
+    found = ", ".join(f"{'' if flag in flags else 'no '}{flag}" for flag in FLAGS)
     return (
-        f"{_cpu()}, {n_cores()} cores, {total_gigabytes():.0f} GB of memory; "
-        f"instructions: {_flags()}"
+        f"{processor}, {n_cores()} cores, {total_gigabytes():.0f} GB of memory; "
+        f"instructions: {found if flags else 'unknown'}"
     )
+
+
+def commit() -> str:
+    """Return ", commit " and its number, or "" outside of a repository."""
+    number = _git("rev-parse", "--short", "HEAD")
+    if not number:
+        return ""
+    changed = _git("status", "--porcelain", "--", "skhisto", "benchmarks")
+    return f", commit {number}{' with changes' if changed else ''}"
 
 
 def _version(package: str) -> str:
@@ -71,17 +90,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "(not installed)"
-
-
-def _cpu() -> str:
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def _flags() -> str:
-    present = _cpuinfo("flags").split()
-    if not present:
-        return "unknown"
-    return ", ".join(f"{'' if flag in present else 'no '}{flag}" for flag in FLAGS)
 
 
 def _cpuinfo(name: str) -> str:
@@ -94,32 +102,18 @@ def _cpuinfo(name: str) -> str:
 
 
 def _system() -> str:
+    kernel = f"{platform.system()} {platform.release()}"
     try:
-        name = platform.freedesktop_os_release()["PRETTY_NAME"]
+        return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
     except OSError:
-        return f"{platform.system()} {platform.release()}"
-    return f"{name}, {platform.system()} {platform.release()}"
-
-
-def _environment() -> str:
-    values = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
-    return ", ".join(values) or "no variable set that changes speed or memory"
-
-
-def commit() -> str:
-    """Return ", commit " and its number, or nothing outside of a repository."""
-    number = _git("rev-parse", "--short", "HEAD")
-    if not number:
-        return ""
-    changed = _git("status", "--porcelain", "--", "skhisto", "benchmarks")
-    return f", commit {number}{' with changes' if changed else ''}"
+        return kernel
 
 
 def _git(*arguments: str) -> str:
     try:
         done = subprocess.run(
             ["git", *arguments],
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parent,
             capture_output=True,
             text=True,
             check=True,

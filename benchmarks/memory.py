@@ -1,6 +1,6 @@
-"""Memory of processes, as Linux counts it in ``/proc``; elsewhere it is unknown (NaN).
+"""Memory of processes, from ``/proc`` of Linux. NaN on other systems.
 
-Resident memory is all that a process holds in RAM, shared libraries included.
+Resident memory is all that a process holds in RAM, including shared libraries.
 """
 
 import os
@@ -10,51 +10,46 @@ from pathlib import Path
 
 
 def resident_megabytes() -> float:
-    """Return what this process holds now."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return nan
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Return the current memory of this process."""
+    return _megabytes(f"{os.getpid()}/status", "VmRSS")
 
 
 def peak_megabytes(pid: int) -> float:
-    """Return the most that a process has held since it started."""
-    return _kilobytes(Path(f"/proc/{pid}/status"), "VmHWM") * 1024 / 1e6
+    """Return the peak memory of a process since its start."""
+    return _megabytes(f"{pid}/status", "VmHWM")
 
 
 def peak_megabytes_of_tree(pid: int) -> float:
-    """Return the sum of the peaks of a process and all that it has started.
+    """Return the sum of the peaks of a process and its descendants.
 
-    An upper bound of their common peak: the peaks need not coincide, and the libraries
-    that they share count in each.
+    This is an upper bound. The peaks may occur at different times, and libraries that
+    the processes share count in each of them.
     """
     return sum(map(peak_megabytes, _tree(pid)))
 
 
 def shared_megabytes_of_tree(pid: int) -> float:
-    """Return what the sum of peaks counts too often: files that several have mapped.
+    """Return the memory that `peak_megabytes_of_tree` counts repeatedly.
 
-    These are nearly all libraries; the process with most of them has those of all.
+    These are files that several processes have mapped, nearly all of them libraries.
+    The process with most of them has those of all.
     """
-    mapped = [
-        _kilobytes(Path(f"/proc/{number}/status"), "RssFile") for number in _tree(pid)
-    ]
-    return (sum(mapped) - max(mapped)) * 1024 / 1e6
+    mapped = [_megabytes(f"{number}/status", "RssFile") for number in _tree(pid)]
+    return sum(mapped) - max(mapped)
 
 
 def available_gigabytes() -> float:
-    """Return the memory that a new process can have without swapping."""
-    return _kilobytes(Path("/proc/meminfo"), "MemAvailable") * 1024 / 1e9
+    """Return the memory that a new process can use without swapping."""
+    return _megabytes("meminfo", "MemAvailable") / 1000
 
 
 def total_gigabytes() -> float:
     """Return the memory of the machine."""
-    return _kilobytes(Path("/proc/meminfo"), "MemTotal") * 1024 / 1e9
+    return _megabytes("meminfo", "MemTotal") / 1000
 
 
 def _tree(pid: int) -> list[int]:
-    """Return the numbers of a process and all that it has started."""
+    """Return the ids of a process and its descendants."""
     pids = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):  # threads come and go
@@ -63,10 +58,10 @@ def _tree(pid: int) -> list[int]:
     return pids
 
 
-def _kilobytes(file: Path, name: str) -> float:
+def _megabytes(file: str, name: str) -> float:
     try:
-        lines = file.read_text().splitlines()
+        lines = Path("/proc", file).read_text().splitlines()
     except OSError:
         return nan
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    return int(fields[name].split()[0])
+    return int(fields[name].split()[0]) * 1024 / 1e6

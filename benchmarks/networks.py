@@ -1,9 +1,9 @@
-"""The same networks in Keras, in PyTorch and for ONNX.
+"""The same network in Keras and in PyTorch, and a small one.
 
-The reference network in the classic order: twice convolution, batch normalisation and
-ReLU in each block, then max pooling and dropout; a hidden dense layer; one unit with a
-sigmoid. On patches of 96x96x3 it has 2,386,817 parameters. Libraries are imported
-where they are used: every contender's process has only its own.
+The reference network consists of blocks, a hidden dense layer, and one unit with a
+sigmoid. A block is two times convolution, batch normalisation and ReLU, followed by max
+pooling and dropout. On patches of 96x96x3 it has 2,386,817 parameters. Libraries are
+imported in the functions, so that each contender imports only the one that it uses.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def keras_network(
     padding: str = "valid",
     momentum: float = 0.9,
 ) -> "keras.Sequential":
-    """Build the network from stock Keras layers, uncompiled: uint8 patches in."""
+    """Build the network for uint8 patches from stock Keras layers, uncompiled."""
     import keras
     from keras import layers
 
@@ -54,7 +54,7 @@ def keras_network(
 def light_network(
     patch_shape: tuple[int, int, int], n_outputs: int
 ) -> "keras.Sequential":
-    """Build a network that takes less time than reading its patches."""
+    """Build a network that is faster than reading its patches."""
     import keras
     from keras import layers
 
@@ -69,10 +69,10 @@ def light_network(
 
 
 def torch_network(autocast: bool = False) -> "torch.nn.Module":
-    """Build the reference network in PyTorch, channels last: uint8 patches to logits.
+    """Build the network in PyTorch, from uint8 patches to logits.
 
-    Patches come as (n, height, width, channels). With `autocast` it computes in
-    bfloat16 where PyTorch thinks it safe.
+    The channels are the last dimension. With `autocast`, PyTorch computes in bfloat16
+    if it considers that safe.
     """
     import torch
     from torch import nn

@@ -1,4 +1,4 @@
-"""What the command line says."""
+"""Options of the command line."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ class Options:
     rounds : int
         Turns of each contender.
     quick : bool
-        Whether to measure next to nothing, to see that all works.
+        Whether to measure next to nothing, as a test.
     full : bool
         Whether to read 220,025 files too.
     """
@@ -23,10 +23,10 @@ class Options:
 
     @property
     def few_rounds(self) -> int:
-        """Turns where one takes half a minute."""
+        """Number of turns if one takes half a minute."""
         return self.rounds // 2 + 1
 
     @property
     def fewest_rounds(self) -> int:
-        """Turns where one takes minutes."""
+        """Number of turns if one takes minutes."""
         return max(1, self.rounds // 2)

@@ -1,4 +1,4 @@
-"""Patches to measure with. What they show makes no difference to the times."""
+"""Patches for measurements. Their content does not change the times."""
 
 import functools
 
@@ -15,7 +15,7 @@ def _distinct_patches(size: int) -> tuple[np.ndarray, np.ndarray]:
 def many_patches(n_patches: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return uint8 patches of size x size pixels and labels 0 and 1.
 
-    128 generated patches, over and over.
+    They repeat 128 generated patches.
     """
     X, y = _distinct_patches(size)
     rows = np.arange(n_patches) % len(X)

@@ -1,137 +1,148 @@
-"""Check that memory, threads and file handles stay flat in a long run.
+"""Memory, threads and file handles of one process that works for a long time."""
 
-Run from the root of the repository::
-
-    python -m benchmarks.soak                  # all work
-    python -m benchmarks.soak --percent 1      # next to nothing, to see that it works
-
-One process fits 500 classifiers, searches 200 candidates with two folds each, and
-predicts 2,000 times, on arrays and on files in turns. Two networks are used, which are
-compiled before the first measurement. Then ten other networks are fitted, to measure
-what each distinct network costs. Memory is the resident memory of the process. On
-systems other than Linux, nothing is measured.
-"""
-
-import argparse
 import os
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterable
+from itertools import chain
+from math import nan
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
-from benchmarks.machine import describe_machine
+from benchmarks.contest import Contest
 from benchmarks.memory import resident_megabytes
+from benchmarks.options import Options
 from benchmarks.patches import many_patches
-from benchmarks.table import Table
+from benchmarks.table import Section, Table
 
 SIZE = 16
 N_PATCHES = 24
-N_NETWORKS = 10
+N_WARM_UP = 20
+N_NEW_NETWORKS = 10
+WORK = {"fit": 500, "candidate": 200, "predict": 2_000, "slide_map": 50}
+NAMES = {
+    "fit": "fits",
+    "candidate": "candidates of grid searches",
+    "predict": "predictions",
+    "slide_map": "maps of slides",
+    "new_network": "fits of distinct networks",
+}
+
+WHAT = ("MB", "threads", "file handles")
+MOMENTS = ("start", "middle", "end")
+
+State = tuple[float, int, int]  # MB of resident memory, threads, file handles
 
 
-def classifier(**parameters: Any) -> Any:
-    """Return a small classifier."""
-    from skhisto import PatchCNNClassifier, ReferenceCNN
+class Soak:
+    """Small work on arrays and on files in turns, with two networks in turns."""
 
-    network = {"filters": (2,), "dense_units": parameters.pop("dense_units", 2)}
-    return PatchCNNClassifier(
-        architecture=ReferenceCNN(**network), epochs=1, batch_size=8, **parameters
-    )
+    def __init__(self) -> None:
+        from skhisto import PatchLoader, make_slide
 
-
-class Work:
-    """The work of a soak run, on arrays and on files."""
-
-    def __init__(self, folder: Path) -> None:
-        from skhisto import PatchLoader
-
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
         X, self._y = many_patches(N_PATCHES, SIZE)
-        paths = [str(folder / f"{number}.png") for number in range(N_PATCHES)]
+        paths = [folder / f"{number}.png" for number in range(N_PATCHES)]
         for path, patch in zip(paths, X, strict=True):
             Image.fromarray(patch).save(path)
         self._inputs = [X, PatchLoader(lazy=True).transform(paths)]
+        self._slides = [folder / f"slide_{number}.tif" for number in range(2)]
+        for number, path in enumerate(self._slides):
+            make_slide((256, 384), path=path, random_state=number)
         self._fitted = [self.fit(number) for number in range(2)]
+
+    def work(self, kind: str, numbers: Iterable[int]) -> State:
+        """Call a method many times, and return the state after it."""
+        for number in numbers:
+            getattr(self, kind)(number)
+        return self.state()
+
+    def state(self) -> State:
+        """Return the state of this process. Only Linux tells it."""
+        try:
+            n_threads, n_handles = (
+                len(os.listdir(f"/proc/self/{kind}")) for kind in ("task", "fd")
+            )
+        except OSError:
+            return nan, 0, 0
+        return resident_megabytes(), n_threads, n_handles
 
     def fit(self, number: int) -> Any:
         """Fit one of two networks."""
-        model = classifier(dense_units=2 + number % 2, random_state=number)
+        model = _classifier(2 + number % 2, random_state=number)
         return model.fit(self._inputs[number % 2], self._y)
+
+    def candidate(self, number: int) -> None:
+        """Cross-validate one candidate."""
+        from sklearn.model_selection import GridSearchCV
+
+        grid = {"learning_rate": [1e-4 * 1.01**number]}
+        model = _classifier(2, random_state=0)
+        search = GridSearchCV(model, grid, cv=2, refit=False, error_score="raise")
+        search.fit(self._inputs[number % 2], self._y)
 
     def predict(self, number: int) -> None:
         """Predict with one of two networks."""
         self._fitted[number % 2].predict_proba(self._inputs[number // 2 % 2])
 
-    def search(self, number: int) -> None:
-        """Cross-validate one candidate."""
-        from sklearn.model_selection import GridSearchCV
+    def slide_map(self, number: int) -> None:
+        """Map one of two slides with one of two networks."""
+        from skhisto import probability_map
 
-        rate = 1e-4 * 1.01**number
-        grid = {"learning_rate": [rate]}
-        search = GridSearchCV(classifier(random_state=0), grid, cv=2, refit=False)
-        search.fit(self._inputs[number % 2], self._y)
+        slide = self._slides[number // 2 % 2]
+        probability_map(self._fitted[number % 2], slide, stride=8)
 
     def new_network(self, number: int) -> None:
         """Fit a network that no other call fits."""
-        classifier(dense_units=4 + number, random_state=0).fit(self._inputs[0], self._y)
+        _classifier(4 + number, random_state=0).fit(self._inputs[0], self._y)
 
 
-def measured() -> tuple[float, int, int]:
-    """Return MB of resident memory, threads and file handles of this process."""
-    try:
-        counts = (len(os.listdir(f"/proc/self/{kind}")) for kind in ("task", "fd"))
-        return resident_megabytes(), *counts
-    except OSError:
-        return np.nan, 0, 0
+def _classifier(dense_units: int, **parameters: Any) -> Any:
+    from skhisto import PatchCNNClassifier, ReferenceCNN
+
+    network = ReferenceCNN(filters=(2,), dense_units=dense_units)
+    return PatchCNNClassifier(
+        architecture=network, epochs=1, batch_size=8, **parameters
+    )
 
 
-def soak(table: Table, name: str, work: Callable[[int], Any], n_times: int) -> None:
-    """Work; add rows for the start, the middle and the end."""
-    for number in range(n_times):
-        if number in (0, n_times // 2):
-            add(table, f"{name}: {'middle' if number else 'start'}", number)
-        work(number)
-    add(table, f"{name}: end", n_times)
+def run(options: Options) -> Section:
+    """Work for a long time."""
+    share = 0.01 if options.quick else 1
+    counts = {kind: max(2, round(n * share)) for kind, n in WORK.items()}
+    counts["new_network"] = 2 if options.quick else N_NEW_NETWORKS
+    columns = [f"{what}, {moment}" for what in WHAT for moment in MOMENTS]
+    table = Table(["", "times", *columns])
+    with Contest("soak", {"soak": (Soak, ())}) as contest:
+        for kind in WORK:  # both networks are compiled, and all modules are imported
+            contest.each("work", kind, range(N_WARM_UP))
+        for kind, n_times in counts.items():
+            states = _states(contest, kind, n_times)
+            if contest.errors:
+                table.fail(NAMES[kind], contest.errors["soak"])
+                break
+            table.add(NAMES[kind], n_times, *chain(*zip(*states, strict=True)))
+            if kind == "new_network":
+                per_network = (states[-1][0] - states[0][0]) / n_times
+                table.remarks.append(f"{per_network:.1f} MB per distinct network.")
+    return Section(
+        "Long runs",
+        "One process does all of this, one after another: fits of 24 patches of 16x16 "
+        "pixels, candidates of a grid search with two folds each, predictions, and "
+        "maps of slides of 256x384 pixels from a file. It uses arrays and files in "
+        "turns, and two small networks, which are compiled before the first "
+        "measurement. At last, it fits networks that it has not used before, which are "
+        "compiled one by one. Memory is the resident memory of the process.",
+        [table],
+    )
 
 
-def add(table: Table, name: str, n_done: int) -> None:
-    """Measure, and add and print a row."""
-    row = measured()
-    table.add(name, n_done, *row)
-    print(name, n_done, *row, file=sys.stderr, flush=True)
-
-
-def main() -> None:
-    """Run all work, or a part of it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--percent", type=int, default=100, help="share of the work")
-    share = parser.parse_args().percent / 100
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    table = Table(["", "done", "MB", "threads", "file handles"])
-    with tempfile.TemporaryDirectory() as folder:
-        work = Work(Path(folder))
-        for number in range(20):  # both networks, both inputs, and all lazy imports
-            work.fit(number)
-            work.predict(number)
-        work.search(0)
-        kinds = {
-            "fits": (work.fit, 500),
-            "candidates": (work.search, 200),
-            "predictions": (work.predict, 2_000),
-        }
-        for name, (method, n_times) in kinds.items():
-            soak(table, name, method, max(2, round(n_times * share)))
-        before = measured()[0]
-        soak(table, "distinct networks", work.new_network, N_NETWORKS)
-        table.remarks.append(
-            f"{(measured()[0] - before) / N_NETWORKS:.1f} MB per distinct network."
-        )
-    print(f"{describe_machine()}\n\n{table.markdown()}")
-
-
-if __name__ == "__main__":
-    main()
+def _states(contest: Contest, kind: str, n_times: int) -> list[State]:
+    """Return the states at the start, in the middle and at the end."""
+    halves = range(n_times // 2), range(n_times // 2, n_times)
+    states = [*contest.each("state").values()]
+    for half in halves:
+        states += contest.each("work", kind, half).values()
+    return states

@@ -1,14 +1,14 @@
-"""Measure what stain normalisation does to smooth tissue and to glass.
+"""Measure the artefacts of stain normalisation in smooth tissue and in glass.
 
 Run from the root of the repository, with SKHISTO_DATA set::
 
     python -m benchmarks.stains
-    python -m benchmarks.stains --quick            # few patches, to see that all works
-    python -m benchmarks.stains --pictures docs/images    # draws those of the guide
+    python -m benchmarks.stains --quick                   # few patches, as a test
+    python -m benchmarks.stains --pictures docs/images    # draws pictures of the guide
 
 Each method is fitted on three references and applied to all tiles and to 600 patches
-of PatchCamelyon. The table goes to stdout. It takes about two minutes. Pictures show
-patches of PatchCamelyon, which are in the public domain (CC0).
+of PatchCamelyon, which takes about two minutes. The pictures show patches of
+PatchCamelyon, which are in the public domain (CC0).
 """
 
 import argparse
@@ -40,7 +40,7 @@ PICTURES = {
         "0c22fc6a",
         "088193b7",
     ],
-    # Out of focus twice, nuclei only, pen or a fold twice, fat twice.
+    # Two out of focus, nuclei only, two with pen or a fold, two with fat.
     "stains_when_not.jpg": [
         "092719a8",
         "00ca64b8",
@@ -59,7 +59,6 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="measure few patches")
     parser.add_argument("--pictures", type=Path, help="draw pictures in this folder")
     arguments = parser.parse_args()
-    quick = arguments.quick
     folder = Path(os.environ["SKHISTO_DATA"])
     paths = sorted((folder / "pcam" / "train").glob("*.tif"))[:N_PCAM]
     pcam = read(paths)
@@ -67,7 +66,7 @@ def main() -> None:
         draw(arguments.pictures, {path.stem[:8]: path for path in paths}, pcam)
         return
     tiles = read(_images(folder / "tiles"))
-    if quick:
+    if arguments.quick:
         pcam, tiles = pcam[:20], tiles[-20:]
     references = {
         "pcam": pcam,
@@ -123,14 +122,14 @@ def compare(
 
 
 def draw(folder: Path, paths: dict[str, Path], reference: list[np.ndarray]) -> None:
-    """Draw patches as they are and normalised, a row each."""
+    """Draw a row of original patches, and a row for each method."""
     fitted = {
         method.capitalize(): StainNormalizer(method).fit(np.stack(reference))
         for method in METHODS
     }
     for file, names in PICTURES.items():
         patches = np.stack(read([paths[name] for name in names]))
-        rows = {"as it is": patches}
+        rows = {"original": patches}
         rows |= {name: each.transform(patches) for name, each in fitted.items()}
         _grid(rows).save(folder / file, quality=85)
 
@@ -149,23 +148,25 @@ def _grid(rows: dict[str, np.ndarray], margin: int = 60, gap: int = 4) -> Image.
 
 
 def speckle(before: np.ndarray, after: np.ndarray) -> float:
-    """Share of horizontal and vertical neighbours that are torn apart."""
-    torn = total = 0
+    """Return the share of neighbouring pixels that are near before and far after."""
+    n_torn = n_pairs = 0
     for axis in (0, 1):
         distances = [
             np.abs(np.diff(patch.mean(axis=2), axis=axis)) for patch in (before, after)
         ]
-        torn += np.count_nonzero((distances[0] < NEAR) & (distances[1] > FAR))
-        total += distances[0].size
-    return torn / total
+        n_torn += np.count_nonzero((distances[0] < NEAR) & (distances[1] > FAR))
+        n_pairs += distances[0].size
+    return n_torn / n_pairs
 
 
 def glass_changes(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Largest change of a channel, for each pixel of glass."""
+    """Return the largest change of a channel for each pixel of glass."""
     colour = find_glass(before[np.newaxis])[0]
     distance = np.abs(before - colour).max(axis=2)
     changes = np.abs(after.astype(int) - before).max(axis=2)
-    return changes[distance <= GLASS_DISTANCE]  # none where there is no glass: NaN
+    return changes[
+        distance <= GLASS_DISTANCE
+    ]  # empty without glass, where the colour is NaN
 
 
 def read(paths: list[Path]) -> list[np.ndarray]:
@@ -179,7 +180,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _stacks(patches: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """Patches of equal shape, stacked."""
+    """Stack patches of equal shape."""
     shapes = dict.fromkeys(patch.shape for patch in patches)
     return (np.stack([p for p in patches if p.shape == shape]) for shape in shapes)
 

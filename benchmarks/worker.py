@@ -1,8 +1,8 @@
-"""A process of its own for each contender.
+"""A separate process for each contender.
 
-The thread pools of TensorFlow, PyTorch and OpenVINO disturb each other in one process,
-and memory can be told apart only by process. A worker waits on a pipe, without using a
-core, until it is asked to do something. What it prints is kept for when it fails.
+In one process, the thread pools of TensorFlow, PyTorch and OpenVINO would disturb each
+other, and their memory could not be told apart. A worker waits on a pipe, without using
+a core. Its output is kept for the case that it fails.
 """
 
 import multiprocessing
@@ -21,7 +21,7 @@ TIMEOUT_S = 30
 
 
 class WorkerError(Exception):
-    """Something went wrong in a worker; the message is one line."""
+    """An error in a worker, as one line."""
 
 
 class Worker:
@@ -30,7 +30,7 @@ class Worker:
     Parameters
     ----------
     make : callable
-        Makes the object in the process, from `arguments`; it must be importable.
+        Makes the object in the process, from `arguments`. It must be importable.
     *arguments : object
 
     Attributes
@@ -64,17 +64,17 @@ class Worker:
             raise
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the object and return what it returns.
+        """Call a method of the object and return its result.
 
         Raises
         ------
         WorkerError
-            If the method fails, or the process has ended.
+            If the method fails or the process has ended.
         """
         return self._ask((method, arguments))
 
     def stop(self) -> None:
-        """End the process; it cleans up behind itself."""
+        """End the process."""
         self._connection.close()
         try:
             self._process.wait(TIMEOUT_S)
@@ -102,7 +102,7 @@ class Worker:
 
 
 def serve(connection: Connection) -> None:
-    """Make an object, and call its methods until the pipe's other end is closed."""
+    """Make an object, and call its methods until the other end is closed."""
 
     def make_or_call(function: Any, arguments: tuple[Any, ...]) -> Any:
         nonlocal contender
@@ -119,7 +119,7 @@ def serve(connection: Connection) -> None:
             return
         try:
             answer = (False, make_or_call(*question))
-        except Exception as error:  # whatever a peer raises
+        except Exception as error:  # libraries raise errors of any type
             answer = (True, _one_line(error))
         connection.send(answer)
 
@@ -132,7 +132,7 @@ def _one_line(error: Exception) -> str:
 
 
 def without_folders(text: str) -> str:
-    """Leave only the names of files: results name no folder of the machine."""
+    """Reduce paths to file names, because results must not name folders."""
     return re.sub(r"(/[\w.~+-]+)+/", "", text)
 
 

@@ -1,9 +1,15 @@
 """How Sphinx builds the site: ``python -m sphinx -W docs docs/_build/html``."""
 
+import json
 import os
+import sys
 from importlib.metadata import version as version_of
+from pathlib import Path
 
 from sphinx_gallery.sorting import ExplicitOrder
+
+sys.path.insert(0, str(Path(__file__).parent))
+from site_address import addresses, sphinx_settings, switcher_entries
 
 # Pictures are the same wherever they are made: of synthetic patches, on the processor.
 os.environ.pop("SKHISTO_DATA", None)
@@ -91,12 +97,42 @@ html_title = "skhisto"
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["skhisto.css"]
+html_extra_path = ["llms.txt"]
 html_show_sourcelink = False
+html_context = {}
 # Pages without others below them have nothing to show beside them.
-_SINGLE_PAGES = ("install", "coming_from", "accuracy", "benchmarks", "architecture")
-html_sidebars = {page: [] for page in (*_SINGLE_PAGES, "changelog")}
+_SINGLE_PAGES = (
+    "install coming_from accuracy benchmarks architecture bibliography changelog"
+)
+html_sidebars = {page: [] for page in _SINGLE_PAGES.split()}
 html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
     "header_links_before_dropdown": 4,
 }
+
+_REPOSITORY, _SITE = addresses()
+for _name, _value in sphinx_settings(_REPOSITORY, _SITE, version).items():
+    if isinstance(_value, dict):
+        globals()[_name] |= _value
+    elif isinstance(_value, list):
+        globals()[_name] += _value
+    else:
+        globals()[_name] = _value
+
+
+def _write_switcher(app, error):
+    if _SITE and not error:
+        entries = json.dumps(switcher_entries(_SITE, version))
+        Path(app.outdir, "switcher.json").write_text(entries + "\n", encoding="utf-8")
+
+
+def _hide_edit_button(app, pagename, templatename, context, doctree):
+    if pagename.startswith(("generated/", "auto_examples/")):  # no file to edit
+        context["theme_use_edit_page_button"] = False
+
+
+def setup(app):
+    """Connect what Sphinx has no setting for."""
+    app.connect("html-page-context", _hide_edit_button)
+    app.connect("build-finished", _write_switcher)

@@ -3,20 +3,15 @@
 Augmentation and views
 ======================
 
-Tissue has no right way up, and no two laboratories stain alike. Augmentation tells the
-network so: it changes training patches at random, anew in every epoch, in ways that
-leave their labels true. That matters most where patches are few. Here networks learn
-from about a hundred patches of a few slides, with and without augmentation, and predict
-all other slides.
-
-On real patches: ``python examples/plot_augmentation.py --data DIR``. The folder needs
-``slide_folds.csv``, since scores are of other slides.
+Tissue has no natural orientation, and laboratories stain differently. Augmentation
+teaches this to the network: in every epoch, it changes the training patches at random
+in ways that do not change their labels. This helps most with few patches. In this
+example, networks learn from about a hundred patches of a few slides, with and without
+augmentation, and predict all other slides.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,10 +30,9 @@ from skhisto import (
     make_patches,
 )
 
-parser = argparse.ArgumentParser(description="Compare kinds of augmentation.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)
@@ -47,14 +41,14 @@ else:
     X, y, slides = make_patches(400, size=48, random_state=0, return_groups=True)
 
 # %%
-# One patch, many faces
-# ---------------------
-# Besides what comes with skhisto, any function of a batch and of a generator of random
-# numbers will do. This one makes the light uneven, from left to right.
+# Random changes of a patch
+# -------------------------
+# Augmentation can also be a function of a batch and a random generator. This function
+# changes the illumination from left to right.
 
 
 def uneven_light(patches, rng):
-    """Make patches brighter on one side, and darker on the other."""
+    """Make patches brighter on one side and darker on the other."""
     slope = rng.uniform(-0.25, 0.25, size=(len(patches), 1, 1, 1))
     light = 1 + slope * np.linspace(-1, 1, patches.shape[2])[:, np.newaxis]
     return np.clip(patches * light, 0, 255).astype(patches.dtype)
@@ -72,20 +66,20 @@ rows = [[patch, change(same, np.random.default_rng(0))] for change in changes.va
 display = PatchGridDisplay(
     np.concatenate([patches for row in rows for patches in row]),
     y_true=np.ravel([[0, k, k, k, k, k] for k in (1, 2, 3, 4)]),
-    display_labels=["as it is", *changes],
+    display_labels=["original", *changes],
 )
 display.plot(n_columns=6, center=None)
-display.ax_.set_title("The same patch, changed at random")
+display.ax_.set_title("Random changes of the same patch")
 
 # %%
-# Few patches of few slides
+# Training with few patches
 # -------------------------
-# A part of the slides is learnt from alone, and all others are predicted: the reverse
-# of a cross-validation. It is done twice, with different slides. The default,
-# ``augment="auto"``, is ``["d4", "stain"]`` for patches like these.
+# One fold of slides is used for training, and the others for the test. This is the
+# reverse of a cross-validation. It is repeated with other slides. The default,
+# ``augment="auto"``, is ``["d4", "stain"]`` for square RGB patches.
 #
-# Views can be averaged in prediction too. ``tta="d4"`` needs no other training, and may
-# be set after ``fit``.
+# ``tta="d4"`` averages the predictions of eight views. It does not affect training, so
+# it can be set after ``fit``.
 
 settings = {
     "none": None,
@@ -118,14 +112,14 @@ for number, (others, few) in enumerate(splits, start=1):
 print(scores.round(3).to_string())
 
 # %%
-# Networks that saw patches from one side only do worst. The default does much better on
-# both sets of slides, and averaging eight views helps most where training had none of
-# them. Uneven light adds little: no slide here is lit unevenly. So add what your slides
-# have, and nothing that could change a label. A patch whose label hangs on its brown
-# stain should not get `StainJitter`.
+# Networks without augmentation have the lowest AUC. The default is much better with
+# both sets of slides. Eight views help most if training had only one. Uneven light adds
+# little, because the illumination of these slides is even. Use augmentation for
+# differences that your slides have, and never one that could change a label. For
+# example, if the label depends on a brown stain, do not use `StainJitter`.
 #
-# Synthetic slides differ in stain alone, and two sets of slides are few. What
-# augmentation gains on real patches, and on all of them, the accuracy page tells.
+# Synthetic slides differ only in stain. The page on accuracy shows the effect on real
+# patches.
 
 figure, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 colours = ["#0072B2", "#D55E00"] * 2
@@ -135,7 +129,7 @@ ax.set_title("Trained on few patches, scored on other slides")
 ax.set_xlabel("AUC")
 ax.set_ylabel("augmentation")
 ax.invert_yaxis()
-ax.legend(loc="lower left")
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 
 plt.show()

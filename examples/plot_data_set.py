@@ -3,19 +3,14 @@
 Looking at a data set
 =====================
 
-Before a network is trained, a person should look at the patches. What do the classes
-look like, how many of each are there, on which slides, and is anything broken? And
-what do colours alone tell? Slides are stained by different hands and read by different
-scanners, so that colour says more about the slide than about the tissue.
-
-On real patches: ``python examples/plot_data_set.py --data DIR``. The file
-``slide_folds.csv`` is needed.
+Before you train a network, look at the patches. What do the classes look like? How many
+patches does each class have, and from which slides? How much does colour alone reveal?
+Slides are stained and scanned differently, so that colour often depends more on the
+slide than on the tissue.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,13 +25,11 @@ from skhisto import (
     PatchGridDisplay,
     load_patch_folder,
     make_patches,
-    patch_report,
 )
 
-parser = argparse.ArgumentParser(description="Look at a data set of patches.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)
@@ -47,26 +40,24 @@ else:
 NAMES = ["normal", "tumour"]
 
 # %%
-# What a patch looks like
-# -----------------------
-# The label is about the black square in the middle: is there any tumour in it? What
-# lies around the square is context only, and there may be tumour in it on a patch that
-# is called normal. So compare what is within the squares. Tumour has larger nuclei of
-# irregular outline, lymphocytes have small round ones.
+# Patches
+# -------
+# The label describes the black square in the centre: does it contain tumour? The
+# surroundings are context. Patches that are labelled normal may contain tumour there,
+# so compare only the squares. Tumour has larger nuclei with irregular outlines.
+# Lymphocytes have small round nuclei.
 
 display = PatchGridDisplay.from_arrays(
     X, y, display_labels=NAMES, center=32, random_state=0
 )
-display.figure_.suptitle("Patches drawn at random from both classes")
+display.figure_.suptitle("Random patches of both classes")
 
 # %%
-# How many there are
+# Classes and slides
 # ------------------
-# The share of each class tells what a score has to be compared with: whoever calls all
-# patches by the more frequent class has an accuracy of that share. The share should be
-# known for each slide too. On the synthetic patches it is the same everywhere. Where
-# it is not, a network can guess the label from the slide, without any knowledge of
-# tumours.
+# An accuracy is only meaningful in comparison with the share of the most frequent
+# class. The share can also differ between slides. A network can then guess labels by
+# recognising the slide. In the synthetic patches, the share is the same on all slides.
 
 n_slides = len(np.unique(slides))
 figure, (top, bottom) = plt.subplots(
@@ -83,29 +74,18 @@ bottom.get_legend().remove()
 figure.suptitle("Patches of each class, on all slides and by slide")
 
 # %%
-# What is broken
-# --------------
-# A copy of a patch may be in training and in the test. A patch of glass shows no
-# tissue, and a blurred one no details. `patch_report` finds them.
-
-report = patch_report(X, y, groups=slides)
-print(report)
-
-# %%
-# What colours alone tell
-# -----------------------
-# One pass over the patches keeps the mean and the spread of each channel. A
-# `PatchArray` decodes patches one by one, so that they need not fit into memory.
+# Colour
+# ------
+# The colour of a patch is described by the mean and the standard deviation of each
+# channel. If ``X`` is a `PatchArray`, the loop decodes one patch at a time.
 
 rows = [[*patch.mean(axis=(0, 1)), *patch.std(axis=(0, 1))] for patch in X]
 channels = ["red", "green", "blue"]
-colours = pd.DataFrame(rows, columns=channels + [f"{c}, spread" for c in channels])
+colours = pd.DataFrame(rows, columns=channels + [f"{c}, std" for c in channels])
 
 # %%
-# Each box holds the patches of one class on one slide. If their colour told the classes
-# apart, blue boxes would lie on one side and orange boxes on the other. On the
-# synthetic patches the two boxes of a slide lie near each other, and it is the slides
-# that differ.
+# Each box shows the patches of one class on one slide. In the synthetic patches, the
+# two classes of a slide have similar colours, and the slides differ.
 
 order = colours["blue"].groupby(slides).median().sort_values().index
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
@@ -128,25 +108,15 @@ ax.set(
     xticks=range(n_slides),
     xticklabels=order,
 )
-ax.legend(frameon=False)
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# The same in numbers: how much of the variance is between slides, and how much between
-# classes.
-
-shares = pd.DataFrame(
-    {
-        name: colours.groupby(by).transform("mean").var() / colours.var()
-        for name, by in {"between slides": slides, "between classes": y}.items()
-    }
-)
-print(shares.round(2))
-
-# %%
-# Together they may tell more than each of them. A logistic regression on them, tested
-# on slides that it was not fitted on, is what a network has to beat. An area under the
-# ROC curve (AUC) of 0.5 is guessing.
+# A baseline without shapes
+# -------------------------
+# A logistic regression of these colours is the baseline that a network must exceed. It
+# is tested on slides that it was not trained on. An area under the ROC curve (AUC) of
+# 0.5 is guessing.
 
 regression = make_pipeline(StandardScaler(), LogisticRegression())
 folds = StratifiedGroupKFold(n_splits=4, shuffle=True, random_state=0)
@@ -156,13 +126,13 @@ scores = cross_val_score(
 print(f"AUC of colours alone, on other slides: {scores.mean():.2f}")
 
 # %%
-# `make_patches` draws patches whose colour tells the slide, and little about the class.
-# Two things follow. Training and test must not share slides, or a network may gain by
-# knowing them. And stains should change in training, as they do with the default
-# ``augment="auto"`` of `PatchCNNClassifier`.
+# Colour identifies the slide here, and says little about the class. This has two
+# consequences. First, training and test must use different slides. Second, stains
+# should vary during training, as with the default ``augment="auto"`` of
+# `PatchCNNClassifier`.
 #
-# On real patches it may be the other way round: in those of the accuracy benchmark of
-# this project, colours alone tell the classes apart far better than guessing, also on
-# slides that they were not fitted on.
+# Real patches can differ from this. In those of the accuracy benchmark, colour alone is
+# much better than guessing, even on other slides. To find duplicates and blurred
+# patches, use `patch_report`.
 
 plt.show()

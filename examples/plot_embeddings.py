@@ -4,18 +4,15 @@ Embeddings with a linear head
 =============================
 
 A network that was trained on photographs turns patches into features, and a linear
-classifier learns from them. Nothing but the linear classifier is trained, which takes
+classifier learns from them. Only the linear classifier is trained, which takes
 seconds. In this example, the classifier is scored on slides that were not used for
 training, and the features are shown in two dimensions.
 
-The example needs ``pip install "skhisto[pretrained]"``. To run it on real patches:
-``python examples/plot_embeddings.py --data DIR``. DIR must contain ``slide_folds.csv``.
+The example needs ``pip install "skhisto[pretrained]"``.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 from sklearn.decomposition import PCA
@@ -26,10 +23,9 @@ from sklearn.preprocessing import StandardScaler
 
 from skhisto import PatchEmbedder, load_patch_folder, make_patches
 
-parser = argparse.ArgumentParser(description="Embed patches with a frozen network.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)

@@ -8,28 +8,20 @@ Maps of evidence show which parts of a patch contribute to the prediction. In th
 the relevant part is known, because the label describes only the centre of each patch.
 This example measures whether the maps point to the centre and whether they depend on
 what the network has learned.
-
-To run the example on real patches: ``python examples/plot_explanations.py --data DIR``.
-DIR must contain ``slide_folds.csv``.
 """
 
 # %%
 import argparse
-import os
 from copy import copy
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
-from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
 
 from skhisto import (
     CAMDisplay,
-    CenterCrop,
     PatchCNNClassifier,
     ReferenceCNN,
     class_activation_map,
@@ -38,10 +30,9 @@ from skhisto import (
     occlusion_map,
 )
 
-parser = argparse.ArgumentParser(description="Show what a network looks at.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)
@@ -158,17 +149,6 @@ for name, rows in {"tumour": found[:30], "normal": normal[:30]}.items():
 # show evidence. It also increases in normal patches: for this network, a uniform square
 # in the centre looks like tumour. The network was not trained on such squares, so its
 # prediction says more about the squares than about the tissue that they cover.
-
-# %%
-# Maps in a Pipeline
-# ------------------
-# In a Pipeline, the maps are those of the patches that reach the classifier. After a
-# `CenterCrop` they have the size of the crop.
-
-cropped = make_pipeline(CenterCrop(size // 2), clone(clf).set_params(epochs=5))
-cropped.fit(X[known], y[known])
-maps = class_activation_map(cropped, X[shown])
-print(f"patches of {X.shape[1:3]} pixels, maps of {maps.shape[1:]} pixels")
 
 # %%
 # Limits of maps

@@ -3,20 +3,17 @@
 Few labels
 ==========
 
-Labels of a pathologist are expensive, patches without labels are not. In this example,
-only 50 patches have labels. A linear classifier on the features of a pretrained network
-learns from them. Self-training then adds labels of its own to patches for which it is
-confident, and learns from those as well. Both are scored on other slides, next to a
-classifier that knows all labels.
+Patches are cheap, but labels by a pathologist are expensive. In this example, only 50
+patches have labels. A linear classifier learns from their features, which a pretrained
+network computes. Self-training then labels other patches for which the classifier is
+confident, and also learns from them. Both are scored on other slides and compared with
+a classifier that knows all labels.
 
-The example needs ``pip install "skhisto[pretrained]"``. To run it on real patches:
-``python examples/plot_few_labels.py --data DIR``. DIR must contain ``slide_folds.csv``.
+The example needs ``pip install "skhisto[pretrained]"``.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,10 +27,9 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from skhisto import PatchEmbedder, load_patch_folder, make_patches
 
-parser = argparse.ArgumentParser(description="Learn from few labels.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)
@@ -44,8 +40,8 @@ else:
 # %%
 # Features of all patches, labels of 50
 # -------------------------------------
-# The network needs no labels, so that all patches are embedded. Which patches have a
-# label is drawn at random, ten times, to see how much depends on the choice.
+# The network needs no labels, so all patches are embedded. The labelled patches are
+# drawn at random ten times, which shows how much the scores depend on the choice.
 
 features = PatchEmbedder("efficientnet_lite0").fit_transform(X)
 known, new = next(StratifiedGroupKFold(4).split(X, y, slides))
@@ -80,9 +76,9 @@ print(table.describe().loc[["mean", "std", "min"]].round(3))
 # %%
 # What more labels are worth
 # --------------------------
-# Each point is one choice of 50 patches. The line is the score with all labels.
-# Self-training helps only if its confident predictions are right: compare both before
-# you rely on it.
+# Each dot is one choice of 50 patches. The line is the score with all labels. Self-
+# training helps only if its confident predictions are correct. Compare both on your own
+# data.
 
 all_labels = score(head, known, y[known])
 figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")

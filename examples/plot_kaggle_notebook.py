@@ -1,22 +1,21 @@
 """
-=============================================
+============================================
 A Kaggle notebook, from folder to submission
-=============================================
+============================================
 
-skhisto grew out of a notebook for Kaggle's competition `Histopathologic Cancer
-Detection <https://www.kaggle.com/c/histopathologic-cancer-detection>`_: 220,025 patches
-of 96x96 pixels to learn from, and 57,458 to predict. The label is 1 if the central
-32x32 pixels hold tumour. This is that notebook again, on a few synthetic patches in a
-folder like Kaggle's. All of Kaggle's patches would take hours on two cores.
+skhisto is based on a notebook for Kaggle's competition `Histopathologic Cancer
+Detection <https://www.kaggle.com/c/histopathologic-cancer-detection>`_, with 220,025
+training patches of 96x96 pixels and 57,458 test patches. The label is 1 if the central
+32x32 pixels contain tumour. This example repeats the notebook on a few synthetic
+patches. Training on all patches of Kaggle would take hours on two cores.
 
-On real patches: ``python examples/plot_kaggle_notebook.py --data DIR``, for a folder
-with ``train/``, ``train_labels.csv`` and, for a submission, ``test/`` and
-``sample_submission.csv``.
+With ``--data DIR``, the example reads a folder with ``train/`` and
+``train_labels.csv``. If the folder also contains ``test/``, the example writes
+``submission.csv`` to the current folder.
 """
 
 # %%
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
@@ -37,21 +36,18 @@ from skhisto import (
     write_submission,
 )
 
-parser = argparse.ArgumentParser(description="Go from a folder to a submission.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-parser.add_argument("--output", type=Path, help="file to write, submission.csv")
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 # %%
 # The folder
 # ----------
-# Without ``--data``, synthetic patches are written to a temporary folder, those of two
-# slides of ten to ``test/``.
+# The synthetic patches are written to a temporary folder, those of two slides to
+# ``test/``.
 
 scratch = tempfile.TemporaryDirectory()
-folder = args.data or Path(scratch.name)
-output = args.output or (Path() if args.data else folder) / "submission.csv"
+folder = Path(args.data or scratch.name)
 
 if not args.data:
     X, y, slides = make_patches(300, random_state=0, return_groups=True)
@@ -66,11 +62,10 @@ if not args.data:
     sample.to_csv(folder / "sample_submission.csv", index=False)
 
 # %%
-# A look at the patches
-# ---------------------
-# ``train.data`` is a `PatchArray`: only the patches that are shown are decoded now, and
-# later those of a batch when it is due. The square is the centre that the label is
-# about.
+# The patches
+# -----------
+# ``train.data`` is a `PatchArray`, which decodes patches when they are needed. The
+# square marks the centre that the label describes.
 
 train = load_patch_folder(folder)
 print(f"{len(train.data)} patches of {train.data.shape[1:]}")
@@ -82,8 +77,8 @@ display = PatchGridDisplay.from_arrays(
 display.ax_.set_title("Patches without and with cancer")
 
 # %%
-# Kaggle's folder holds more patches without cancer than with it, the synthetic one as
-# many.
+# Kaggle's folder contains more patches without cancer than with it. The synthetic one
+# contains the same number of both.
 
 display = ClassBalanceDisplay.from_arrays(train.target, display_labels=NAMES)
 display.figure_.suptitle("Distribution of cases")
@@ -91,11 +86,11 @@ display.figure_.suptitle("Distribution of cases")
 # %%
 # The network
 # -----------
-# The notebook trained the reference network for three epochs, by Adam with a learning
-# rate of 0.001, without augmentation. Its other settings are not known: those of the
-# package are taken. A quarter of the patches is set aside for validation, at random, as
-# Kaggle does not tell the slides. So validation patches have neighbours of the same
-# slide in training, and scores on them are too good.
+# The notebook trained the reference network for three epochs with Adam and a learning
+# rate of 0.001, without augmentation. Its other settings are unknown, so the defaults
+# are used. A random quarter of the patches is used for validation, because Kaggle does
+# not state the slides. The validation scores are too high, because other patches of the
+# same slides are used for training.
 
 known, valid = train_test_split(
     np.arange(len(train.target)),
@@ -107,15 +102,13 @@ X_val, y_val = train.data[valid], train.target[valid]
 clf = PatchCNNClassifier(epochs=3, learning_rate=1e-3, augment=None, random_state=0)
 clf.fit(train.data[known], train.target[known], X_val=X_val, y_val=y_val)
 
-sizes = {name: weights.size for name, weights in clf.weights_.items()}
-trained = sum(size for name, size in sizes.items() if "/moving_" not in name)
-print(f"{sum(sizes.values()):,} parameters, {trained:,} of them trained")
 pd.DataFrame(clf.layers_)
 
 # %%
-# The curves
-# ----------
-# The training curve starts behind: it is measured while weights change, with dropout.
+# Training curves
+# ---------------
+# The training loss is measured while the weights change, with dropout. It can therefore
+# exceed the validation loss.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 for metric, ax in zip(["loss", "accuracy"], axes, strict=True):
@@ -123,8 +116,9 @@ for metric, ax in zip(["loss", "accuracy"], axes, strict=True):
 figure.suptitle("Three epochs of training")
 
 # %%
-# Beside the figures that the notebook gave, for all of Kaggle's patches. Its AUC is
-# Kaggle's score of the submission, here it is of the validation patches.
+# The first column contains the scores of the notebook for all patches of Kaggle. Its
+# AUC is Kaggle's score of the submission. Here the AUC is that of the validation
+# patches.
 
 proba = clf.predict_proba(X_val)[:, 1]
 here = {
@@ -138,18 +132,18 @@ notebook = dict(zip(here, [0.91, 0.22, 0.915, 0.24, 0.9484], strict=True))
 print(pd.DataFrame({"notebook": notebook, "here": here}).round(4).to_string())
 
 # %%
-# The network here is poor, because it made few steps. Three epochs of Kaggle's patches
-# are thousands of steps with 64 patches each. Here they are some dozens, with 8 patches
-# each, the default for so few. For few patches, take more epochs, and the recipe of the
-# README: the compact network with a one-cycle schedule, the default augmentation, and
-# ``tta="d4"``. Where slides are known, set whole slides aside.
+# The synthetic scores are low, because three epochs of a few patches are only some
+# dozens of training steps. With Kaggle's patches, they are thousands of steps. For few
+# patches, increase the number of epochs, and use the recipe of the README: the compact
+# network with a one-cycle schedule, the default augmentation, and ``tta="d4"``. If the
+# slides are known, use whole slides for validation.
 #
 # The submission
 # --------------
-# Kaggle wants one probability for each test patch, in a file whose ids are those of the
-# sample.
+# Kaggle expects one probability for each id of the sample.
 
 if (folder / "test").is_dir():
+    output = Path("submission.csv") if args.data else folder / "submission.csv"
     test = load_patch_folder(folder, subset="test")
     write_submission(
         output,
@@ -159,8 +153,6 @@ if (folder / "test").is_dir():
     )
     print(f"{len(test.ids)} predictions in {output.name}, which begins:")
     print(pd.read_csv(output).head().to_string(index=False))
-else:
-    print(f"No submission: {folder} has no folder test/.")
 
 plt.show()
 scratch.cleanup()

@@ -7,15 +7,10 @@ Two questions arise when a network is trained: how many epochs it needs, and whe
 more patches would help. Curves by epoch answer the first question, and early stopping
 answers it for each fit. Curves by the number of patches answer the second question.
 Both kinds of curve are meaningful only for slides that were not used for training.
-
-To run the example on real patches: ``python examples/plot_learning_curves.py --data
-DIR``. DIR must contain ``slide_folds.csv``.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import sklearn
@@ -33,10 +28,9 @@ from skhisto import (
     make_patches,
 )
 
-parser = argparse.ArgumentParser(description="Draw learning curves.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)
@@ -78,7 +72,7 @@ with sklearn.config_context(enable_metadata_routing=True):
     )
 for fitted, auc in zip(scores["estimator"], scores["test_score"], strict=True):
     epochs = f"{fitted.n_iter_} epochs, the best was {fitted.best_epoch_}"
-    print(f"{epochs}; AUC on slides of the fold: {auc:.3f}")
+    print(f"{epochs}, AUC on slides of the fold {auc:.3f}")
 
 # %%
 # Each line is the mean of the three fits, and the band extends from the lowest to the

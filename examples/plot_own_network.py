@@ -8,15 +8,10 @@ Patches, augmentation, cross-validation and saving work as with the networks of 
 In this example, a small residual network is compared with the two named networks on
 slides that were not used for training. It is then turned into an `Architecture
 <skhisto.architectures.Architecture>`, and a grid search finds its width.
-
-To run the example on real patches: ``python examples/plot_own_network.py --data DIR``.
-DIR must contain ``slide_folds.csv``.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,10 +21,9 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_va
 from skhisto import PatchCNNClassifier, ReferenceCNN, load_patch_folder, make_patches
 from skhisto.architectures import Architecture
 
-parser = argparse.ArgumentParser(description="Train a network of your own.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)

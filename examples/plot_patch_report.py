@@ -19,10 +19,10 @@ X, y, slides = make_patches(300, random_state=0, return_groups=True)
 splits = np.where(slides < 8, "train", "test")
 
 # %%
-# Problems on purpose
-# -------------------
-# Three copies, one of them rotated and one flipped, two blurred patches, a patch of
-# glass, and a pen mark.
+# Planted problems
+# ----------------
+# The problems are three copies, of which one is rotated and one is flipped, two blurred
+# patches, a patch of glass, and a pen mark.
 
 train, test = (np.flatnonzero(splits == name) for name in ("train", "test"))
 X[test[0]] = X[train[0]]
@@ -37,8 +37,8 @@ X[train[13], len(X[0]) // 2 :][:10] = (30, 60, 150)
 # %%
 # The report
 # ----------
-# One line for each problem. "across splits" counts the copies that make a test score
-# too high.
+# The report has one line for each problem. "across splits" counts the copies that make
+# a test score too high.
 
 report = patch_report(X, y, groups=slides, splits=splits)
 print(report)
@@ -51,23 +51,25 @@ print(report.findings[["problem", "row", "value", "across"]].to_string())
 # %%
 # The patches
 # -----------
-# One row for each problem. The numbers are rows of ``X``.
+# Each row of the picture is a problem. The numbers are rows of ``X``.
 
 display = report.plot()
-display.figure_.suptitle("Patches to look at")
+display.figure_.suptitle("Patches with problems")
 
 # %%
-# With the name of a problem, each set of duplicates has a row of its own.
+# With the name of a problem, each set of duplicates is a row.
 
 display = report.plot("near duplicate")
 display.figure_.suptitle("Near duplicates")
 
 # %%
-# How sharp all patches are
-# -------------------------
-# The measures of all patches help to choose a limit of your own.
+# Sharpness of all patches
+# ------------------------
+# The measures of all patches help you to choose a limit.
 
 figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.hist(report.measures["sharpness"].dropna(), bins=40)
 ax.set(xlabel="sharpness", ylabel="patches", title="Blurred patches are on the left")
+ax.spines[["top", "right"]].set_visible(False)
+
 plt.show()

@@ -46,19 +46,13 @@ from skhisto import (
     write_submission,
 )
 
-parser = argparse.ArgumentParser(description="Learn to find tumour in patches.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument(
-    "--data",
-    type=Path,
-    default=real and Path(real, "pcam"),
-    help="folder with train/ and train_labels.csv",
-)
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
 parser.add_argument("--samples", type=int, help="patches to use (900, or 2500)")
 parser.add_argument("--size", type=int, default=32, help="pixels of the centre to use")
 parser.add_argument("--epochs", type=int, default=10, help="epochs of each training")
 parser.add_argument("--output", type=Path, default="output", help="folder for pictures")
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 for name in ("samples", "size", "epochs"):
     if getattr(args, name) is not None and getattr(args, name) < 1:
         parser.error(f"--{name} must be at least 1.")
@@ -81,7 +75,7 @@ def save(figure, name):
 # each patch. Patches of one slide resemble each other, so a fair test uses other
 # slides.
 
-if args.data is None:
+if not args.data:
     n_samples = args.samples or 900
     X, y, groups = make_patches(n_samples, random_state=0, return_groups=True)
 else:
@@ -113,7 +107,7 @@ if set(counts) != {0, 1} or min(counts.values()) < 4:
     )
 n_groups = "unknown" if groups is None else len(np.unique(groups))
 if groups is not None and n_groups < 4:
-    parser.error(f"Patches of at least 4 slides are needed; there are {n_groups}.")
+    parser.error(f"Patches of at least 4 slides are needed, but got {n_groups}.")
 print(f"{len(y)} patches of {X.shape[1]}x{X.shape[2]} pixels, slides: {n_groups}")
 
 # %%
@@ -123,7 +117,7 @@ print(f"{len(y)} patches of {X.shape[1]}x{X.shape[2]} pixels, slides: {n_groups}
 display = PatchGridDisplay.from_arrays(
     X, y, display_labels=NAMES, center=32, random_state=0
 )
-display.figure_.suptitle("patches without and with tumour in their centre")
+display.figure_.suptitle("Patches without and with tumour in their centre")
 save(display.figure_, "patches.png")
 
 # %%
@@ -142,7 +136,7 @@ groups_train = None if groups is None else groups[train_rows]
 part = np.full(len(y), "training")
 part[test_rows] = "held out"
 display = ClassBalanceDisplay.from_arrays(y, groups=part, display_labels=NAMES)
-display.figure_.suptitle("patches of each class, for training and held out")
+display.figure_.suptitle("Patches of each class, for training and held out")
 save(display.figure_, "class_balance.png")
 
 # %%
@@ -222,7 +216,7 @@ PatchGridDisplay.from_predictions(
     random_state=0,
     ax=left.subplots(),
 )
-figure.suptitle("held-out patches: label, prediction and its probability; ROC curve")
+figure.suptitle("Held-out patches with label, prediction and probability")
 ax = right.subplots()
 RocCurveDisplay.from_predictions(
     y_test, proba, ax=ax, name="held-out patches", plot_chance_level=True
@@ -236,9 +230,9 @@ save(figure, "predictions.png")
 # ------------
 # Kaggle expects one probability for each test patch, and scores the AUC.
 
-if args.data is not None and (args.data / "test").is_dir():
+if args.data and Path(args.data, "test").is_dir():
     test = load_patch_folder(args.data, subset="test")
-    sample = args.data / "sample_submission.csv"
+    sample = Path(args.data, "sample_submission.csv")
     write_submission(
         args.output / "submission.csv",
         test.ids,

@@ -7,14 +7,10 @@ A fitted `PatchCNNClassifier` consists of parameters, plain data and NumPy array
 saved like any other scikit-learn estimator, and its predictions after loading are
 identical. This example saves a classifier with joblib, with skops and as a Keras model,
 and continues the training of a loaded classifier.
-
-To run the example on real patches: ``python examples/plot_saving.py --data DIR``.
-DIR must contain ``slide_folds.csv``.
 """
 
 # %%
 import argparse
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,10 +31,9 @@ from skhisto import (
     make_patches,
 )
 
-parser = argparse.ArgumentParser(description="Save and load a classifier.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)

@@ -8,15 +8,10 @@ puts some of them into the training set and others into the test set, a network 
 rewarded for recognising slides. In this example, the same network is scored on random
 folds and on folds of whole slides. Slides that are in neither show which score is
 correct.
-
-To run the example on real patches: ``python examples/plot_slide_leakage.py --data
-DIR``. DIR must contain ``slide_folds.csv``.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,10 +31,9 @@ from skhisto import (
     make_patches,
 )
 
-parser = argparse.ArgumentParser(description="Show what leakage does to a score.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)
@@ -50,10 +44,10 @@ else:
 # %%
 # Slides differ in more than stain
 # --------------------------------
-# One slide may consist mostly of tumour, while another has hardly any. `make_patches`
-# gives each slide the same number of patches of both classes. To make the slides as
-# unbalanced as real ones, most patches of one class are removed from each slide: tumour
-# from every other slide, and normal tissue from the others.
+# One slide may consist mostly of tumour, while another contains hardly any.
+# `make_patches` gives each slide the same number of patches of both classes. To make
+# the slides as unbalanced as real ones, most patches of one class are removed from each
+# slide: tumour from every other slide, and normal tissue from the others.
 
 if not args.data:
     rng = np.random.default_rng(0)
@@ -92,7 +86,7 @@ ways = {
     "random patches": StratifiedKFold(3, shuffle=True, random_state=0),
     "whole slides": StratifiedGroupKFold(3, shuffle=True, random_state=0),
 }
-promised, kept_promise = {}, {}
+cross_validated, new_slides = {}, {}
 for name, folds in ways.items():
     scores = cross_validate(
         clf,
@@ -103,14 +97,14 @@ for name, folds in ways.items():
         scoring="roc_auc",
         return_estimator=True,
     )
-    promised[name] = scores["test_score"]
-    kept_promise[name] = [
+    cross_validated[name] = scores["test_score"]
+    new_slides[name] = [
         roc_auc_score(y[new], fitted.decision_function(X[new]))
         for fitted in scores["estimator"]
     ]
     print(
-        f"folds of {name}: AUC {np.mean(promised[name]):.3f}, "
-        f"of the same networks on new slides {np.mean(kept_promise[name]):.3f}"
+        f"folds of {name}: AUC {np.mean(cross_validated[name]):.3f}, "
+        f"of the same networks on new slides {np.mean(new_slides[name]):.3f}"
     )
 
 # %%
@@ -120,8 +114,8 @@ for name, folds in ways.items():
 figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 for position, name in enumerate(ways):
     for shift, aucs, colour in (
-        (-0.1, promised[name], "#D55E00"),
-        (0.1, kept_promise[name], "#0072B2"),
+        (-0.1, cross_validated[name], "#D55E00"),
+        (0.1, new_slides[name], "#0072B2"),
     ):
         ax.plot(np.full(3, position + shift), aucs, "o", color=colour)
         ax.plot(position + shift, np.mean(aucs), "_", color=colour, markersize=30)

@@ -33,9 +33,8 @@ from skhisto.metrics import aggregate_by_group, share_above, top_k
 # %%
 # Slides and annotations
 # ----------------------
-# Eight synthetic slides are written with the outlines of their tumours. The last one
-# has no tumour. To work on your own slides, put them and their annotations into a
-# folder in this way.
+# Eight synthetic slides and the outlines of their tumours are written to a folder. The
+# last slide has no tumour. Your own slides and annotations can be used in the same way.
 
 scratch = TemporaryDirectory()
 folder = Path(scratch.name)
@@ -63,7 +62,7 @@ y = np.where(patches.y == 1, "Tumor", "Other")
 print(f"{len(y)} patches, {np.mean(y == 'Tumor'):.0%} with tumour")
 
 # %%
-# The network needs unpadded convolutions, as in `ReferenceCNN`, for a fast map.
+# Maps are fast if the network has unpadded convolutions, as `ReferenceCNN` has.
 
 clf = PatchCNNClassifier(
     architecture=ReferenceCNN(filters=(16, 32, 64), dense_units=64),
@@ -89,10 +88,10 @@ for result in maps:
 print(f"{maps[0].way}: {maps[0].reason}")
 
 # %%
-# The slide is below the map. Orange lines surround cells with a probability of at least
-# 0.5, and dashed black lines are the outlines of the pathologist. A patch is positive
-# if tumour touches the square of 32x32 pixels in its centre, so that the map extends
-# beyond the outlines by about 16 pixels.
+# The map is drawn over the slide. Orange lines surround cells with a probability of at
+# least 0.5. Dashed black lines are the outlines of the pathologist. The map extends
+# beyond them by about 16 pixels, because a patch is positive if tumour touches the
+# 32x32 pixels in its centre.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
 for ax, result, slide, drawn in zip(
@@ -104,9 +103,9 @@ for ax, result, slide, drawn in zip(
 figure.suptitle("Slides that were not used for training")
 
 # %%
-# How good the map is
+# Accuracy of the map
 # -------------------
-# Two definitions of the truth are compared:
+# The map is compared with two definitions of the truth:
 #
 # - **label**: an outline touches the 32x32 pixels around the centre of the cell. This
 #   is what the network was trained to predict.
@@ -132,9 +131,9 @@ for name, truth in truths.items():
 # %%
 # Scores of slides
 # ----------------
-# A slide is often judged as a whole. The mean depends on the size of the tumour, and
+# A slide often needs a single score. The mean depends on the size of the tumour, and
 # the maximum on a single false alarm. The mean of the 20 highest probabilities and the
-# share above a threshold are between them.
+# share above a threshold are compromises.
 
 cell_proba = np.concatenate([m.of("Tumor")[m.tissue] for m in maps])
 cell_slide = np.repeat([m.slide_name for m in maps], [m.tissue.sum() for m in maps])

@@ -48,7 +48,7 @@ print(f"{len(has_tumour)} slides, {has_tumour.sum():.0f} with tumour")
 # Cross-validation by slide
 # -------------------------
 # A frozen network turns patches into features once. A linear classifier learns from all
-# slides but one and predicts the one that was left out.
+# other slides and predicts the slide that was left out.
 
 features = PatchEmbedder("efficientnet_lite0").fit_transform(X)
 head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
@@ -59,10 +59,9 @@ proba = cross_val_predict(
 # %%
 # Intervals
 # ---------
-# Patches of one slide resemble each other, so that whole slides are resampled. The
-# score of a slide is the mean of its five highest probabilities. Twelve slides say
-# little about others: even if the scores rank all of them correctly, the interval is
-# wide.
+# Patches of one slide resemble each other. Therefore whole slides are resampled. The
+# score of a slide is the mean of its five highest probabilities. With twelve slides,
+# the interval is wide even if the scores rank all of them correctly.
 
 scores = aggregate_by_group(proba, slides, method=top_k(5))["score"]
 intervals = {

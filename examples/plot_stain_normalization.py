@@ -3,20 +3,15 @@
 Stain normalisation
 ===================
 
-Each laboratory stains in its own way, and a network may take a colour that it has never
-seen for a finding. There are two remedies: to give all patches the same stain before
-the network sees them, which `StainNormalizer` does by the method of Reinhard or of
-Macenko, or to train with stains that vary, by `StainJitter`. Here both have to prove
-themselves on slides whose stain is unlike that of the training slides.
-
-On real patches: ``python examples/plot_stain_normalization.py --data DIR``. The folder
-needs ``slide_folds.csv``, since stains are compared by slide.
+Every laboratory stains differently, and a network can mistake an unfamiliar colour for
+a finding. One remedy is to normalise the stain before training and prediction:
+`StainNormalizer` implements the methods of Reinhard and Macenko. Another one is to vary
+the stain during training with `StainJitter`. This example tests both on slides whose
+stain differs from that of the training slides.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,10 +28,9 @@ from skhisto import (
     make_patches,
 )
 
-parser = argparse.ArgumentParser(description="Normalise the stain of patches.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)
@@ -45,10 +39,10 @@ else:
     X, y, slides = make_patches(720, size=48, random_state=0, return_groups=True)
 
 # %%
-# Slides in the order of their colour
-# -----------------------------------
-# Slides are sorted from blue to red. The network learns from the bluest third, and is
-# tested on the reddest. A random split would mix stains and make the task easier.
+# Slides of different colours
+# ---------------------------
+# The slides are sorted from blue to red. The bluest third is used for training and the
+# reddest third for the test. A random split would mix stains, which is easier.
 
 names = np.unique(slides)
 
@@ -63,15 +57,15 @@ from_blue = np.argsort(colours[:, 0] - colours[:, 2])
 third = len(names) // 3
 known = np.isin(slides, names[from_blue[:third]])
 new = np.isin(slides, names[from_blue[-third:]])
-print(f"{known.sum()} patches of {third} slides to learn from, {new.sum()} to predict")
+print(f"{known.sum()} training patches of {third} slides, {new.sum()} test patches")
 
 # %%
-# Before and after
-# ----------------
-# One patch of several slides, from the bluest to the reddest. The normalisers are
-# fitted on the training slides. All patches are given the typical stain of these.
-# Each patch is measured separately, so that its content matters too. Where nuclei are
-# few, Reinhard's method gives their purple to the fibres.
+# Patches before and after
+# ------------------------
+# Each column is a patch of another slide, from the bluest to the reddest. The
+# normalisers are fitted on the training slides and give all patches the typical stain
+# of these slides. Each patch is measured separately, so that the result also depends on
+# its content. In a patch with few nuclei, Reinhard's method colours the fibres purple.
 
 normalizers = {
     "Reinhard": StainNormalizer(method="reinhard").fit(X[known]),
@@ -80,7 +74,7 @@ normalizers = {
 shown = from_blue[:: max(1, len(names) // 6)]
 rows = [np.flatnonzero(slides == s)[0] for s in names[shown]]
 patches = np.asarray(X[rows])
-versions = {"as it is": patches}
+versions = {"original": patches}
 for name, normalizer in normalizers.items():
     versions[name] = normalizer.transform(patches)
 
@@ -93,10 +87,10 @@ display.plot(n_columns=len(rows), center=None)
 display.ax_.set_title("Patches of different slides, before and after normalisation")
 
 # %%
-# The mean colour of each slide, with the standard deviation over slides of red, green
-# and blue together. Slides that were far apart move together.
+# Each dot is the mean colour of a slide. The standard deviation is that of red, green
+# and blue together. Normalisation reduces the distances between slides.
 
-spread = {"as they are": colours}
+spread = {"original": colours}
 for name, normalizer in normalizers.items():
     spread[name] = mean_colours(normalizer.transform(X))
 
@@ -107,7 +101,7 @@ for ax, (name, means) in zip(axes, spread.items(), strict=True):
     distance = np.sqrt(means.var(axis=0).sum())
     for part, chosen, colour in (
         ("training slides", from_blue[:third], "#0072B2"),
-        ("left out", from_blue[third:-third], "0.6"),
+        ("unused slides", from_blue[third:-third], "0.6"),
         ("test slides", from_blue[-third:], "#D55E00"),
     ):
         ax.plot(means[chosen, 0], means[chosen, 2], "o", color=colour, label=part)
@@ -119,12 +113,12 @@ axes[0].legend()
 figure.suptitle("Mean colour of each slide")
 
 # %%
-# Slides of another stain
-# -----------------------
-# In a Pipeline, normalisation comes before the crop, so that more pixels are measured.
+# Scores on slides of another stain
+# ---------------------------------
+# In a Pipeline, put the normaliser before the crop, so that it measures more pixels.
 
 settings = {
-    "nothing": ("passthrough", "d4"),
+    "none": ("passthrough", "d4"),
     "Reinhard": (normalizers["Reinhard"], "d4"),
     "Macenko": (normalizers["Macenko"], "d4"),
     "stain jitter": ("passthrough", ["d4", "stain"]),
@@ -151,14 +145,16 @@ for name, (normalizer, augment) in settings.items():
 print(table.round(3).to_string())
 
 # %%
-# Where nothing is done, the AUC tells that the network still ranks most patches well,
-# but 0.5 is no longer the place to cut, and accuracy suffers. Each remedy mends most of
-# that. Which is best, one network each cannot tell.
+# Without a remedy, the network still ranks most patches correctly, as the AUC shows.
+# Its accuracy is low, because 0.5 is no longer the right threshold. Each remedy
+# restores most of the accuracy. A comparison of the remedies would need several
+# networks.
 #
-# Synthetic patches cannot tell either. Stains mix in them by the law that Macenko's
-# method assumes, and slides differ in nothing else. On real patches, normalisation may
-# even decrease the scores. Inspect your own patches, and compare scores on slides of
-# another laboratory. Stain jitter is on by default, and costs no time in prediction.
+# Synthetic patches cannot decide it either. Their stains mix exactly as Macenko's
+# method assumes, and their slides differ only in stain. On real patches, normalisation
+# can even decrease the scores. Inspect your own patches, and compare scores on slides
+# of another laboratory. Stain jitter is on by default and does not slow down
+# prediction.
 
 figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
 for score, colour in {"accuracy": "#0072B2", "AUC": "#D55E00"}.items():

@@ -3,20 +3,15 @@
 Thresholds and calibration
 ==========================
 
-A network gives a probability, but a decision needs a threshold, and 0.5 is not always
-the one that you want. Here tumour is rare, and the network is trained with class
-weights, as is common then: its probabilities are too high. We calibrate them, and
-choose thresholds for accuracy and for sensitivity, all with predictions on slides that
-the network was not trained on.
-
-On real patches: ``python examples/plot_thresholds.py --data DIR``. The folder needs
-``slide_folds.csv``, since all splits are by slide.
+A network predicts probabilities, but a decision needs a threshold, and 0.5 is not
+always the best one. In this example, tumour is rare, and the network is trained with
+class weights. Its probabilities are therefore too high. They are calibrated, and
+thresholds are chosen for accuracy and for sensitivity, always with predictions on
+slides that were not used for training.
 """
 
 # %%
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,10 +31,9 @@ from sklearn.pipeline import make_pipeline
 from skhisto import CenterCrop, PatchCNNClassifier, load_patch_folder, make_patches
 from skhisto.metrics import specificity_at_sensitivity
 
-parser = argparse.ArgumentParser(description="Calibrate, and choose thresholds.")
-real = os.environ.get("SKHISTO_DATA")
-parser.add_argument("--data", type=Path, default=real and Path(real, "pcam"))
-args, _ = parser.parse_known_args()  # notebooks have arguments of their own
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
+args, _ = parser.parse_known_args()  # ignores the arguments of Jupyter
 
 if args.data:
     train = load_patch_folder(args.data)
@@ -48,8 +42,9 @@ else:
     X, y, slides = make_patches(1400, size=48, random_state=0, return_groups=True)
 
 # %%
-# Three of four patches with tumour are left out, to make tumour rare. Half of the
-# slides are held out to the end: it takes many patches to see what a threshold does.
+# Three quarters of the patches with tumour are removed, so that tumour is rare. Half of
+# the slides are held out for the test, because the effect of a threshold is only
+# visible with many patches.
 
 rng = np.random.default_rng(0)
 kept = np.flatnonzero((y == 0) | (rng.random(len(y)) < 0.25))
@@ -59,20 +54,19 @@ halves = StratifiedGroupKFold(n_splits=2, shuffle=True, random_state=0)
 splits = halves.split(X, y, slides)
 known, new = max(splits, key=lambda rows: len(np.unique(slides[rows[0]])))
 X_known, y_known, X_new, y_new = X[known], y[known], X[new], y[new]
-print(f"{len(known)} patches to learn from, {y_known.mean():.0%} with tumour")
-print(f"{len(new)} patches held out, {y_new.mean():.0%} with tumour")
+print(f"{len(known)} training patches, {y_known.mean():.0%} with tumour")
+print(f"{len(new)} held-out patches, {y_new.mean():.0%} with tumour")
 
 # %%
 # Splits by slide
 # ---------------
-# Calibration and thresholds are learnt from predictions. On patches that a network was
-# trained on they would be far too good, and on their neighbours on the same slide still
-# too good. So there is a cross-validation by slide in each of scikit-learn's tools. The
-# splits are made beforehand, which works without metadata routing.
+# Predictions on training patches are too good for calibration and tuning, and so are
+# predictions on other patches of the same slides. The tools of scikit-learn therefore
+# get splits by slide. Splits that are made beforehand need no metadata routing.
 #
-# For a high sensitivity the threshold may lie very near 0, where few of the 100
-# probabilities are that are tried by default. So it is looked for among 1,000 logits,
-# the values of ``decision_function``.
+# For a high sensitivity, the threshold can be close to 0, where the 100 default
+# thresholds are too coarse. It is selected from 1,000 values of ``decision_function``,
+# which are logits.
 
 cnn = make_pipeline(
     CenterCrop(32),
@@ -104,17 +98,17 @@ sensitive = TunedThresholdClassifierCV(
 for model in (calibrated, accurate, sensitive):
     model.fit(X_known, y_known)
 
-# The tools fit the network on all known patches in the end: it is the same in each.
+# All three tools finally fit the same network on all training patches.
 network = accurate.estimator_
 
 # %%
-# Probabilities
-# -------------
-# Of the patches with a probability near 0.3, three in ten should hold tumour. Class
-# weights made the network answer for a world in which tumour is as common as not, so
-# that its curve lies below the diagonal, and its mean probability above the share of
-# tumour. Calibration adds two parameters, a slope and a shift of the logits. It learns
-# them from networks that saw fewer slides, and may make the final one too modest.
+# Calibration
+# -----------
+# Of the patches with a probability of about 0.3, three in ten should contain tumour.
+# Class weights make the network predict as if tumour were as common as normal tissue.
+# Its curve is below the diagonal, and its mean probability exceeds the share of tumour.
+# Calibration fits a slope and an offset of the logits. It uses networks that were
+# trained on fewer slides, so the calibrated probabilities can be too cautious.
 
 proba = {
     "network": network.predict_proba(X_new)[:, 1],
@@ -138,16 +132,16 @@ ax.set(xlabel="mean predicted probability", ylabel="share of patches with tumour
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Decisions
-# ---------
-# Where tumour is rare, accuracy rewards silence: the last row is what calling every
-# patch normal gives.
+# Thresholds
+# ----------
+# If tumour is rare, a high accuracy means little. The last row shows the accuracy of
+# predicting "normal" for every patch.
 
 decisions = {
     "network at 0.5": (network, 0.5),
     "calibrated at 0.5": (calibrated, 0.5),
     "tuned for accuracy": (accurate, accurate.best_threshold_),
-    # Of the logit, the probability.
+    # The threshold of the logit, as a probability.
     f"sensitivity {SENSITIVITY:.0%}": (sensitive, expit(sensitive.best_threshold_)),
 }
 table = pd.DataFrame(columns=["threshold", "accuracy", "sensitivity", "specificity"])
@@ -164,13 +158,13 @@ print(table.round(3).to_string())
 print(f"\nStandard error of an accuracy of 0.9: {np.sqrt(0.9 * 0.1 / len(new)):.3f}")
 
 # %%
-# A threshold moves along the ROC curve, and no threshold makes the curve better.
-# Calibration keeps the order of the patches too, so its threshold is a point of the
-# same curve. Do not expect much accuracy from either: the first three rows differ by
-# no more than about a standard error, though they make different mistakes. A threshold
-# pays where mistakes do not cost the same. Where tumour must not be missed, choose the
-# sensitivity, and pay with specificity. The threshold reached it in each fold of the
-# cross-validation. On other slides it may fall short, so measure it there.
+# A threshold moves the decision along the ROC curve and does not improve the curve.
+# Calibration keeps the order of the patches, so its decision is on the same curve. The
+# accuracies of the first three rows differ by about a standard error. A threshold is
+# useful if errors have different costs. If tumour must not be missed, choose a
+# sensitivity and accept the lower specificity. The threshold reached the sensitivity in
+# each fold of the cross-validation. It may not reach it on other slides, so measure it
+# there.
 #
 # A classifier can also abstain: see :doc:`/user_guide/prediction_sets`.
 

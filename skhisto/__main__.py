@@ -1,4 +1,4 @@
-"""The command line: ``python -m skhisto``."""
+"""Entry point of the command line, ``python -m skhisto``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Files that are complete or absent."""
+"""Write files atomically."""
 
 import os
 import uuid
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Give a temporary path, whose file replaces `path` if no error is raised.
+    """Yield a temporary path, and rename its file to `path` if no error is raised.
 
     Parameters
     ----------
@@ -29,14 +29,16 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
     """
     if os.path.isdir(path):
         raise IsADirectoryError(
-            f"'{path}' is a folder. Give the name of the file to write."
+            f"'{path}' is a folder. Pass the name of the file to write."
         )
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"The folder '{folder}' to write to does not exist.")
+        raise FileNotFoundError(
+            f"The folder '{folder}' does not exist. Create it, or choose another one."
+        )
     stem, suffix = os.path.splitext(name)
-    # Files of tempfile are readable for their owner only, also after a rename.
+    # The tempfile module would create a file that only its owner can read.
     temporary = os.path.join(folder, f".{stem}.{uuid.uuid4().hex}{suffix}")
     try:
         yield temporary

@@ -1,4 +1,4 @@
-"""Networks compiled by OpenVINO, for the processor."""
+"""Compile networks with OpenVINO for the processor."""
 
 import sys
 import threading
@@ -15,18 +15,19 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 
 def compile_model(model: Any, precision: str, n_threads: int) -> Run:
-    """Return a function from one batch to the output of a network.
+    """Return a function that maps one batch to the output of a network.
 
-    Several threads can call the function. One batch is computed at a time.
+    The function is thread-safe. It computes one batch at a time.
 
     Parameters
     ----------
     model : openvino.Model
-        With one input of a fixed shape and one output.
+        A model with one input of a fixed shape and one output.
     precision : {"float32", "bfloat16", "float16"}
-        What the network computes in. Where the processor does not support the format,
-        OpenVINO uses float32.
+        Number format of the computation. OpenVINO uses float32 if the processor does
+        not support the format.
     n_threads : int
+        Number of threads for each batch.
     """
     compiled = (
         import_openvino()
@@ -38,7 +39,7 @@ def compile_model(model: Any, precision: str, n_threads: int) -> Run:
                 "INFERENCE_PRECISION_HINT": _HINTS[precision],
                 "INFERENCE_NUM_THREADS": n_threads,
                 "NUM_STREAMS": 1,
-                # Threads of several processes would be pinned to the same cores.
+                # With pinning, several processes would use the same cores.
                 "ENABLE_CPU_PINNING": False,
             },
         )
@@ -48,7 +49,7 @@ def compile_model(model: Any, precision: str, n_threads: int) -> Run:
 
     def run(batch: np.ndarray) -> np.ndarray:
         with lock:
-            # The next batch overwrites the output.
+            # Copied, because the next batch overwrites the output.
             return np.array(request.infer([batch])[0])
 
     return run
@@ -57,13 +58,13 @@ def compile_model(model: Any, precision: str, n_threads: int) -> Run:
 def import_openvino() -> ModuleType:
     """Import OpenVINO without its telemetry.
 
-    OpenVINO reports every import to Google Analytics if it can import the package of
-    its telemetry, which it does not need.
+    If the package ``openvino_telemetry`` can be imported, OpenVINO reports each import
+    to Google Analytics. OpenVINO works without this package, so it is hidden here.
 
     Raises
     ------
     ImportError
-        If it is not installed.
+        If OpenVINO is not installed.
     """
     is_hidden = _TELEMETRY not in sys.modules
     if is_hidden:
@@ -72,7 +73,7 @@ def import_openvino() -> ModuleType:
         import openvino
     except ImportError:
         raise ImportError(
-            "This needs OpenVINO, which is not installed. Install it with: "
+            "OpenVINO is not installed. Install it with: "
             'pip install "skhisto[openvino]"'
         ) from None
     finally:

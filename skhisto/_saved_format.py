@@ -1,15 +1,15 @@
-"""The format of saved estimators."""
+"""The format number of saved estimators."""
 
 from typing import Any
 
 FORMAT = 1
-"""Raised when files that this version writes cannot be read by earlier versions."""
+"""Increase this number when earlier versions can no longer read saved estimators."""
 
 _KEY = "_skhisto_format"
 
 
 class SavedFormat:
-    """A base class of estimators whose saved state contains a format number."""
+    """Base class of estimators that store a format number in their saved state."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {_KEY: FORMAT, **super().__getstate__()}  # type: ignore[dict-item]
@@ -19,8 +19,8 @@ class SavedFormat:
         found = state.pop(_KEY, FORMAT)
         if not isinstance(found, int) or found > FORMAT:
             raise ValueError(
-                f"The saved {type(self).__name__} has the format {found!r}, but this "
+                f"The saved {type(self).__name__} has format {found!r}, but this "
                 f"version of skhisto reads formats up to {FORMAT}. Install the version "
-                "of skhisto that saved it, or a later one."
+                "of skhisto that saved it, or a later version."
             )
         super().__setstate__(state)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""How many threads this process may use for computing."""
+"""The number of threads that this process may use for computing."""
 
 import multiprocessing
 import os
@@ -8,19 +8,20 @@ import sys
 def threads_allowed() -> int | None:
     """Return the number of threads that this process may compute with.
 
-    The first of these that applies is returned:
+    The first of these values that exists is returned:
 
-    - ``TF_NUM_INTRAOP_THREADS``, where it is set;
-    - in a task of a dask worker, the threads of that worker. dask sets
-      ``OMP_NUM_THREADS`` to 1 in every worker, so it does not contain the share;
-    - in a worker of joblib or Ray, ``OMP_NUM_THREADS``, where they store the share.
+    - The environment variable ``TF_NUM_INTRAOP_THREADS``.
+    - In a task of a dask worker, the number of threads of the worker.
+      ``OMP_NUM_THREADS`` is not used, because dask sets it to 1 in every worker.
+    - In a worker of joblib or Ray, ``OMP_NUM_THREADS``. Both set it to the share of
+      the worker.
 
     Tasks that run at the same time in one process share its threads.
 
     Returns
     -------
-    int or None
-        None stands for all cores.
+    n_threads : int or None
+        None means all cores.
     """
     chosen = _number_in("TF_NUM_INTRAOP_THREADS")
     if chosen is not None:
@@ -39,13 +40,13 @@ def _number_in(variable: str) -> int | None:
 
 
 def _threads_of_dask_worker() -> int | None:
-    # Looked up and not imported: a worker of dask has imported it.
+    # A dask worker has already imported this package, so no import is needed.
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return None
     try:
         return int(distributed.get_worker().state.nthreads)
-    except (AttributeError, ValueError):  # half imported, or no worker
+    except (AttributeError, ValueError):  # partly imported, or not in a worker
         return None
 
 

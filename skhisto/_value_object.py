@@ -1,4 +1,4 @@
-"""Small objects that consist of their parameters."""
+"""Objects that are defined by their parameters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +12,8 @@ class ValueObject(BaseEstimator):
 
     It has scikit-learn's `get_params`, `set_params` and representation, so that `clone`
     copies it and `GridSearchCV` searches its parameters. Two objects are equal if they
-    have the same type and equal parameters. A list equals a tuple of the same values,
-    and a NumPy number equals the Python number. The objects are mutable and therefore
+    have the same type and equal parameters. Lists are equal to tuples of the same
+    values, and NumPy numbers to Python numbers. The objects are mutable and therefore
     not hashable.
     """
 
@@ -24,7 +24,7 @@ class ValueObject(BaseEstimator):
 
 
 def canonical(value: Any) -> Any:
-    """Return a plain form of a parameter that is equal for equal values."""
+    """Convert a parameter to a plain value that can be compared."""
     if isinstance(value, ValueObject):
         return type(value), canonical(value.get_params(deep=False))
     if isinstance(value, np.ndarray | np.generic):

@@ -7,9 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import Phase, settings
 from PIL import Image
 
 from skhisto import PatchCNNClassifier, ReferenceCNN, make_patches
+
+# On a busy machine any example can take longer than the default of 200 ms. Where the
+# variable CI is set, Hypothesis also draws the same examples in each run.
+settings.register_profile("skhisto", deadline=None)
+settings.load_profile("skhisto")
+# To see that thousands of mutants fail, few examples do, and no simpler ones.
+settings.register_profile(
+    "mutation",
+    max_examples=30,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def patches(module):
     """80 patches of noise in four folds, half of them positive."""
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (80, 96, 96, 3), dtype=np.uint8)
-    return module("patches").Patches(X, np.arange(80) % 2, np.arange(80) // 20)
+    return module("fits").Patches(X, np.arange(80) % 2, np.arange(80) // 20)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def all_records(module, patches):
         target = patches.y[np.isin(patches.fold, fit.held_out)].astype(float)
         proba = np.where(np.arange(len(target)) % 20 < 18, target, 1 - target)
         proba = (0.1 + 0.8 * proba).tolist()
-        of_fit[fit] = module("records").Record(
+        of_fit[fit] = module("fits").Record(
             fit=fit,
             settings=settings_of(fit.recipe, fit.seed),
             commit="commit abc",
@@ -91,10 +91,10 @@ def row_of(page, label):
 
 def test_records_are_read_as_they_were_written(module, records, tmp_path):
     file = tmp_path / "fits.jsonl.gz"
-    assert module("records").read(file) == {}
+    assert module("fits").read(file) == {}
     for record in records.values():
-        module("records").append(file, record)
-    assert module("records").read(file) == records
+        module("fits").append(file, record)
+    assert module("fits").read(file) == records
 
 
 def test_every_stored_score_has_the_settings_of_its_recipes(module):
@@ -140,7 +140,7 @@ def test_every_recipe_has_a_row_with_its_scores(module, results):
 
 
 def test_of_several_seeds_the_shortest_time_counts(module, recommended, patches):
-    alone = module("records").Fit(module("recipes").RECOMMENDED, 2, (3,))
+    alone = module("fits").Fit(module("recipes").RECOMMENDED, 2, (3,))
     recommended[alone] = replace(recommended[alone], minutes=0.5, n_processes=1)
     page = module("pages").render(of_records(module, recommended, patches))
     assert row_of(page, alone.recipe)[10:12] == ["0.500 to 1.50", "1, 2"]
@@ -150,7 +150,7 @@ def test_of_several_seeds_the_shortest_time_counts(module, recommended, patches)
 
 def test_the_page_tells_how_much_seeds_differ(module, recommended, patches):
     for fold in range(4):
-        fit = module("records").Fit(module("recipes").RECOMMENDED, 1, (fold,))
+        fit = module("fits").Fit(module("recipes").RECOMMENDED, 1, (fold,))
         perfect = patches.y[patches.fold == fold].astype(float).tolist()
         better = {"plain": perfect, "tta": perfect}
         recommended[fit] = replace(recommended[fit], proba=better)
@@ -160,12 +160,12 @@ def test_the_page_tells_how_much_seeds_differ(module, recommended, patches):
 
 def test_the_mean_of_recipes_is_the_mean_of_their_logits(module, records):
     recipes = module("recipes")
-    runs = [module("predictions").Run(name) for name in recipes.BASELINES]
+    runs = [module("rows").Run(name) for name in recipes.BASELINES]
     for run, proba in zip(runs, [[0.5, 0.0], [0.9, 0.0]], strict=True):
         for fold in range(4):
             fit = run.fit(fold)
             records[fit] = replace(records[fit], proba={"plain": proba})
-    prediction = module("predictions").Prediction(tuple(runs))
+    prediction = module("rows").Prediction(tuple(runs))
     for proba in prediction.probas(records):
         np.testing.assert_allclose(proba, [0.75, 0], atol=1e-6)
 
@@ -244,7 +244,7 @@ def test_scores_of_a_recipe_that_has_changed_do_not_count(module, results, tmp_p
 def test_a_fit_is_predicted_on_the_folds_that_it_was_not_trained_on(module, patches):
     main = module("__main__")
     name = module("recipes").BASELINES[1]
-    record = main.run(module("records").Fit(name, 0, (1, 3), 30), patches, 1)
+    record = main.run(module("fits").Fit(name, 0, (1, 3), 30), patches, 1)
     assert len(record.proba["plain"]) == 40
     assert set(record.proba) == {"plain"}
 
@@ -255,7 +255,7 @@ def test_fits_of_a_recipe_that_has_changed_do_not_count(
     main = module("__main__")
     for number, record in enumerate(records.values()):
         changed = record.settings + "!" * (number % 2)
-        module("records").append(
+        module("fits").append(
             tmp_path / "fits.jsonl.gz", replace(record, settings=changed)
         )
     used = []
@@ -331,7 +331,7 @@ def test_the_threshold_of_a_fold_is_tuned_on_the_other_folds(module):
 
 
 def test_colours_of_patch_and_centre_are_described(module, patches):
-    features = module("colour").colour_features(patches.X)
+    features = module("baselines").colour_features(patches.X)
     assert features.shape == (80, 126)
     centre = patches.X[:, 32:64, 32:64].mean(axis=(1, 2))
     np.testing.assert_allclose(features[:, 63:66], centre, rtol=1e-4)

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,21 +30,60 @@ def run_benchmarks(*arguments):
     )
 
 
-def test_one_command_prints_a_table_and_writes_it(tmp_path):
+def test_one_command_prints_a_section_and_writes_it(tmp_path):
     file = tmp_path / "results.md"
     done = run_benchmarks("importing", "--quick", "--output", file)
     assert done.returncode == 0, done.stderr
-    assert file.read_text().strip() in done.stdout
-    assert "and imports neither TensorFlow nor PyTorch." in file.read_text()
+    heading, section = file.read_text().split("<!-- section: importing -->")
+    assert heading.startswith("# Benchmarks\n")
+    assert section.strip() in done.stdout
+    assert "and imports neither TensorFlow nor PyTorch." in section
+    assert "- Command: `python -m benchmarks importing --quick`" in section
+    assert "- Machine: " in section
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_section_is_replaced_and_the_others_stay(module, tmp_path):
+    replace_section = module("page").replace_section
+    file, order = tmp_path / "results.md", ["first", "second", "third"]
+    for name, text in [("third", "c"), ("gone", "-"), ("first", "a"), ("third", "d")]:
+        replace_section(file, "# Title\n", name, f"## {name}\n\n{text}\n", order)
+    assert file.read_text() == (
+        "# Title\n\n"
+        "<!-- section: first -->\n## first\n\na\n\n"
+        "<!-- section: third -->\n## third\n\nd\n"
+    )
+
+
+def test_the_page_has_only_sections_of_the_command_in_its_order(module):
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    main = module("__main__")
+    assert text.startswith(main.HEADING.strip())
+    names = re.findall(r"^<!-- section: (\w+) -->\n## ", text, re.MULTILINE)
+    assert names == [name for name in main.SECTIONS if name in names]
+    assert text.count("\n## ") == len(names)
+    assert text.count("- Command: `python -m benchmarks") == len(names)
+
+
+@pytest.fixture
+def long_run(module):
+    """What a long run works on."""
+    return module("soak").Soak()
+
+
+def test_a_long_run_does_all_its_work_and_tells_its_state(long_run, module):
+    for kind in module("soak").WORK:
+        megabytes, n_threads, n_handles = long_run.work(kind, range(2))
+        assert megabytes > 0
+        assert n_threads > 0
+        assert n_handles > 0
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nonsense"], "no such section: nonsense"),
-        (["importing", "--write"], "--write takes all sections"),
-        (["--quick", "--write"], "--write takes all sections"),
+        (["--quick", "--write"], "--write takes sections that are measured in full"),
         (["--rounds", 0], "--rounds must be at least 1"),
     ],
 )
@@ -72,6 +112,27 @@ def test_the_others_go_on_where_one_is_missing_or_breaks(module):
         "crashing": "the process ended with code 3: it printed nothing",
         "breaking later": "AttributeError: 'list' object has no attribute 'get'",
     }
+
+
+def test_a_table_shows_contenders_that_fail_with_their_error(module):
+    entries = {"fine": (dict, ({"answer": 42},)), "broken": (int, ("nonsense",))}
+    with module("contest").Contest("test", entries) as contest:
+        answers = contest.each("get", "answer")
+    table = module("table").Table(["", "answer"])
+    contest.fill(table, lambda name: [answers[name]], {"fine": "a note"})
+    _, _, fine, broken = table.markdown().splitlines()
+    assert [cell.strip() for cell in fine.split("|")[1:-1]] == ["fine", "42", "a note"]
+    assert broken.startswith("| broken |      - | ValueError: invalid literal")
+
+
+def test_a_single_contender_answers_or_raises_its_error(module):
+    alone = module("contest").alone
+    calls = [("get", "answer"), ("get", "question")]
+    answers, megabytes = alone("test", (dict, ({"answer": 42},)), *calls)
+    assert answers == [42, None]
+    assert megabytes > 0
+    with pytest.raises(module("worker").WorkerError, match="has no attribute 'get'"):
+        alone("test", (list, ()), *calls)
 
 
 def test_a_table_is_aligned_and_has_notes_only_where_there_are_some(module):

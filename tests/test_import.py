@@ -51,8 +51,11 @@ def test_another_backend_of_keras_is_a_clear_error_at_fit():
         "classifier.fit(np.zeros((2, 4, 4, 3)), [0, 1])",
         KERAS_BACKEND="torch",
     )
-    assert "RuntimeError: skhisto needs Keras' backend 'tensorflow'" in result.stderr
-    assert "set to 'torch'. Set the environment variable KERAS_BACKEND" in result.stderr
+    assert "RuntimeError: skhisto needs the Keras backend 'tensorflow'" in result.stderr
+    assert (
+        "the backend is 'torch'. Set the environment variable KERAS_BACKEND"
+        in result.stderr
+    )
 
 
 def test_the_backend_in_keras_configuration_file_is_looked_at_too(tmp_path):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skhisto import make_slide
+import skhisto
+from skhisto import make_patches, make_slide
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,7 +23,17 @@ def slides(kaggle_folder):
         made.annotations.to_geojson(f"{name}.geojson")
 
 
-@pytest.mark.usefixtures("quick_fits", "slides")
+@pytest.fixture
+def few_patches(monkeypatch):
+    """Make a fifth of the synthetic patches, of all slides."""
+
+    def fewer(*args, **kwargs):
+        return tuple(part[::5] for part in make_patches(*args, **kwargs))
+
+    monkeypatch.setattr(skhisto, "make_patches", fewer)
+
+
+@pytest.mark.usefixtures("few_patches", "quick_fits", "slides")
 def test_readme_scripts_run():
     assert len(PYTHON_BLOCKS) >= 2
     namespace = {}  # later blocks go on from earlier ones

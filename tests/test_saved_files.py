@@ -58,7 +58,7 @@ def test_a_newer_format_is_refused_by_name(kind, newer, monkeypatch):
     monkeypatch.setattr("skhisto._saved_format.FORMAT", newer)
     pickled, by_skops = pickle.dumps(kind()), skops.io.dumps(kind())
     monkeypatch.undo()
-    message = f"The saved {kind.__name__} has the format {newer!r}"
+    message = f"The saved {kind.__name__} has format {newer!r}"
     with pytest.raises(ValueError, match=message):
         pickle.loads(pickled)
     with pytest.raises(ValueError, match=message):

@@ -1,1 +1,1 @@
-"""How good predictions on slides are that a classifier has not seen."""
+"""Accuracy of recipes on slides that were not used for training."""

@@ -2,16 +2,16 @@
 
 Run from the root of the repository, with SKHISTO_DATA set::
 
-    python -m benchmarks.accuracy                  # fits what is missing
-    python -m benchmarks.accuracy --only compact   # fits only these recipes
-    python -m benchmarks.accuracy --only --write   # fits nothing, writes scores, page
+    python -m benchmarks.accuracy                                # all missing fits
+    python -m benchmarks.accuracy --only "reference, 3 epochs"   # only of this recipe
+    python -m benchmarks.accuracy --only --write                 # no fits, writes page
 
-Each fit adds its probabilities to a local file, a line of JSON, so that an interrupted
-run continues. `--write` computes scores from the probabilities, puts them into
-benchmarks/accuracy/scores.json, and writes docs/accuracy.md from that file. Scores stay
-as they are if probabilities for them are missing. Fits and scores of a recipe whose
-parameters have changed do not count. All fits take hours. On two cores, two processes
-with a thread each are faster than one process with two threads.
+Each fit adds its probabilities to a local file, so that an interrupted run continues.
+`--write` computes scores from the probabilities, stores them in
+benchmarks/accuracy/scores.json, and writes docs/accuracy.md from that file. Scores
+without probabilities do not change. Fits and scores are ignored if the parameters of
+their recipe have changed. All fits take hours. On two cores, two processes with one
+thread each are faster than one process with two threads.
 """
 
 import argparse
@@ -24,13 +24,19 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.pipeline import Pipeline
 
-from benchmarks.accuracy.fits import all_fits
+from benchmarks.accuracy.fits import (
+    Fit,
+    Patches,
+    Record,
+    all_fits,
+    append,
+    load_patches,
+    read,
+)
 from benchmarks.accuracy.pages import render
-from benchmarks.accuracy.patches import Patches, load_patches
 from benchmarks.accuracy.recipes import RECIPES, settings_of, ways
-from benchmarks.accuracy.records import Fit, Record, append, read
 from benchmarks.accuracy.results import as_json, read_results, update
-from benchmarks.machine import commit, machine, n_cores
+from benchmarks.machine import commit, machine, n_cores, use_cpu
 from benchmarks.page import write
 from skhisto import PatchEmbedder
 
@@ -44,8 +50,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 def main() -> None:
     """Run what the command line asks for."""
     arguments = _parse()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    use_cpu()
     patches = load_patches(Path(os.environ["SKHISTO_DATA"]))
     records = {
         fit: record
@@ -76,7 +81,7 @@ def main() -> None:
 
 
 def run(fit: Fit, patches: Patches, n_processes: int) -> Record:
-    """Train on the folds that are not held out, and predict those that are."""
+    """Train on the folds that are not held out, and predict the held-out folds."""
     held_out = np.isin(patches.fold, fit.held_out)
     rows = np.flatnonzero(~held_out)
     if fit.n_train is not None:
@@ -84,7 +89,7 @@ def run(fit: Fit, patches: Patches, n_processes: int) -> Record:
         rows = np.sort(rng.permutation(rows)[: fit.n_train])
     estimator = RECIPES[fit.recipe].make(fit.seed)
     if fit.n_train is not None and isinstance(estimator[0], PatchEmbedder):
-        # The page does not show how long these fits take.
+        # The page does not show the times of these fits.
         estimator[0].set_params(memory=FEATURES)
     start = time.perf_counter()
     estimator.fit(patches.X[rows], patches.y[rows])
@@ -118,13 +123,13 @@ def _parse() -> argparse.Namespace:
         "--file",
         type=Path,
         default=PROBABILITIES,
-        help=f"the probabilities; default: {PROBABILITIES.name}",
+        help=f"file of probabilities (default: {PROBABILITIES.name})",
     )
     parser.add_argument(
         "--only", nargs="*", metavar="RECIPE", choices=RECIPES, help="fit only these"
     )
     parser.add_argument(
-        "--jobs", type=int, default=n_cores(), help="processes; default: one a core"
+        "--jobs", type=int, default=n_cores(), help="processes (default: one per core)"
     )
     parser.add_argument("--write", action="store_true", help="write scores and page")
     arguments = parser.parse_args()

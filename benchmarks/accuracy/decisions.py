@@ -1,14 +1,12 @@
-"""Decisions about a fold that are made from predictions of the other folds."""
+"""Decisions about a fold that are based on predictions of the other folds."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, recall_score, roc_curve
 
-from benchmarks.accuracy.fits import FOLDS
-from benchmarks.accuracy.patches import Patches
-from benchmarks.accuracy.predictions import Records, as_logits
+from benchmarks.accuracy.fits import FOLDS, Fit, Patches
 from benchmarks.accuracy.recipes import RECOMMENDED
-from benchmarks.accuracy.records import Fit
+from benchmarks.accuracy.rows import Records, as_logits
 from benchmarks.accuracy.scores import best_threshold
 
 SENSITIVITY = 0.95
@@ -27,7 +25,7 @@ FITS = [
 
 
 def score_decisions(records: Records, patches: Patches) -> dict[str, dict[str, float]]:
-    """Return the scores of each decision, means over the folds."""
+    """Return the mean scores over the folds of each decision."""
     of_folds = [_decide(records, patches, fold) for fold in FOLDS]
     return {
         decision: {
@@ -59,7 +57,7 @@ def _decide(
 def _inner(
     records: Records, patches: Patches, fold: int, other: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return target and predictions of a fold by a network that saw neither."""
+    """Return labels and predictions of `other` without training on both folds."""
     pair = (min(fold, other), max(fold, other))
     proba = np.array(records[Fit(RECOMMENDED, 0, pair)].proba["tta"])
     is_other = patches.fold[np.isin(patches.fold, pair)] == other

@@ -1,4 +1,4 @@
-"""From results to a page of tables."""
+"""Renders the results as a page of tables."""
 
 from collections.abc import Mapping
 
@@ -104,11 +104,11 @@ _CURVES = (
 )
 _DECISIONS = (
     "The recipe is '{recipe}' with tta, seed 0. For each fold, the other three were "
-    "predicted in a cross-validation of their own, fold by fold. These predictions "
-    "determine the thresholds and the two numbers that calibrate the logits. The "
-    "threshold for a sensitivity is the highest one that reaches it in each of the "
-    "three, as in `skhisto.metrics.specificity_at_sensitivity`. The scores are for the "
-    "fold that took no part, and they are means over the four folds."
+    "predicted in a separate cross-validation by fold. These predictions determine the "
+    "thresholds and the two numbers that calibrate the logits. The threshold for a "
+    "sensitivity is the highest one that reaches it in each of the three folds, as in "
+    "`skhisto.metrics.specificity_at_sensitivity`. The scores are means over the four "
+    "folds, each of which took no part in its own decisions."
 )
 
 

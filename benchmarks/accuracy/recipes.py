@@ -14,8 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from benchmarks.accuracy.colour import colour_features
-from benchmarks.accuracy.notebook import NotebookClassifier
+from benchmarks.accuracy.baselines import NotebookClassifier, colour_features
 from skhisto import (
     EfficientNetLite,
     PatchCNNClassifier,
@@ -28,14 +27,14 @@ from skhisto.architectures._names import as_builder
 
 @dataclass(frozen=True)
 class Recipe:
-    """A pipeline, and how often it is fitted.
+    """A pipeline and its seeds.
 
     Parameters
     ----------
     make : callable
-        Gets a seed, gives a pipeline.
+        Returns the pipeline for a seed.
     n_seeds : int
-        Number of seeds, from 0.
+        Number of seeds. The first one is 0.
     """
 
     make: Callable[[int], Pipeline]
@@ -184,13 +183,13 @@ LEARNING_CURVES = [
 
 
 def ways(name: str) -> list[str]:
-    """Return how a recipe predicts, the best way last."""
+    """Return the ways in which a recipe predicts, the best one last."""
     is_network = isinstance(RECIPES[name].make(0)[-1], PatchCNNClassifier)
     return ["plain", "tta"] if is_network else ["plain"]
 
 
 def settings_of(name: str, seed: int) -> str:
-    """Describe all parameters of a recipe. Fits with other settings do not count."""
+    """Describe all parameters of a recipe. Fits with other settings are ignored."""
     pipeline = RECIPES[name].make(seed)
     with config_context(print_changed_only=False):  # defaults may change too
         described = [pipeline.__repr__(N_CHAR_MAX=sys.maxsize)]

@@ -1,7 +1,7 @@
 """The file of scores, which is a part of the repository.
 
-It contains an entry for each prediction on the page, and one for decisions. It contains
-no probabilities. Entries stay valid where the fits behind them are not available.
+It contains an entry for each prediction on the page, and one for decisions. Entries
+remain valid if the probabilities behind them are not available.
 """
 
 import hashlib
@@ -13,12 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.accuracy.decisions import FITS, score_decisions
-from benchmarks.accuracy.fits import FOLDS
-from benchmarks.accuracy.patches import Patches
-from benchmarks.accuracy.predictions import Records
+from benchmarks.accuracy.fits import FOLDS, Fit, Patches
 from benchmarks.accuracy.recipes import RECOMMENDED, settings_of
-from benchmarks.accuracy.records import Fit
-from benchmarks.accuracy.rows import all_predictions
+from benchmarks.accuracy.rows import Records, all_predictions
 from benchmarks.accuracy.scores import score
 
 N_DIGITS = 4
@@ -28,12 +25,12 @@ Entry = dict[str, Any]
 
 
 class Results(NamedTuple):
-    """All that the page shows.
+    """The content of the page.
 
     Attributes
     ----------
     n_patches, n_tumour : list of int
-        Patches of each fold, and those of them with tumour.
+        Number of patches of each fold, and of those with tumour.
     entries : dict of str to dict
         Scores, minutes for each fold, and the origin of the fits.
     """
@@ -63,7 +60,7 @@ def as_json(results: Results) -> str:
 
 
 def update(results: Results, records: Records, patches: Patches) -> Results:
-    """Return results with new entries where the records are complete."""
+    """Return results with new entries if their records are complete."""
     settings = current_settings()
     new = {
         key: _rounded(entry | {"settings": settings[key]})
@@ -101,7 +98,7 @@ def _entries(records: Records, patches: Patches) -> Iterator[tuple[str, Entry]]:
 
 
 def _origin(records: Records, fits: list[Fit]) -> Entry:
-    """Return where and how the fits were made, each answer once."""
+    """Return the distinct origins of the fits."""
     return {
         name: sorted({getattr(records[fit], name) for fit in fits})
         for name in ("commit", "date", "machine", "n_processes")

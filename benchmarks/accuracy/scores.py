@@ -21,8 +21,8 @@ def score(targets: Sequence[np.ndarray], probas: Sequence[np.ndarray]) -> dict:
     Returns
     -------
     scores : dict of str to float
-        The calibration error is that of all patches. The other scores are means over
-        the folds.
+        The calibration error is computed over all patches. The other scores are means
+        over the folds.
     """
     folds = list(zip(targets, probas, strict=True))
     aucs = [roc_auc_score(target, proba) for target, proba in folds]
@@ -44,13 +44,13 @@ def score(targets: Sequence[np.ndarray], probas: Sequence[np.ndarray]) -> dict:
 
 
 def best_threshold(target: np.ndarray, proba: np.ndarray) -> float:
-    """Return the threshold of the highest accuracy: predict 1 from it on."""
+    """Return the threshold with the highest accuracy for "probability >= threshold"."""
     false_rate, true_rate, thresholds = roc_curve(
         target, proba, drop_intermediate=False
     )
     share = np.mean(target)
     accuracy = true_rate * share + (1 - false_rate) * (1 - share)
-    # The middle between two probabilities fits new ones better than either of them.
+    # The midpoint of two probabilities generalises better than either of them.
     best = int(accuracy.argmax())
     following = thresholds[best + 1] if best + 1 < len(thresholds) else 0.0
     return (min(thresholds[best], 1.0) + following) / 2
@@ -59,8 +59,8 @@ def best_threshold(target: np.ndarray, proba: np.ndarray) -> float:
 def calibration_error(target: np.ndarray, proba: np.ndarray) -> float:
     """Return the expected calibration error.
 
-    The mean distance, over 15 equal bins of the confidence in the predicted class and
-    weighted by their patches, of mean confidence and accuracy [1]_.
+    The confidence in the predicted class is divided into 15 equal bins. The error is
+    the mean difference of confidence and accuracy, weighted by patches [1]_.
 
     References
     ----------

@@ -7,15 +7,16 @@ Run from the root of the repository, on Linux::
     python -m benchmarks.fuzz --minutes 10 --seed 1        # other files, ten minutes
     python -m benchmarks.fuzz png --first 4711 --inputs 1  # one file again
 
-Small valid files are damaged at random, also behind the checksums of their format, and
-read in another process. The command fails if a reader
+Small valid files are damaged at random and read in another process. Checksums and
+lengths are repaired, because plain damage seldom gets past them. The command fails if a
+reader
 
-- raises an exception that it does not document,
-- needs more than 2 seconds of the processor, or 512 MB of memory, except for networks
-  in ONNX files, whose computation has no limit,
-- opens another file than it was given, starts a process or opens a connection, as far
-  as Python's audit events tell,
-- or crashes.
+- raises an exception that it does not document;
+- needs more than 2 seconds of processor time or 512 MB of memory, except for networks
+  in ONNX files, whose computation is not limited;
+- opens another file, starts a process or opens a connection, according to the audit
+  events of Python;
+- crashes.
 
 The same seed gives the same files.
 """
@@ -39,7 +40,7 @@ def main() -> None:
         "readers",
         nargs="*",
         metavar="reader",
-        help=f"what reads: {', '.join(READERS)}; default: all of them",
+        help=f"default: all of {', '.join(READERS)}",
     )
     parser.add_argument("--inputs", type=int, default=1000, help="files per reader")
     parser.add_argument("--seed", type=int, default=0, help="determines the files")
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument(
         "--keep",
         type=Path,
-        help="folder for the files on which something is found",
+        help="folder for the files that make a reader fail",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.readers) - set(READERS):

@@ -1,4 +1,4 @@
-"""Workers that are started again where a file killed them."""
+"""Runs workers, and starts a new one after a file has killed one."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _MAX_RESTARTS = 200
 
 @dataclass
 class Result:
-    """What was found with one reader.
+    """Findings of one reader.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Result:
         The number of inputs that were read.
     seconds : float
     findings : dict of str to list of Finding
-        By what happened.
+        The keys describe the event.
     """
 
     reader: str
@@ -66,13 +66,13 @@ def fuzz(
     reader : str
     n_inputs : int
     seed : int
-        With the number of an input, it determines the input.
+        The seed and the number of an input determine the input.
     first : int
         The number of the first input.
     seconds : float
         No further input is read after this time.
     keep : Path or None
-        A folder for the inputs on which something was found.
+        A folder for the inputs with findings.
     """
     result = Result(reader)
     start = time.monotonic()
@@ -106,12 +106,12 @@ def fuzz(
 
 
 def _in_memory() -> str | None:
-    """Return a folder in memory, or None for that of the system."""
+    """Return a folder in memory, or None for the default folder."""
     return "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
 def _run(task: Task) -> Iterator[Finding | int]:
-    """Yield what a worker finds, and the number of the input at which to go on."""
+    """Yield the findings of a worker, then the number of the next input."""
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         worker = subprocess.run(
             [sys.executable, "-m", "benchmarks.fuzz.worker", json.dumps(asdict(task))],

@@ -1,4 +1,4 @@
-"""Damage behind the checksums of a format: the inside changes, the checksums are right.
+"""Damage to the content of a format, with correct lengths and checksums.
 
 Plain damage to a ZIP or PNG file seldom gets past its first checksum.
 """
@@ -27,12 +27,12 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def one_of(*damages: Damage) -> Damage:
-    """Return a damage that is one of several, drawn for each input."""
+    """Return a damage that draws one of several for each input."""
     return lambda rng, content: rng.choice(damages)(rng, content)
 
 
 def damage_json(rng: Random, content: bytes) -> bytes:
-    """Change values of a JSON document, which stays valid JSON."""
+    """Change values of a JSON document, which remains valid JSON."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -43,7 +43,7 @@ def damage_json(rng: Random, content: bytes) -> bytes:
 
 
 def damage_value(rng: Random, document: Any) -> Any:
-    """Change one value in a tree of dicts and lists, in place if it is not the root."""
+    """Change one value in a tree of dicts and lists, in place unless it is the root."""
     places = list(_places(document))
     if not places or rng.random() < 0.01:
         return _other_value(rng, document, document)
@@ -125,7 +125,7 @@ def _damage_members(
 
 
 def damage_npy(rng: Random, content: bytes) -> bytes:
-    """Change the header of an array, with its right length, or its values."""
+    """Change the header of an array and its length field, or the values."""
     if len(content) < 10:
         return damage_bytes(rng, content)
     (length,) = struct.unpack_from("<H", content, 8)
@@ -138,7 +138,7 @@ def damage_npy(rng: Random, content: bytes) -> bytes:
 
 
 def damage_png(rng: Random, content: bytes) -> bytes:
-    """Change, repeat or remove chunks, or change pixels before their compression."""
+    """Change, repeat or remove chunks, or change pixels before compression."""
     chunks, position = [], len(_PNG)
     while position + 8 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, position)
@@ -222,7 +222,7 @@ def damage_pickles(rng: Random, content: bytes) -> bytes:
 
 
 def damage_protobuf(rng: Random, content: bytes, depth: int = 0) -> bytes:
-    """Change a field of a message, with the right lengths around it."""
+    """Change a field of a message, and the lengths around it."""
     fields = _fields(content)
     if not fields:
         return damage_bytes(rng, content)
@@ -245,7 +245,7 @@ def damage_protobuf(rng: Random, content: bytes, depth: int = 0) -> bytes:
 
 
 def _fields(content: bytes) -> list[tuple[int, int | bytes]]:
-    """Split a message into keys and values, or return nothing if it is none."""
+    """Split a message into keys and values. Return [] for other content."""
     fields: list[tuple[int, int | bytes]] = []
     position = 0
     try:

@@ -1,4 +1,4 @@
-"""What a reader does beside reading its file, as Python's audit events tell it.
+"""Side effects of a reader, according to the audit events of Python.
 
 Libraries in C open files without such events.
 """
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Events whose first argument is a path, and that change what is there.
+# Events that change the file or folder in their first argument.
 _CHANGES = {f"os.{name}" for name in ("chmod", "link", "mkdir", "remove", "rename")}
 _CHANGES |= {f"os.{name}" for name in ("rmdir", "symlink", "truncate", "utime")}
 _LISTS = {"os.listdir", "os.scandir"}
@@ -18,12 +18,12 @@ _FORBIDDEN |= {"socket.getaddrinfo", "pickle.find_class", "os.putenv", "os.chdir
 
 
 class Guard:
-    """Records accesses outside of a folder while it is watching.
+    """Records access to files outside of a folder while `is_watching` is true.
 
     Parameters
     ----------
     folder : Path
-        The folder of the files that are read. It may be changed.
+        The folder of the files that are read. Changes in it are allowed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,9 +34,9 @@ class Guard:
         readable = {sys.prefix, sys.base_prefix, root, *filter(None, sys.path)}
         readable |= {"/proc", "/sys", "/usr/lib", "/usr/share", "/dev/null"}
         self._readable = tuple(os.path.realpath(path) for path in readable)
-        sys.addaudithook(self._hear)
+        sys.addaudithook(self._on_event)
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.is_watching:
             return
         if event == "open":
@@ -56,10 +56,10 @@ class Guard:
     def _look_at(self, event: str, path: Any, is_writing: bool) -> None:
         if isinstance(path, int) or path is None:
             return
-        self.is_watching = False  # the calls below are events, too
+        self.is_watching = False  # the calls below cause events too
         try:
             real = os.path.realpath(os.fsdecode(path))
-        except ValueError:  # with a NUL, which the system refuses
+        except ValueError:  # a NUL, which the system refuses
             return
         finally:
             self.is_watching = True

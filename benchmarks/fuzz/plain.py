@@ -1,4 +1,4 @@
-"""Damage to bytes and to texts, without knowledge of a format."""
+"""Damage to bytes and to text, without knowledge of the format."""
 
 import re
 from random import Random
@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"\w+|\s+|.", re.DOTALL)
 
 
 def damage_bytes(rng: Random, content: bytes) -> bytes:
-    """Change a few places of some content."""
+    """Change a few bytes."""
     damaged = bytearray(content)
     for _ in range(rng.choice((1, 1, 1, 2, 4, 8))):
         rng.choice(_DAMAGES)(rng, damaged)
@@ -23,7 +23,7 @@ def damage_bytes(rng: Random, content: bytes) -> bytes:
 
 
 def damage_text(rng: Random, content: bytes) -> bytes:
-    """Change a few tokens of a text in UTF-8."""
+    """Change a few tokens of UTF-8 text."""
     tokens = _TOKEN.findall(content.decode("utf-8", "replace"))
     for _ in range(rng.choice((1, 1, 2, 4))):
         start = rng.randrange(len(tokens) + 1)

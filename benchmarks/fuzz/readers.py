@@ -1,4 +1,4 @@
-"""The readers of skhisto, and what each of them may do with a damaged file."""
+"""The readers of skhisto, and the exceptions that they document."""
 
 import io
 import warnings
@@ -40,14 +40,15 @@ class Reader:
     samples : callable
         Writes valid files and returns their contents.
     damage : callable
-        From a random generator and a valid content to a damaged one.
+        Returns damaged content for a random generator and valid content.
     prepare : callable
-        Imports what is needed, writes other files into a folder, and returns functions
-        that read the damaged file.
+        Writes other files into a folder, and returns functions that read the damaged
+        file.
     errors : tuple of type
         The exceptions that the reader documents.
     is_limited : bool
-        Whether the reader limits time and memory. Networks compute what they like.
+        Whether the reader limits time and memory. Networks in files may compute
+        anything.
     """
 
     file: str
@@ -63,7 +64,7 @@ def _images(folder: Path) -> list[Read]:
 
     from skhisto import PatchLoader, Slide
 
-    Image.init()  # imports all formats, as the first file of an unknown format does
+    Image.init()  # otherwise the first file of an unknown format imports all formats
 
     def patch(path: Path) -> None:
         PatchLoader(root=folder, convert=True).transform([path.name])
@@ -199,7 +200,7 @@ def _onnx(folder: Path) -> list[Read]:
 
 @dataclass(frozen=True)
 class _State:
-    """A state of training, as in skhisto._keras, which imports TensorFlow."""
+    """A copy of the state in skhisto._keras, which would import TensorFlow."""
 
     weights: Any
     optimizer_state: Any
@@ -233,7 +234,7 @@ def _checkpoint(folder: Path) -> list[Read]:
 
 
 def _damage_checkpoint(rng: Random, content: bytes) -> bytes:
-    """Change what a checkpoint says, with the right checksum over it."""
+    """Change the values of a checkpoint, and its checksum."""
     from skhisto._classifier.checkpoint_file import _read, _write
 
     document, arrays = _read(io.BytesIO(content))
@@ -260,7 +261,7 @@ def _damage_checkpoint(rng: Random, content: bytes) -> bytes:
 
 
 def _damage_map(rng: Random, content: bytes) -> bytes:
-    """Change the header or the arrays of a map, which stays an npz file."""
+    """Change the header or the arrays of a map, which remains an npz file."""
     with np.load(io.BytesIO(content)) as loaded:
         arrays = dict(loaded)
     header = damage_json(rng, str(arrays["header"]).encode()).decode()
@@ -341,7 +342,7 @@ READERS = {
         _onnx,
         is_limited=False,
     ),
-    # A checkpoint that cannot be used is a warning.
+    # An unusable checkpoint causes a warning.
     "checkpoints": Reader(
         "x.npz",
         samples.checkpoints,
@@ -350,4 +351,4 @@ READERS = {
         (),
     ),
 }
-"""By name, all readers."""
+"""All readers by name."""

@@ -1,4 +1,4 @@
-"""Small valid files, from which damaged ones are made."""
+"""Small valid files, which are damaged later."""
 
 import io
 import json
@@ -14,7 +14,7 @@ SIDE = 16
 
 
 def pixels(side: int = SIDE, channels: int = 3) -> np.ndarray:
-    """Return uint8 pixels with some structure, the same each time."""
+    """Return the same uint8 pixels in each call, with some structure."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 64, (side, side, channels))
     return (noise + 150 * (np.arange(side) > 5)[:, None, None]).astype(np.uint8)
@@ -38,7 +38,7 @@ def tiff_images(folder: Path) -> list[bytes]:
 
 
 def png_images(folder: Path) -> list[bytes]:
-    """Return PNG files of all modes, one with texts."""
+    """Return PNG files of several modes, and one with text."""
     from PIL.PngImagePlugin import PngInfo
 
     rgb = Image.fromarray(pixels())
@@ -82,7 +82,7 @@ def webp_images(folder: Path) -> list[bytes]:
 
 
 def slides(folder: Path) -> list[bytes]:
-    """Return a pyramid of TIFF, and an SVS file of Aperio."""
+    """Return pyramidal TIFF files, and an SVS file of Aperio."""
     import tifffile
 
     rgb = pixels(128)
@@ -161,7 +161,7 @@ def tables(folder: Path) -> list[bytes]:
 
 
 def pcam_meta(folder: Path) -> list[bytes]:
-    """Return the CSV file of PatchCamelyon that tells slides and coordinates."""
+    """Return the CSV file of slides and coordinates of PatchCamelyon."""
     return [b",coord_y,coord_x,tumor_patch,wsi\n" + b"1,2,3,False,camelyon_1\n" * 3]
 
 

@@ -1,4 +1,4 @@
-"""The process that reads damaged files, and that a bad one may kill."""
+"""The process that reads damaged files. A file may kill it."""
 
 import faulthandler
 import json
@@ -13,34 +13,34 @@ from pathlib import Path
 from benchmarks.fuzz.guard import Guard
 from benchmarks.fuzz.readers import READERS, Reader
 
-MAX_SECONDS = 2.0  # of the processor, which other programs cannot prolong
+MAX_SECONDS = 2.0  # of processor time, which does not depend on other programs
 MAX_MEGABYTES = 512
-# To set the alarm takes longer than to read a small file.
+# Setting the alarm takes longer than reading a small file.
 _INPUTS_PER_ALARM = 50
-_SECONDS_TO_KILL = 100  # of the clock
+_SECONDS_TO_KILL = 100  # of real time
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker reads.
+    """The inputs of a worker.
 
     Attributes
     ----------
     reader : str
     seed : int
     first, end : int
-        Numbers of the inputs. Each input depends on its number and the seed only.
+        Numbers of the inputs. An input depends only on its number and the seed.
     seconds : float
-        After this time, the worker stops.
+        The worker stops after this time.
     folder : str
         An empty folder for files.
     position : str
-        A file that always contains the number of the input that is being read, and at
-        the end the number after the last one.
+        A file with the number of the current input, and finally with the number after
+        the last one.
     findings : str
-        A file to which findings are written, one line of JSON each.
+        A file of findings, one line of JSON each.
     keep : str or None
-        A folder for the inputs on which something was found.
+        A folder for the inputs with findings.
     """
 
     reader: str
@@ -56,7 +56,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a reader must not do.
+    """An event that must not happen.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Finding:
     number : int
         Of the input.
     what : str
-        What happened, the same text for the same cause.
+        The event, the same text for the same cause.
     details : str
     """
 
@@ -83,7 +83,7 @@ def damaged(reader: Reader, contents: list[bytes], name: str, number: int) -> by
 def run(task: Task) -> None:
     """Read the inputs of a task.
 
-    Libraries in C print whatever they like, so that results are written to files.
+    Results are written to files, because libraries in C print to the output.
     """
     faulthandler.enable()
     warnings.simplefilter("ignore")
@@ -91,7 +91,7 @@ def run(task: Task) -> None:
     contents = reader.samples(folder)
     functions = reader.prepare(folder)
     path = folder / reader.file
-    for content in contents:  # imports what is imported late
+    for content in contents:  # performs late imports
         for function in functions:
             path.write_bytes(content)
             _outcome(function, path, reader.errors)
@@ -123,7 +123,7 @@ def _write_number(file, number):
 
 
 def _read(task, number, content, functions, path, guard):
-    """Yield what is found on one input."""
+    """Yield the findings on one input."""
     reader = READERS[task.reader]
     for function in functions:
         path.write_bytes(content)
@@ -166,7 +166,7 @@ def _outcome(function, path, errors) -> tuple[str, str]:
 
 
 def _reset_memory() -> float:
-    """Forget the peak of the memory, and return the memory that is used now."""
+    """Reset the peak of the memory, and return the current memory."""
     Path("/proc/self/clear_refs").write_text("5")
     return _megabytes("VmRSS")
 

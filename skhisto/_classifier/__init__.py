@@ -1,1 +1,1 @@
-"""The classifier, and what it is made of. No Keras at import."""
+"""The classifier and its components. Importing them does not import Keras."""

@@ -1,4 +1,4 @@
-"""Where a classifier saves its training, and how often."""
+"""The parameter `checkpoint` of a classifier."""
 
 import os
 from numbers import Integral
@@ -13,18 +13,18 @@ class Checkpoint(ValueObject):
     """Save the training of a classifier, so that it continues after a crash.
 
     With ``PatchCNNClassifier(checkpoint=Checkpoint(folder))``, `fit` writes the state
-    of training after every `every` epochs. If the process ends before `fit` does, the
+    of training every `every` epochs. If the process ends before `fit` has finished, the
     same fit in a new process continues after the last epoch that was written. On the
-    CPU, with the same number of TensorFlow threads, its result is bitwise the same as
-    without an interruption.
+    CPU, with the same number of TensorFlow threads, the result is bitwise identical to
+    the result without an interruption.
 
-    Each fit has a subfolder of its own, so that the fits of a search or a
-    cross-validation can share one `folder`. See the notes on which fits are the same.
+    Each fit has its own subfolder, so that the fits of a search or a cross-validation
+    can share one `folder`. The notes explain which fits are the same.
 
     Parameters
     ----------
     folder : str or path-like
-        Where the subfolders are created. It is created if it does not exist.
+        Folder of the subfolders. It is created if it does not exist.
     every : int, default=1
         Number of epochs between two checkpoints.
 
@@ -34,35 +34,33 @@ class Checkpoint(ValueObject):
 
     Notes
     -----
-    *The same fit.* Two fits are the same if these are equal:
+    *The same fit.* Two fits are the same if all of the following are equal:
 
-    - the parameters of the classifier, except `checkpoint`, `tta` and `verbose`;
-    - the patches, their labels, weights and groups, and the validation data. Image
-      files and HDF5 files are compared by name, size and modification time, other
-      patches by their pixels;
-    - the number that was drawn from `random_state`. With ``random_state=None``, it is
-      not compared. Instead, the fit continues with the number of the checkpoint;
-    - with `warm_start`, the weights and the optimizer state from which `fit` starts;
-    - the versions of skhisto, Keras and TensorFlow.
-
-    Functions in parameters are compared by their code, their closures and the global
-    variables that they read. Code of installed packages is compared by name only.
+    - The parameters of the classifier, except `checkpoint`, `engine`, `tta` and
+      `verbose`. Functions are compared by their code, their closures and the global
+      variables that they read. Code of installed packages is compared by name.
+    - The patches with their labels, weights and groups, and the validation data. Image
+      files and HDF5 files are compared by name, size and modification time. Other
+      patches are compared by their pixels.
+    - The number that is drawn from `random_state`. With ``random_state=None``, it is
+      not compared, and the fit continues with the number in the checkpoint.
+    - With `warm_start`, the initial weights and optimizer state.
+    - The versions of skhisto, Keras and TensorFlow.
 
     *Finished fits.* At the end of `fit`, the result replaces the state of training. The
     same fit then returns this result without training, unless ``random_state=None``.
-    Therefore a search that is run again trains only what is missing. Delete the
-    subfolder, or the whole folder, to train again or to free disk space.
+    Therefore a repeated search trains only the missing fits. Delete the subfolder, or
+    the whole folder, to train again or to free disk space.
 
-    *Files.* ``<folder>/<hash>/checkpoint.npz`` is read by
+    *Files.* Read ``<folder>/<hash>/checkpoint.npz`` with
     ``numpy.load(file, allow_pickle=False)``. Its entry "checkpoint.json" is a JSON
     document in UTF-8 with the seed, the history, the state of early stopping and the
-    names of the arrays. A new file replaces the old one at once, so that a crash leaves
-    either of them. A file that cannot be read is reported by a warning, and training
-    starts from the first epoch. If a file cannot be written, such as on a full disk,
-    a warning says so once, and training continues.
+    names of the arrays. Files are replaced atomically, so that a crash does not damage
+    them. If a file cannot be read, `fit` warns and starts from the first epoch. If a
+    file cannot be written, such as on a full disk, `fit` warns once and continues.
 
-    *Two processes.* If two processes run the same fit at the same time, each is
-    correct, and the last one to write replaces the checkpoint of the other.
+    *Two processes.* Two processes may run the same fit at the same time. Both return
+    correct results, and the last write replaces the checkpoint of the other process.
 
     Examples
     --------

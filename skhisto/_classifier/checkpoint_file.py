@@ -1,4 +1,4 @@
-"""Files that hold the state of a fit: arrays and one JSON document."""
+"""Checkpoint files, which contain arrays and one JSON document."""
 
 import hashlib
 import json
@@ -19,26 +19,26 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class CheckpointFile:
-    """A ``.npz`` file with arrays and a JSON document, which is replaced at once.
+    """A ``.npz`` file with arrays and a JSON document, which is replaced atomically.
 
     Parameters
     ----------
     folder : path-like
-        The folder of the file, which no other file uses.
+        The folder of the file. It must not contain other files.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.path = Path(folder, "checkpoint.npz")
 
     def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-        """Return the document and the arrays, or None if there is no file.
+        """Return the document and the arrays, or None if the file does not exist.
 
         Raises
         ------
         OSError
             If the file cannot be opened.
         ValueError
-            If it is truncated or corrupt.
+            If the file is truncated or corrupt.
         """
         try:
             with open(self.path, "rb") as file:
@@ -47,11 +47,11 @@ class CheckpointFile:
             return None
         except OSError:
             raise
-        except Exception as error:  # a dozen unrelated types, as for any ZIP file
+        except Exception as error:  # damaged ZIP files raise many types
             raise ValueError(f"it is truncated or corrupt ({error})") from error
 
     def write(self, document: Mapping[str, Any], arrays: Arrays) -> None:
-        """Replace the file. After an error, the file is as before.
+        """Replace the file. An error leaves the old file unchanged.
 
         Raises
         ------
@@ -86,12 +86,12 @@ def _read(file: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         for member in members:
             if member.compress_type != zipfile.ZIP_STORED:
                 raise ValueError(f"{member.filename} is compressed")
-        # Otherwise members overlap, and many of them could exhaust the memory.
+        # Overlapping members could exhaust the memory.
         if sum(member.file_size for member in members) > n_bytes:
             raise ValueError("its members are larger than the file")
         document = json.loads(archive.read(_DOCUMENT))
         if len(set(document["arrays"])) < len(document["arrays"]):
-            raise ValueError("it names an array twice")
+            raise ValueError("it lists an array twice")
         arrays = {}
         for name in document["arrays"]:
             with archive.open(name + _SUFFIX) as member_file:
@@ -121,7 +121,7 @@ def _digest(document: Mapping[str, Any], arrays: Arrays) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name of a file survive a power cut, where the system can."""
+    """Flush a folder to disk, so that a renamed file survives a power failure."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""When to stop training, and which epoch to keep."""
+"""Early stopping."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class EarlyStopping:
-    """Keep the epoch with the lowest validation loss and say when to stop.
+    """Stop training when the validation loss stops improving, and keep the best epoch.
 
     Parameters
     ----------
     n_iter_no_change : int
-        Epochs without an improvement after which to stop.
+        Number of epochs without improvement after which training stops.
     tol : float
-        A loss that is lower than the lowest by no more than this is no improvement.
+        Minimum decrease of the validation loss that counts as an improvement.
     """
 
     def __init__(self, n_iter_no_change: int, tol: float) -> None:
@@ -28,12 +28,12 @@ class EarlyStopping:
         self._n_no_change = 0
 
     def begin(self) -> None:
-        """Do nothing at the start of an epoch."""
+        """Do nothing. Early stopping acts only at the end of an epoch."""
 
     def end(
         self, state: "TrainingState", predicting: "Callable[[], TrainingState]"
     ) -> bool:
-        """Look at the loss after an epoch; return whether to stop."""
+        """Record the validation loss of an epoch, and return whether to stop."""
         loss = state.history["val_loss"][-1]
         if loss < self._best_loss:
             self._best = state
@@ -52,12 +52,12 @@ class EarlyStopping:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights are kept, from 1."""
+        """Number of the epoch whose weights are kept, counted from 1."""
         return self._best.n_iter
 
     @property
     def memory(self) -> dict[str, Any]:
-        """What `remember` needs besides the state after the best epoch, as numbers."""
+        """Numbers that `remember` needs in addition to the state of the best epoch."""
         return {
             "best_loss": self._best_loss,
             "loss_to_beat": self._loss_to_beat,
@@ -65,12 +65,12 @@ class EarlyStopping:
         }
 
     def remember(self, best: "TrainingState", memory: dict[str, Any]) -> None:
-        """Continue from what another object had in `best` and `memory`.
+        """Restore `best` and `memory` of another object.
 
         Raises
         ------
         KeyError, OverflowError, TypeError, ValueError
-            If `memory` is not such a dict. This object is then as before.
+            If `memory` is invalid. This object is then unchanged.
         """
         best_loss, loss_to_beat = (
             float(memory[name]) for name in ("best_loss", "loss_to_beat")
@@ -80,7 +80,7 @@ class EarlyStopping:
         self._loss_to_beat = loss_to_beat
 
     def restore_best(self, last: "TrainingState") -> "TrainingState":
-        """Return the best epoch's weights with the history of all epochs."""
-        # An interrupt may come when an epoch is already known here and not elsewhere.
+        """Return the weights of the best epoch with the history of all epochs."""
+        # After an interrupt, the best epoch may be newer than the given state.
         last = max(last, self._best, key=lambda state: state.n_iter)
         return replace(self._best, history=last.history, n_iter=last.n_iter)

@@ -1,4 +1,4 @@
-"""Epochs as tasks of scikit-learn's callbacks."""
+"""Report epochs to the callbacks of scikit-learn."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,20 +8,21 @@ from sklearn.callback import CallbackContext
 
 
 class EpochTasks:
-    """Tell the callbacks of an estimator when an epoch begins and ends.
+    """Report the start and the end of each epoch to the callbacks of an estimator.
 
     Parameters
     ----------
     estimator : estimator
+        The estimator that is being fitted.
     context : sklearn.callback.CallbackContext
-        The context of the estimator's fit.
+        The context of the fit.
     data : dict
-        What the callbacks get to see of the training data.
+        The training data that the callbacks receive.
     fitted_attributes : callable
-        Gets the state of the training, gives the attributes of a fitted estimator.
+        Maps the state of training to the attributes of a fitted estimator.
     n_done : int, default=0
-        Number of epochs that another process has trained. The callbacks are not told of
-        them, but the numbers of the tasks continue after them.
+        Number of epochs that were trained by another process. They are not reported,
+        but the numbers of the tasks include them.
     """
 
     def __init__(
@@ -40,12 +41,12 @@ class EpochTasks:
             context.subcontext(task_name="epoch")
 
     def begin(self) -> None:
-        """Begin the next epoch."""
+        """Report the start of an epoch."""
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def end(self, state: Any, predicting: Callable[[], Any]) -> bool:
-        """End the epoch; return whether a callback asks to stop."""
+        """Report the end of an epoch, and return whether a callback requests a stop."""
         return self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
             **self.data,

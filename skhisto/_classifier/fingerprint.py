@@ -1,4 +1,4 @@
-"""A hash of all that determines the result of a fit."""
+"""A hash of everything that determines the result of a fit."""
 
 import functools
 import hashlib
@@ -19,7 +19,7 @@ from skhisto._data.samples import Samples
 from skhisto._data.training_data import TrainingData
 from skhisto.patches._content import content_of
 
-# Parameters that do not change what is trained. The drawn seed stands for random_state.
+# Parameters that do not affect training. The drawn seed replaces random_state.
 _WITHOUT_EFFECT = {"checkpoint", "engine", "random_state", "tta", "verbose"}
 _PREVIOUS_FIT = ("weights_", "optimizer_state_", "history_", "n_iter_", "value_range_")
 
@@ -36,12 +36,13 @@ def fingerprint(
     Parameters
     ----------
     classifier : PatchCNNClassifier
+        Provides the parameters and, if `is_continued` is True, the fitted attributes.
     data : TrainingData
-        Before rows are set aside for validation.
+        The data before the validation split.
     seed : int or None
         None if the seed does not identify the fit.
     is_continued : bool
-        Whether the fit continues from a previous one.
+        Whether the fit continues a previous fit.
     """
     import skhisto
     from skhisto._keras.runtime import versions
@@ -73,24 +74,25 @@ def _update(digest: Any, samples: Samples) -> None:
 
 
 def describe(value: Any) -> Any:
-    """Describe a parameter by its content, as JSON that is the same in every process.
+    """Describe a value by its content, as JSON that is the same in all processes.
 
-    - Functions and classes outside of installed packages are described by their code.
-      Functions are also described by their closures, defaults and global variables.
+    - Functions and classes of installed packages are described by their name.
+    - Other functions are described by their code, closures, defaults and the global
+      variables that they read. Other classes are described by their methods.
     - Other objects are described by their type and their attributes.
     """
     return _Description().of(value)
 
 
 class _Description:
-    """A description under construction, which knows the objects that it contains."""
+    """Describes objects, and detects objects that contain themselves."""
 
     def __init__(self) -> None:
-        # The object is kept, so that no other object gets its id.
+        # The object is stored, so that its id is not reused for another object.
         self._known: dict[int, tuple[Any, str]] = {}
 
     def of(self, value: Any) -> Any:
-        """Describe a value: plain values by themselves, all others by a hash."""
+        """Return plain values unchanged, and a hash of all other values."""
         if isinstance(value, np.generic):
             value = value.item()
         if value is None or isinstance(value, bool | int | str):
@@ -98,7 +100,7 @@ class _Description:
         if isinstance(value, float | complex | bytes):
             return repr(value)
         if id(value) not in self._known:
-            # Found again inside of itself, it is described by this word.
+            # Describes the object if it contains itself.
             self._known[id(value)] = value, "recursive"
             text = json.dumps(self._content(value))
             self._known[id(value)] = value, hashlib.sha256(text.encode()).hexdigest()
@@ -167,7 +169,7 @@ class _Description:
             return [kind, self.of(vars(value))]
         try:
             return [kind, hashlib.sha256(pickle.dumps(value)).hexdigest()]
-        except Exception:  # pickling runs code of any kind
+        except Exception:  # pickling may run any code
             return [kind]
 
     _KINDS: tuple[tuple[Any, Callable[..., Any]], ...] = (
@@ -192,12 +194,12 @@ def _ordered(descriptions: Iterable[Any]) -> list[Any]:
 def _content_of_cell(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # a variable that has no value yet
+    except ValueError:  # a variable without a value
         return None
 
 
 def _names(code: types.CodeType) -> set[str]:
-    """Return the names that code reads, also in functions that it defines."""
+    """Return the names that code reads, including nested functions."""
     inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
     return set(code.co_names).union(*map(_names, inner))
 

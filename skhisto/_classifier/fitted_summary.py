@@ -1,4 +1,4 @@
-"""What notebooks show of a fitted classifier."""
+"""The HTML summary of a fitted classifier in notebooks."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-# Named and nested as scikit-learn's table of parameters is, whose style it takes.
+# The structure and the class names of scikit-learn's parameter table, for its style.
 _TABLE = """
 <div class="estimator-table">
     <details>
@@ -20,15 +20,15 @@ _TABLE = """
 
 
 class FittedSummary:
-    """The fit and the layers of a classifier, from plain attributes.
+    """Tables of the fit and the layers of a classifier.
 
-    scikit-learn shows it in the diagram of an estimator. Its own would list all
-    attributes, of which `model_` is built when it is asked for.
+    scikit-learn shows them in the diagram of an estimator. By default, scikit-learn
+    would list all attributes, and reading `model_` would build a network.
 
     Parameters
     ----------
     classifier : PatchCNNClassifier
-        Fitted.
+        A fitted classifier.
     """
 
     def __init__(self, classifier: BaseEstimator) -> None:

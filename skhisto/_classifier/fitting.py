@@ -1,4 +1,4 @@
-"""From a classifier and its checked data to the attributes of a fit."""
+"""Train the network of a classifier and return the attributes of the fit."""
 
 import warnings
 from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from skhisto._keras.network import InitialNetwork, NetworkSpec
     from skhisto._keras.training_loop import Observer, TrainingPlan, TrainingState
 
-# The largest batch size, and the number of steps an epoch should have at least.
+# Batch sizes of "auto". The largest with at least this many steps in an epoch is used.
 _BATCH_SIZES = (64, 32, 16)
 _MIN_STEPS = 32
 _MIN_BATCH_SIZE = 8
@@ -43,28 +43,29 @@ def fit_network(
     Parameters
     ----------
     classifier : PatchCNNClassifier
-        It is not changed.
+        Provides the parameters. It is not changed.
     data : TrainingData
+        The checked data.
     seed : int
         Determines all random numbers.
     is_continued : bool
-        Whether to continue from the classifier's previous fit.
+        Whether to continue the previous fit of the classifier.
     is_partial : bool
-        Whether these data are one of several parts: then there is one epoch with a
-        constant learning rate, and batch normalisation keeps its running statistics.
+        Whether this is `partial_fit`. It trains one epoch with a constant learning
+        rate, and batch normalisation keeps its running statistics.
     keep : callable
         Receives the attributes of the fit. If a KeyboardInterrupt ends training after a
-        complete epoch, it receives those of the last good state, and the interrupt is
-        raised again.
+        complete epoch, it receives the attributes of the last good state, and the
+        interrupt is raised again.
     context : sklearn.callback.CallbackContext, default=None
-        The context of the fit, whose callbacks are told of each epoch.
+        The context of the fit. Each epoch is reported to its callbacks.
     saved : SavedFit, default=None
         The checkpoint of the fit.
 
     Warns
     -----
     ConvergenceWarning
-        If training diverges after a complete epoch, whose weights are kept.
+        If training diverges after a complete epoch. The weights of that epoch are kept.
     """
     from skhisto._keras.runtime import check_runtime
     from skhisto._keras.training_loop import train
@@ -123,35 +124,32 @@ def fit_network(
 def _warn_of_divergence(
     problem: str, state: "TrainingState", early_stopping: EarlyStopping | None
 ) -> None:
-    kept = f"epoch {state.n_iter}, the last with finite loss and weights"
+    kept = f"epoch {state.n_iter}, the last one with finite loss and weights"
     if early_stopping is not None:
         kept = f"epoch {early_stopping.best_epoch}, the best epoch"
     warnings.warn(
-        f"Training has diverged: {problem}. The weights are those after {kept}. Use a "
-        "lower learning_rate, or scale X to the order of 1.",
+        f"Training has diverged: {problem}. The classifier keeps the weights of "
+        f"{kept}. Use a lower learning_rate, or scale X to the order of 1.",
         ConvergenceWarning,
         stacklevel=2,
     )
 
 
 def fitted_spec(classifier: BaseEstimator) -> "NetworkSpec":
-    """Describe the network of a fitted classifier.
+    """Return the description of the network of a fitted classifier.
 
     Raises
     ------
     ValueError
-        If the network could not be stored, and `architecture` builds another one now.
+        If the network could not be stored and `architecture` builds another network.
     """
     from skhisto._keras.network import Ends, NetworkSpec
     from skhisto._keras.precision import resolve
     from skhisto._keras.runtime import check_runtime
 
     check_runtime()
-    n_classes = len(classifier.classes_)
-    ends = Ends(
-        classifier.patch_shape_,
-        1 if n_classes == 2 else n_classes,
-        classifier.pixel_dtype_,
+    ends = Ends.of(
+        classifier.patch_shape_, classifier.classes_, classifier.pixel_dtype_
     )
     precision = resolve(classifier.precision)
     if classifier.network_config_ is not None:
@@ -173,18 +171,17 @@ def _initial_network(
     from skhisto._keras.network import Ends, initial_network
     from skhisto._keras.precision import resolve
 
-    n_outputs = 1 if len(data.classes) == 2 else len(data.classes)
     initial = initial_network(
         as_builder(classifier.architecture),
-        Ends(data.patch_shape, n_outputs, data.pixel_dtype),
+        Ends.of(data.patch_shape, data.classes, data.pixel_dtype),
         resolve(classifier.precision),
         seed,
     )
     if classifier.precision not in ("auto", initial.spec.precision):
         warnings.warn(
             f"precision={classifier.precision!r} has no effect, because all layers of "
-            "the network compute in float32. This is the case if a network was loaded, "
-            "or if architecture calls clear_session() or sets the dtype of its layers.",
+            "the network compute in float32. Possible reasons: architecture loads a "
+            "saved network, calls clear_session(), or sets the dtype of its layers.",
             stacklevel=2,
         )
     return initial
@@ -220,7 +217,7 @@ def _plan(
 
 
 def _batch_size(batch_size: int | str, n_samples: int) -> int:
-    """Return the number of patches of a step."""
+    """Return the number of patches in a training step."""
     if not isinstance(batch_size, str):
         return int(batch_size)
     for size in _BATCH_SIZES:

@@ -1,4 +1,4 @@
-"""The warning on networks that are very large because their patches are."""
+"""The warning about networks whose size depends on the size of the patches."""
 
 import warnings
 from collections.abc import Mapping
@@ -6,21 +6,22 @@ from collections.abc import Mapping
 import numpy as np
 
 MAX_PARAMETERS = 10_000_000
-"""A network with more parameters is large if one layer has more than half of them."""
+"""Networks with more parameters cause the warning if one layer has most of them."""
 
 
 def warn_if_large(
     weights: Mapping[str, np.ndarray], patch_shape: tuple[int, int, int]
 ) -> None:
-    """Warn if most parameters of a large network are in one matrix.
+    """Warn if most parameters of a large network are in one layer.
 
-    That is the dense layer behind a flattened image, whose number of parameters grows
-    with the area of the patches. Large networks of another kind, such as a ResNet, have
-    their parameters in many layers.
+    This layer is the dense layer after a flattened image. Its number of parameters
+    increases with the area of the patches. In other large networks, such as a ResNet,
+    the parameters are distributed over many layers.
 
     Warns
     -----
     UserWarning
+        If one layer contains most of more than `MAX_PARAMETERS` parameters.
     """
     sizes = [weight.size for weight in weights.values()]
     n_parameters, n_largest = sum(sizes), max(sizes, default=0)
@@ -29,11 +30,11 @@ def warn_if_large(
     height, width, _ = patch_shape
     warnings.warn(
         f"The network has {n_parameters:,} parameters for patches of {height}x{width} "
-        f"pixels, and {n_largest:,} of them are in one layer, whose size grows with "
-        "the area of the patches. It needs much memory and many patches. Alternatives "
-        "are architecture='compact', whose size does not depend on the patches, "
-        "smaller patches (Resize or CenterCrop as a step before the classifier), or "
-        "several small patches cut from each large one.",
+        f"pixels, and {n_largest:,} of them are in one layer. The size of this layer "
+        "increases with the area of the patches. Training needs a lot of memory and "
+        "many patches. Alternatives: use architecture='compact', whose size does not "
+        "depend on the patches. Add Resize or CenterCrop before the classifier. Or cut "
+        "each large patch into several small ones.",
         UserWarning,
         stacklevel=2,
     )

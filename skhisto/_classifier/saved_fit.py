@@ -1,4 +1,4 @@
-"""The checkpoint of one fit: where it continues, and what it saves on its way."""
+"""Save the state of one fit in a checkpoint, and resume from it."""
 
 import errno
 import hashlib
@@ -32,20 +32,21 @@ class SavedFit:
     Parameters
     ----------
     classifier : PatchCNNClassifier
-        With a `checkpoint`. It is not changed.
+        A classifier with a `checkpoint`. It is not changed.
     data : TrainingData
-        Before rows are set aside for validation.
+        The data before the validation split.
     seed : int
-        What was drawn from `random_state`.
+        The number that was drawn from `random_state`.
     is_continued : bool
-        Whether the fit continues from a previous fit.
+        Whether the fit continues a previous fit.
 
     Attributes
     ----------
     seed : int
-        With ``random_state=None``, the seed of the checkpoint, if there is one.
+        The seed of the fit. With ``random_state=None``, an existing checkpoint
+        determines it.
     is_finished : bool
-        Whether the checkpoint has the result of the fit.
+        Whether the checkpoint contains the result of the fit.
 
     Raises
     ------
@@ -87,7 +88,7 @@ class SavedFit:
         if self._stored is not None:
             document, _ = self._stored
             if is_drawn and document["is_finished"]:
-                self._stored = None  # another fit, with another seed
+                self._stored = None  # a finished fit with another seed
             elif is_drawn:
                 self.seed = document["seed"]
 
@@ -95,7 +96,7 @@ class SavedFit:
         try:
             self._file.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            # On a full disk, training is possible, and writing will warn.
+            # Training is possible on a full disk. A warning follows when writing fails.
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
 
@@ -112,7 +113,7 @@ class SavedFit:
     def _warn_of_restart(self, reason: str) -> None:
         warnings.warn(
             f"The checkpoint '{self._file.path}' {reason}. Training starts from the "
-            "first epoch and replaces it.",
+            "first epoch and replaces the checkpoint.",
             stacklevel=2,
         )
 
@@ -122,15 +123,16 @@ class SavedFit:
         start: "TrainingState",
         early_stopping: EarlyStopping | None,
     ) -> "TrainingState":
-        """Return the state to continue from, which is `start` without a checkpoint.
+        """Return the state of the checkpoint, or `start` if no checkpoint exists.
 
         Parameters
         ----------
         initial : InitialNetwork
+            The network of the fit.
         start : TrainingState
-            The state from which the fit starts.
+            The initial state of the fit.
         early_stopping : EarlyStopping or None
-            Remembers what it knew when the checkpoint was written.
+            Its state is restored from the checkpoint.
 
         Warns
         -----
@@ -141,10 +143,10 @@ class SavedFit:
         if self._stored is None:
             return start
         document, arrays = self._stored
-        self._stored = None  # the arrays are not needed for longer than this call
+        self._stored = None  # free the arrays after this call
         if document["network"] != self._network:
             self._warn_of_restart(
-                "belongs to another network than architecture builds now"
+                "belongs to another network than the one that architecture builds now"
             )
             return start
         try:
@@ -153,7 +155,7 @@ class SavedFit:
                 best = _decoded(document["best"], arrays, start)
             if early_stopping is not None:
                 early_stopping.remember(best, document["early_stopping"])
-        # A file whose checksum is right may still have been made by something else.
+        # A file with a valid checksum may still have been written by other software.
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             self._warn_of_restart("does not contain the state of this fit")
             return start
@@ -165,14 +167,14 @@ class SavedFit:
     def save(
         self, early_stopping: EarlyStopping | None, state: "TrainingState"
     ) -> None:
-        """Save the state after an epoch, if it is due."""
+        """Save the state after an epoch, every `every` epochs."""
         if (state.n_iter - self._first_epoch) % self._every == 0:
             self._write(state, early_stopping, is_finished=False)
 
     def finish(
         self, early_stopping: EarlyStopping | None, state: "TrainingState"
     ) -> None:
-        """Replace the state by the result of the fit."""
+        """Replace the saved state by the result of the fit."""
         self._write(state, early_stopping, is_finished=True)
         self._file.remove_leftovers()
 
@@ -204,7 +206,7 @@ class SavedFit:
             if not self._has_warned:
                 warnings.warn(
                     f"The checkpoint '{self._file.path}' cannot be written: {error}. "
-                    "Training continues. An earlier checkpoint is still valid.",
+                    "Training continues. Earlier checkpoints remain valid.",
                     RuntimeWarning,
                     stacklevel=2,
                 )
@@ -213,7 +215,7 @@ class SavedFit:
     def _encoded(
         self, name: str, state: "TrainingState", arrays: Arrays, *, is_result: bool
     ) -> Document:
-        """Describe a state and add its arrays; a result is not trained any further."""
+        """Describe a state, and add its arrays. A result needs no optimizer state."""
         parts = {"weights": state.weights, "optimizer_state": state.optimizer_state}
         if is_result and not self._keeps_optimizer:
             parts["optimizer_state"] = None
@@ -221,7 +223,7 @@ class SavedFit:
             "n_iter": state.n_iter,
             "value_range": state.value_range,
             "history": {
-                # JSON has no NaN.
+                # JSON does not support NaN.
                 key: [None if value != value else value for value in values]
                 for key, values in state.history.items()
             },
@@ -237,12 +239,12 @@ class SavedFit:
 def _decoded(
     document: Document, arrays: Arrays, start: "TrainingState"
 ) -> "TrainingState":
-    """Return a state of the fit that begins with `start`.
+    """Return a saved state of the fit that begins with `start`.
 
     Raises
     ------
     AttributeError, KeyError, OverflowError, TypeError, ValueError
-        If the document or the arrays are not such a state.
+        If the document or the arrays are invalid.
     """
     value_range, n_iter = document["value_range"], document["n_iter"]
     if value_range is not None:
@@ -252,7 +254,7 @@ def _decoded(
         raise ValueError(f"The number of epochs is {n_iter!r}.")
     weights = _decoded_part(document, "weights", arrays)
     if _kinds(weights) != _kinds(start.weights):
-        raise ValueError("The weights are those of another network.")
+        raise ValueError("The weights belong to another network.")
     return replace(
         start,
         weights=weights,
@@ -271,11 +273,11 @@ def _kinds(weights: Any) -> dict[str, Any]:
 
 
 def _check_document(document: Any) -> None:
-    """Raise a ValueError unless this is the document of a checkpoint."""
+    """Raise a ValueError if this is not the document of a checkpoint."""
     expected = {"seed": int, "network": str, "is_finished": bool, "last": dict}
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         found = document.get("format") if isinstance(document, dict) else None
-        raise ValueError(f"it has the format {repr(found)[:40]}")
+        raise ValueError(f"its format is {repr(found)[:40]}")
     is_complete = {"best", "early_stopping"} <= set(document) and all(
         type(document.get(name)) is kind for name, kind in expected.items()
     )

@@ -1,4 +1,4 @@
-"""``python -m skhisto doctor``: what is installed and how skhisto computes here."""
+"""``python -m skhisto doctor``: a report of installed packages and engines."""
 
 import argparse
 import os
@@ -17,14 +17,14 @@ from skhisto._commands.packages import (
 )
 
 _DESCRIPTION = """\
-Report versions, how networks are computed on this machine, and what is missing.
+Report versions, how networks are computed on this machine, and missing packages.
 
-All packages are imported once in another process, which takes up to a minute.
+All packages are imported once in a separate process, which takes up to a minute.
 """
 _EPILOG = """\
 exit codes:
-  0  all that skhisto always needs is installed and works
-  1  something of this is missing or broken
+  0  all required packages are installed and work
+  1  a required package is missing or broken
 """
 _ENGINES = {
     "openslide-python": ("OpenSlide", "slides of scanners"),
@@ -46,7 +46,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report, and return the exit code."""
+    """Print the report and return the exit code."""
     by_extra = requirements_by_extra()
     listed = {r.name: r for needed in by_extra.values() for r in needed}
     engines = [listed.get(name, Requirement(name)) for name in _ENGINES]
@@ -92,7 +92,7 @@ def _computation(required: Sequence[Package]) -> Iterator[tuple[str, str]]:
 
         precision, reason = explain_auto()
         gpus, threads = names_of_gpus(), n_threads()
-    except Exception as error:  # TensorFlow and Keras raise many types
+    except Exception as error:  # TensorFlow and Keras raise many types of errors
         yield "precision", f"unknown. {type(error).__name__}: {error}"
         return
     yield "threads", str(threads)
@@ -127,7 +127,7 @@ def _state(package: Package) -> str:
 
 
 def _n_cores() -> int:
-    """Return the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

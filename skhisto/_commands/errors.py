@@ -1,5 +1,5 @@
-"""Errors that end a command."""
+"""Errors that terminate a command."""
 
 
 class UsageError(Exception):
-    """The command cannot start with these arguments."""
+    """The error for arguments with which a command cannot start."""

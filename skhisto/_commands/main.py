@@ -1,4 +1,4 @@
-"""The parser of the command line, and exit codes."""
+"""Command-line parser and exit codes."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ import skhisto
 from skhisto._commands import doctor, map_slides
 from skhisto._commands.errors import UsageError
 
-INTERRUPTED = 130  # as shells report a process that Ctrl-C has ended
+INTERRUPTED = 130  # the code that shells report after Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,17 +17,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, default=None
-        The arguments. None takes those of the process.
+        The arguments. None uses the arguments of the process.
 
     Returns
     -------
     code : int
-        0 if all is done, 1 if something failed, 130 after Ctrl-C.
+        0 on success, 1 if something failed, 130 after Ctrl-C.
 
     Raises
     ------
     SystemExit
-        With code 2, if the arguments are wrong. With code 0 after ``--help``.
+        With code 2 if the arguments are wrong. With code 0 after ``--help``.
     """
     arguments = _parser().parse_args(argv)
     try:

@@ -1,4 +1,4 @@
-"""Files that are written beside a map: tables, outlines and pictures."""
+"""Additional files of a map: tables, outlines and pictures."""
 
 import argparse
 from importlib.util import find_spec
@@ -15,20 +15,20 @@ _DPI = 150
 
 
 def check_exports(arguments: argparse.Namespace) -> None:
-    """Check that libraries are installed and that no file of the user is replaced.
+    """Check that libraries are installed and that user files are not replaced.
 
     Raises
     ------
     UsageError
-        If a library is missing, or if files would be written beside a slide, where
-        annotations and slides have the same names.
+        If a library is missing, or if files would be written to the folder of a slide,
+        where they could replace annotations.
     """
     is_wanted = arguments.csv or arguments.geojson or arguments.png
     folders = {path.parent.resolve() for path in arguments.slides}
     if is_wanted and arguments.out.resolve() in folders:
         raise UsageError(
             f"--out is '{arguments.out}', the folder of a slide. The files of --csv, "
-            "--geojson and --png could replace annotations or slides there. Choose "
+            "--geojson and --png could replace annotations or slides there. Use "
             "another folder."
         )
     for option, (library, extra) in _NEEDED.items():
@@ -40,18 +40,18 @@ def check_exports(arguments: argparse.Namespace) -> None:
 
 
 def class_to_export(model: Any, arguments: argparse.Namespace) -> Any:
-    """Return the class whose probabilities are drawn, None for the default one.
+    """Return the class whose probabilities are drawn, or None for the default.
 
     Raises
     ------
     UsageError
-        If the class is unknown, or if it is needed and missing.
+        If the class is unknown, or if it is missing but required.
     """
     labels = {str(label): label for label in model.classes_.tolist()}
     if arguments.class_ is not None:
         if arguments.class_ not in labels:
             raise UsageError(
-                f"--class must be one of {', '.join(labels)}; got {arguments.class_}."
+                f"--class must be one of {', '.join(labels)}, got {arguments.class_}."
             )
         return labels[arguments.class_]
     if (arguments.geojson or arguments.png) and len(labels) != 2:
@@ -65,7 +65,7 @@ def class_to_export(model: Any, arguments: argparse.Namespace) -> Any:
 def write_exports(
     result: ProbabilityMap, slide: Slide, class_: Any, arguments: argparse.Namespace
 ) -> None:
-    """Write what the arguments ask for."""
+    """Write the files that the arguments request."""
     stem = arguments.out / slide.name
     if arguments.csv:
         with atomic_path(f"{stem}.csv") as temporary:
@@ -84,7 +84,7 @@ def _draw(
 ) -> None:
     from matplotlib.figure import Figure
 
-    # Without pyplot, so that no window is opened and nothing stays in memory.
+    # pyplot is not used, because it could open windows and keeps figures in memory.
     figure = Figure(figsize=(7, 6), layout="constrained")
     SlideMapDisplay.from_map(
         result, slide, class_=class_, threshold=threshold, ax=figure.subplots()

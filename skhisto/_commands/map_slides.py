@@ -1,4 +1,4 @@
-"""``python -m skhisto map``: maps of slides in files."""
+"""``python -m skhisto map``: probability maps of slide files."""
 
 import argparse
 import math
@@ -31,21 +31,21 @@ from skhisto.slides import Slide
 from skhisto.slides._resolution import check_mpp
 
 _DESCRIPTION = """\
-Map slides: predict probabilities all over each of them with a saved model.
+Predict probability maps of slides with a saved model.
 
-Each slide becomes DIR/NAME.npz, which skhisto.ProbabilityMap.load reads. NAME is
-the name of the file without its last ending. If the command is killed, run it
-again: tiles that were finished are not computed again. Maps that are finished are
-not computed again either. Progress and messages go to stderr.
+The map of each slide is written to DIR/NAME.npz and can be read with
+skhisto.ProbabilityMap.load. NAME is the file name without its last suffix. If the
+command is interrupted, run it again. Finished tiles and maps are not computed again.
+Progress and messages are printed to stderr.
 """
 _EPILOG = """\
 exit codes:
   0    all slides are mapped
-  1    some slides could not be mapped; the others are
-  2    the arguments are wrong, and nothing was done
+  1    some slides could not be mapped, the other maps are complete
+  2    the arguments are wrong, nothing was done
   130  interrupted by Ctrl-C
 """
-# What may differ between a map and one that would be computed now.
+# Attributes that distinguish an existing map from the requested one.
 _IGNORED = {"way", "reason"}
 
 
@@ -53,14 +53,14 @@ def add_to(commands: Any) -> None:
     """Add the command to a parser."""
     parser = commands.add_parser(
         "map",
-        help="predict probabilities all over slides",
+        help="predict probability maps of slides",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run, parser=parser)
     parser.add_argument(
-        "slides", nargs="+", type=Path, metavar="SLIDE", help="files of slides"
+        "slides", nargs="+", type=Path, metavar="SLIDE", help="slide files"
     )
     add = parser.add_argument_group("required").add_argument
     add(
@@ -68,15 +68,15 @@ def add_to(commands: Any) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="a fitted model that skops.io.dump saved",
+        help="a fitted model, saved with skops.io.dump",
     )
     add(
         "--out",
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder for the results; it is made if it does not exist; with --csv, "
-        "--geojson or --png, it must not be the folder of a slide",
+        help="folder for the results, created if it does not exist (with --csv, "
+        "--geojson or --png, it must not be the folder of a slide)",
     )
     _add_settings(parser)
     _add_files(parser)
@@ -95,21 +95,21 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--window",
         type=_positive_integer,
         metavar="PIXELS",
-        help="side of the windows, if the model does not tell it",
+        help="side of the windows, if the model does not determine it",
     )
     add(
         "--mpp",
         type=_resolution,
         default=0.97,
         metavar="MICRONS",
-        help="microns per pixel of the patches that the model was fitted on; slides "
-        "are read at this resolution (default: 0.97, as in PatchCamelyon)",
+        help="microns per pixel of the patches that the model was fitted on, used to "
+        "read the slides (default: 0.97, as in PatchCamelyon)",
     )
     add(
         "--slide-mpp",
         type=_resolution,
         metavar="MICRONS",
-        help="microns per pixel of level 0 of slides whose files do not state it",
+        help="microns per pixel of level 0, for slide files that do not state it",
     )
     add(
         "--mask",
@@ -122,8 +122,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         type=_positive_number,
         default=500,
         metavar="MB",
-        help="most memory for the pixels and computation of a tile (default: 500); "
-        "TensorFlow and the model come in addition",
+        help="maximum memory for the pixels and computation of a tile, without "
+        "TensorFlow and the model (default: 500)",
     )
     add(
         "--trust",
@@ -131,7 +131,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="a type in the model file that may be loaded, such as "
-        "my_module.MyTransformer; may be repeated",
+        "my_module.MyTransformer (may be repeated)",
     )
 
 
@@ -141,8 +141,8 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         "--names",
         nargs="+",
         metavar="NAME",
-        help="names of the slides in results, one for each SLIDE; use them if names "
-        "of files identify patients",
+        help="names of the slides in results, one per SLIDE, for example if file names "
+        "identify patients",
     )
     add("--csv", action="store_true", help="also write NAME.csv, a table of the cells")
     add(
@@ -156,7 +156,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         type=_probability,
         default=0.5,
         metavar="PROBABILITY",
-        help="least probability inside the outlines of --geojson and --png "
+        help="minimum probability inside the outlines of --geojson and --png "
         "(default: 0.5)",
     )
     add(
@@ -168,12 +168,12 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     add(
         "--overwrite",
         action="store_true",
-        help="replace maps in DIR that have other settings, another model or slide",
+        help="replace maps in DIR with other settings, another model or another slide",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Map all slides, and return the exit code."""
+    """Map all slides and return the exit code."""
     names = _names(arguments)
     check_exports(arguments)
     model = load_model(arguments.model, arguments.trust)
@@ -182,12 +182,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"The folder --out cannot be made: {error}") from error
+        raise UsageError(f"The folder --out cannot be created: {error}") from error
     failed = []
     for path, name in zip(arguments.slides, names, strict=True):
         try:
             _map_slide(model, path, name, class_, arguments)
-        except Exception as error:  # the other slides are mapped in any case
+        except Exception as error:  # the other slides are still mapped
             failed.append(name)
             is_usual = isinstance(error, ValueError | OSError | ImportError)
             sort = "" if is_usual else f"{type(error).__name__}: "
@@ -204,18 +204,19 @@ def _names(arguments: argparse.Namespace) -> list[str]:
     Raises
     ------
     UsageError
-        If they are not one for each slide, unique, and names of files.
+        If there is not one name per slide, or if a name occurs twice or is not a valid
+        file name.
     """
     names = arguments.names or [path.stem for path in arguments.slides]
     if len(names) != len(arguments.slides):
         raise UsageError(
-            f"--names needs one name for each slide; got {len(names)} names and "
+            f"--names needs one name per slide, got {len(names)} names and "
             f"{len(arguments.slides)} slides."
         )
     for name in names:
         if name in ("", ".", "..") or "/" in name or "\\" in name:
-            raise UsageError(f"The name {name!r} cannot be the name of a file.")
-    # Some file systems do not distinguish small and capital letters.
+            raise UsageError(f"The name {name!r} is not a valid file name.")
+    # Some file systems are not case-sensitive.
     folded = [name.casefold() for name in names]
     repeated = sorted({name for name in names if folded.count(name.casefold()) > 1})
     if repeated:
@@ -234,7 +235,7 @@ def _check_model(model: Any, arguments: argparse.Namespace) -> None:
     if not fingerprint_of(model):
         raise UsageError(
             "The model has no fingerprint, because it cannot be pickled. Maps of "
-            "different models could not be told apart."
+            "different models could not be distinguished."
         )
 
 
@@ -259,13 +260,13 @@ def _map_slide(
         result.save(file)
         say(f"{name}: wrote {file}")
     else:
-        say(f"{name}: is mapped already in {file}")
+        say(f"{name}: already mapped in {file}")
     remove_partial_maps(partial)
     write_exports(result, slide, class_, arguments)
 
 
 def _open(path: Path, name: str, mpp: float | None) -> Slide:
-    """Open a slide. A resolution is used if the file does not state one."""
+    """Open a slide. `mpp` is used if the file does not state a resolution."""
     slide = Slide(path, name=name)
     if slide.mpp is None and mpp is not None:
         return Slide(path, name=name, mpp=mpp)
@@ -273,12 +274,12 @@ def _open(path: Path, name: str, mpp: float | None) -> Slide:
 
 
 def _finished(file: Path, plan: MapPlan, overwrite: bool) -> ProbabilityMap | None:
-    """Return the map of a plan if it is in a file, None if it has to be computed.
+    """Return the map of a plan from a file, or None if it must be computed.
 
     Raises
     ------
     ValueError
-        If the file contains something else that is not to be overwritten.
+        If the file contains something else and `overwrite` is false.
     """
     if not file.exists():
         return None
@@ -300,13 +301,13 @@ def _finished(file: Path, plan: MapPlan, overwrite: bool) -> ProbabilityMap | No
     if overwrite:
         return None
     raise ValueError(
-        f"'{file}' is another map. It differs in: {', '.join(differing)}. Replace it "
-        "with --overwrite, or choose another folder with --out."
+        f"'{file}' is a different map. It differs in: {', '.join(differing)}. Replace "
+        "it with --overwrite, or use another folder with --out."
     )
 
 
 def _score(plan: MapPlan, folder: Path) -> ProbabilityMap:
-    """Compute the tiles that are missing."""
+    """Compute the missing tiles and return the map."""
     name, n_tiles = plan.image.name, len(plan.todo)
     say(
         f"{name}: {plan.wanted.sum():,} of {plan.wanted.size:,} cells, {n_tiles} "
@@ -325,7 +326,7 @@ def _score(plan: MapPlan, folder: Path) -> ProbabilityMap:
 def _positive_integer(text: str) -> int:
     number = _number(text)
     if not (number >= 1 and number.is_integer()):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+        raise argparse.ArgumentTypeError(f"{text} is not a positive integer")
     return int(number)
 
 
@@ -351,7 +352,7 @@ def _resolution(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    """Return the number in a text. NaN, which no range contains, if there is none."""
+    """Return the number in a text, or NaN, which is outside of every range."""
     try:
         return float(text)
     except ValueError:

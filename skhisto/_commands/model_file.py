@@ -1,4 +1,4 @@
-"""Models in skops files."""
+"""Loading of models from skops files."""
 
 import os
 from collections.abc import Sequence
@@ -23,31 +23,31 @@ TRUSTED = (
     "skhisto.StainJitter",
     "skhisto.StainNormalizer",
 )
-"""The types of skhisto in saved models, as docs/user_guide/saving.rst lists them.
+"""The types of skhisto in saved models, as listed in docs/user_guide/saving.rst.
 
 skops itself trusts the types of NumPy, SciPy and scikit-learn.
 """
 
 
 def load_model(path: str | os.PathLike[str], trusted: Sequence[str] = ()) -> Any:
-    """Load a model, without running code of the file.
+    """Load a model without running code from the file.
 
     Parameters
     ----------
     path : str or path-like
-        A file that ``skops.io.dump`` wrote.
+        A file written by ``skops.io.dump``.
     trusted : sequence of str, default=()
         Names of types that may be loaded in addition to `TRUSTED`.
 
     Raises
     ------
     UsageError
-        If skops is not installed, if there is no such file, if it is not a skops file,
-        or if it contains other types.
+        If skops is not installed, if the file does not exist, if it is not a skops
+        file, or if it contains other types.
     """
     skops_io = _import_skops()
     if not os.path.isfile(path):
-        raise UsageError(f"There is no model file '{path}'.")
+        raise UsageError(f"The model file '{path}' does not exist.")
     allowed = {*TRUSTED, *trusted}
     try:
         found = skops_io.get_untrusted_types(file=path)
@@ -61,12 +61,12 @@ def load_model(path: str | os.PathLike[str], trusted: Sequence[str] = ()) -> Any
         options = " ".join(f"--trust {name}" for name in unknown)
         raise UsageError(
             f"'{path}' contains types that are not trusted: {', '.join(unknown)}. "
-            "Loading them can run their code. If you trust it, add these options: "
+            "Loading them can run their code. If you trust them, add these options: "
             f"{options}"
         )
     try:
         return skops_io.load(path, trusted=[*allowed])
-    except Exception as error:  # also errors of the types that are loaded
+    except Exception as error:  # includes errors of the loaded types
         raise UsageError(f"The model '{path}' cannot be loaded: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""Which packages skhisto needs, and which of them are installed and work."""
+"""Required packages, and which of them are installed and work."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 REQUIRED = ""
-"""Stands for no extra: what is always needed."""
+"""The key of the packages that are always required."""
 
 # For those who work on skhisto itself.
 _FOR_DEVELOPERS = {"tests"}
@@ -42,11 +42,11 @@ class Package:
     Parameters
     ----------
     name : str
-        On PyPI.
+        Name on PyPI.
     version : str or None
-        The version that is installed.
+        Installed version.
     problem : str or None
-        Why it cannot be used.
+        The reason why the package cannot be used.
     """
 
     name: str
@@ -55,13 +55,13 @@ class Package:
 
 
 def requirements_by_extra() -> dict[str, list[Requirement]]:
-    """Return what the metadata of skhisto list, for each extra for users.
+    """Return the requirements in the metadata of skhisto, for each user extra.
 
     Returns
     -------
     requirements : dict
-        `REQUIRED` has the packages that are always needed. Empty if skhisto itself is
-        not installed.
+        The key `REQUIRED` has the packages that are always required. Empty if skhisto
+        itself is not installed.
     """
     try:
         listed = [Requirement(text) for text in requires("skhisto") or []]
@@ -81,7 +81,7 @@ def requirements_by_extra() -> dict[str, list[Requirement]]:
 
 
 def examine(requirements: Iterable[Requirement]) -> dict[Requirement, Package]:
-    """Find out which packages are installed, have the right version and work."""
+    """Check which packages are installed, have the right version and work."""
     packages = {requirement: _installed(requirement) for requirement in requirements}
     modules = {
         package.name: _module_of(package.name)
@@ -100,19 +100,19 @@ def examine(requirements: Iterable[Requirement]) -> dict[Requirement, Package]:
 
 
 def import_errors(modules: Sequence[str]) -> dict[str, str]:
-    """Return why modules cannot be imported.
+    """Return the reasons why modules cannot be imported.
 
-    Another process imports them, because a broken library can end its process.
+    A separate process imports them, because a broken library can crash it.
 
     Parameters
     ----------
     modules : sequence of str
-        Their names.
+        Names of the modules.
 
     Returns
     -------
     errors : dict
-        From the name of a module to the cause, only for those that failed.
+        Maps the names of modules that failed to the cause.
     """
     errors = {}
     left = list(modules)
@@ -130,7 +130,7 @@ def import_errors(modules: Sequence[str]) -> dict[str, str]:
 
 
 def _import_in_child(modules: Sequence[str]) -> tuple[str, str]:
-    """Return what the process printed, and how it ended."""
+    """Return the output of the process and how it ended."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", _CHILD, *modules],

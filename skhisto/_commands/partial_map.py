@@ -1,4 +1,4 @@
-"""Finished tiles of a map that is not finished."""
+"""Storage of the finished tiles of an unfinished map."""
 
 import hashlib
 import json
@@ -14,16 +14,16 @@ from skhisto.maps._plan import MapPlan, TileValues
 
 
 class PartialMap:
-    """Stores each tile in a small file, so that a kill loses one tile at most.
+    """Storage of each tile in a small file.
 
-    A file is complete or absent. A checksum, which npz files have, finds files that a
-    power cut has damaged.
+    If the process is killed, at most one tile is lost. Files are written atomically.
+    The checksum of npz files detects damage from a power failure.
 
     Parameters
     ----------
     folder : Path
-        A folder for this slide. It has a folder for each plan, so that tiles of another
-        model or of other settings are never used.
+        A folder for this slide. It contains one folder per plan, so that tiles of
+        another model or other settings are never used.
     plan : MapPlan
     """
 
@@ -34,7 +34,7 @@ class PartialMap:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def done(self) -> list[int]:
-        """Return the numbers of the tiles that can be read, and delete damaged ones."""
+        """Return the numbers of readable tiles and delete damaged tiles."""
         return [number for number in self._plan.todo if self._is_readable(number)]
 
     def write(self, number: int, values: np.ndarray) -> None:
@@ -63,7 +63,7 @@ class PartialMap:
             values = content["values"]
         expected = (*self._plan.tiles[number].shape, len(self._plan.classes))
         if values.shape != expected or values.dtype != np.float32:
-            raise ValueError(f"values of shape {values.shape} and not {expected}")
+            raise ValueError(f"values of shape {values.shape}, expected {expected}")
         return values
 
     def _path(self, number: int) -> Path:
@@ -71,8 +71,8 @@ class PartialMap:
 
 
 def remove_partial_maps(folder: Path) -> None:
-    """Remove the tiles of a slide, and nothing else that its folder may contain."""
-    for path in folder.glob("*/*tile-*.npz"):  # also temporary files after a kill
+    """Remove the tiles of a slide. Other files in its folder are kept."""
+    for path in folder.glob("*/*tile-*.npz"):  # includes temporary files after a kill
         path.unlink()
     for path in [*folder.glob("*"), folder]:
         if path.is_dir() and not any(path.iterdir()):
@@ -80,7 +80,7 @@ def remove_partial_maps(folder: Path) -> None:
 
 
 def _key(plan: MapPlan) -> str:
-    """Return a hash of all that the tiles of a plan depend on."""
+    """Return a hash of everything that determines the tiles of a plan."""
     from skhisto._keras.runtime import versions
 
     parts: dict[str, Any] = {

@@ -5,16 +5,16 @@ import time
 
 
 class Progress:
-    """Counts tiles: in one line on a terminal, with a line for each tile elsewhere.
+    """Progress of tiles: a single line on a terminal, otherwise one line per tile.
 
     Parameters
     ----------
     name : str
         Name of the slide.
     n_tiles : int
-        Tiles of the map.
+        Number of tiles of the map.
     n_done : int
-        Tiles that an earlier run has finished.
+        Number of tiles that an earlier run has finished.
     """
 
     def __init__(self, name: str, n_tiles: int, n_done: int) -> None:
@@ -23,10 +23,10 @@ class Progress:
         self._n_before = self._n_done = n_done
         self._start = time.monotonic()
         if n_done:
-            say(f"{name}: {n_done} of {n_tiles} tiles are left from an earlier run")
+            say(f"{name}: {n_done} of {n_tiles} tiles were done in an earlier run")
 
     def advance(self) -> None:
-        """Report one more finished tile."""
+        """Report another finished tile."""
         self._n_done += 1
         n_now = self._n_done - self._n_before
         n_left = self._n_tiles - self._n_done
@@ -38,7 +38,7 @@ class Progress:
 
 
 def say(message: str, end: str = "\n") -> None:
-    """Print a line to stderr at once. On a terminal, it replaces an unfinished line."""
+    """Print a line to stderr immediately. On a terminal, replace an unfinished line."""
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
     print(f"{start}{message}", end=end, file=sys.stderr, flush=True)
 

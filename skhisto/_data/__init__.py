@@ -1,1 +1,1 @@
-"""Checks of patches, labels, weights and groups, and the data of a fit."""
+"""Checks of patches, labels and weights, and the data of a fit."""

@@ -1,18 +1,12 @@
-"""What a classifier accepts as X, y and weights."""
+"""Checks of the arguments X, y and `sample_weight`."""
 
 from math import isqrt
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils import (
-    assert_all_finite,
-    check_array,
-    check_consistent_length,
-    check_X_y,
-)
+from sklearn.utils import assert_all_finite, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -26,9 +20,9 @@ from skhisto.patches._definition import (
 )
 
 _KINDS = {
-    "uint8": "pixels of 8 bits",
-    "uint16": "pixels of 16 bits",
-    "float32": "numbers that are taken as they are",
+    "uint8": "8-bit pixels",
+    "uint16": "16-bit pixels",
+    "float32": "numbers that are not rescaled",
 }
 
 
@@ -45,26 +39,27 @@ def check_patches(
     Parameters
     ----------
     estimator : estimator
-        If `reset`, gets `n_features_in_` and `feature_names_in_`. Otherwise X is
-        compared with them.
+        If `reset` is True, `n_features_in_` and `feature_names_in_` are set on it.
+        Otherwise X is compared with them.
     X : array-like or PatchArray
-        Patches, as `skhisto.patches._definition` defines them, or flat rows of shape
+        Patches as defined in `skhisto.patches._definition`, or flat rows of shape
         (n, height * width * channels).
     patch_shape : tuple or None
-        The shape (height, width, channels) that the patches must have. None takes it
-        from X.
+        Required shape (height, width, channels) of the patches. None accepts the shape
+        of X.
     pixel_dtype : str or None
-        What `pixel_dtype_of` must return for the patches. None accepts all dtypes.
+        Required value of `pixel_dtype_of` for the patches. None accepts all dtypes.
     reset : bool
-        Whether this is a first fit.
+        Whether this is the first fit.
 
     Raises
     ------
     TypeError
         If X is a data set, a loader, an iterator or a mapping.
     ValueError
-        If X holds no patches, patches of another shape, another kind of pixels, NaN or
-        infinity.
+        - If X is not a valid stack of patches.
+        - If the patches do not have the required shape or kind of numbers.
+        - If X contains NaN or infinity.
     """
     X = stack_images(X)
     if getattr(X, "ndim", 0) >= 3:
@@ -72,7 +67,7 @@ def check_patches(
         _check_shape(patches.shape[1:], patch_shape)
         if isinstance(patches, np.ndarray):
             assert_all_finite(patches, input_name="X")
-        # The patches are checked. What remains is to count their values as features.
+        # scikit-learn would check or copy the pixels again. It only needs their number.
         n_features = int(np.prod(patches.shape[1:]))
         rows = np.broadcast_to(np.zeros(1), (len(patches), n_features))
         validate_data(estimator, rows, reset=reset, skip_check_array=True)
@@ -81,22 +76,22 @@ def check_patches(
         shape = patch_shape or guess_patch_shape(rows.shape[1])
         if np.prod(shape) != rows.shape[1]:
             raise ValueError(
-                f"X has rows of {rows.shape[1]} values, but patches of shape {shape} "
+                f"X has {rows.shape[1]} values per row, but patches of shape {shape} "
                 f"have {np.prod(shape)}. Set patch_shape to the shape of the patches."
             )
         patches = rows.reshape(len(rows), *shape)
     if pixel_dtype is not None and pixel_dtype_of(patches) != pixel_dtype:
         raise ValueError(
-            f"X holds {_KINDS[pixel_dtype_of(patches)]} (dtype {patches.dtype}), but "
-            f"this {type(estimator).__name__} was fitted on {_KINDS[pixel_dtype]}. "
-            "Pass the same kind as in fit: converting the dtype alone changes what the "
-            "numbers mean."
+            f"X contains {_KINDS[pixel_dtype_of(patches)]} (dtype {patches.dtype}), "
+            f"but this {type(estimator).__name__} was fitted on {_KINDS[pixel_dtype]}. "
+            "Pass the same kind of numbers as in fit. Converting only the dtype would "
+            "change their meaning."
         )
     return patches
 
 
 def check_fitted_patches(classifier: BaseEstimator, X: Any) -> Patches:
-    """Check X against the patches that a classifier was fitted on."""
+    """Check that X matches the patches that the classifier was fitted on."""
     return check_patches(
         classifier,
         X,
@@ -107,7 +102,7 @@ def check_fitted_patches(classifier: BaseEstimator, X: Any) -> Patches:
 
 
 def check_patch_shape(patch_shape: Any) -> PatchShape | None:
-    """Return the parameter `patch_shape` as a tuple of three lengths."""
+    """Check the parameter `patch_shape` and return it as a tuple."""
     if patch_shape is None:
         return None
     if (
@@ -116,14 +111,14 @@ def check_patch_shape(patch_shape: Any) -> PatchShape | None:
         or patch_shape[2] > 4
     ):
         raise ValueError(
-            "patch_shape must be (height, width, channels) with lengths of at least 1 "
-            f"and 1 to 4 channels; got {patch_shape}."
+            "patch_shape must be (height, width, channels) with positive integers and "
+            f"at most 4 channels; got {patch_shape}."
         )
     return tuple(patch_shape)
 
 
 def guess_patch_shape(n_values: int) -> PatchShape:
-    """Return the shape of a flat patch: square RGB, else square grey, else a strip."""
+    """Return the shape of a flat patch: square RGB, square grey, or a strip."""
     for channels in (3, 1):
         side = isqrt(n_values // channels)
         if side * side * channels == n_values:
@@ -132,9 +127,9 @@ def guess_patch_shape(n_values: int) -> PatchShape:
 
 
 def check_labels(y: Any, n_patches: int) -> np.ndarray:
-    """Return y as a 1-D array of class labels, one for each patch.
+    """Check the labels and return them as an array of shape (n_patches,).
 
-    PatchCamelyon stores its labels with the shape (n, 1, 1, 1), which is accepted.
+    The shape (n, 1, 1, 1), in which PatchCamelyon stores labels, is accepted too.
     """
     shape = np.asarray(y).shape
     if len(shape) > 2 and shape == (n_patches,) + (1,) * (len(shape) - 1):
@@ -143,8 +138,8 @@ def check_labels(y: Any, n_patches: int) -> np.ndarray:
         np.unique(np.asarray(plain_strings(y)))
     except TypeError:
         raise ValueError(
-            "y has missing labels, or labels of different types, such as numbers and "
-            "text. Give labels of one type."
+            "y contains missing labels, or labels of different types, such as numbers "
+            "and text. Pass labels of one type."
         ) from None
     rows = np.broadcast_to(np.zeros(1), (n_patches, 1))
     _, y = check_X_y(rows, plain_strings(y), dtype=None)
@@ -152,19 +147,8 @@ def check_labels(y: Any, n_patches: int) -> np.ndarray:
     return y
 
 
-def check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
-    """Return the groups as a 1-D array, one for each patch."""
-    if groups is None:
-        return None
-    if pd.isna(np.asarray(groups, dtype=object)).any():
-        raise ValueError("groups has missing values: every patch needs its group.")
-    groups = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
-    check_consistent_length(np.zeros(n_patches), groups)
-    return groups
-
-
 def check_sample_weight(sample_weight: Any, y: np.ndarray) -> np.ndarray | None:
-    """Return the weights as floats that are not negative."""
+    """Check that the weights are non-negative, and return them as float64."""
     if sample_weight is None:
         return None
     return _check_sample_weight(
@@ -173,18 +157,19 @@ def check_sample_weight(sample_weight: Any, y: np.ndarray) -> np.ndarray | None:
 
 
 def pixel_dtype_of(patches: Patches) -> str:
-    """Return the dtype in which patches enter a network.
+    """Return the dtype that a network receives for these patches.
 
-    uint8 and uint16 are pixels, all other numbers are taken as they are.
+    The network rescales uint8 and uint16. All other dtypes become float32 and are not
+    rescaled.
     """
     name = patches.dtype.name
     return name if name in ("uint8", "uint16") else "float32"
 
 
 def plain_strings(labels: Any) -> Any:
-    """Turn NumPy's strings of variable width into those of fixed width.
+    """Convert NumPy's variable-width strings to fixed width.
 
-    Neither scikit-learn nor skops supports strings of variable width.
+    Neither scikit-learn nor skops supports variable-width strings.
     """
     if isinstance(labels, np.ndarray) and labels.dtype.kind == "T":
         return np.array(labels.tolist())
@@ -196,6 +181,6 @@ def _check_shape(shape: tuple[int, ...], expected: PatchShape | None) -> None:
         return
     hint = f" {SINGLE_PATCH_HINT}" if shape == (*expected[1:], 1) else ""
     raise ValueError(
-        f"X has patches of shape {shape}, but patches of shape {expected} are "
-        f"expected.{hint}"
+        f"X contains patches of shape {shape}, but the expected shape is {expected}."
+        f"{hint}"
     )

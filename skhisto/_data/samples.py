@@ -10,32 +10,33 @@ from scipy.special import expit, logsumexp, softmax
 from sklearn.utils import compute_class_weight
 
 from skhisto._data.checks import (
-    check_groups,
     check_labels,
     check_sample_weight,
 )
 from skhisto.patches._definition import Patches
+from skhisto.patches._patch_array import check_groups
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Rows to train on or to validate with.
+    """Patches with labels and weights, for training or validation.
 
     Attributes
     ----------
     X : ndarray or PatchArray of shape (n_all, height, width, channels)
-        All patches: they are indexed when they are needed, and never copied.
+        All patches. They are indexed when needed, and never copied.
     rows : ndarray of shape (n,), int
-        Those rows of X that belong to these samples.
+        Rows of X that belong to these samples.
     y : ndarray of shape (n,)
         Labels.
     classes : ndarray of shape (n_classes,)
-        All labels there are, sorted.
+        Labels of all classes, sorted.
     sample_weight : ndarray of shape (n,) or None
-        As the user gave it.
+        The argument `sample_weight` of the user.
     weight : ndarray of shape (n,), float64
-        What a row counts in the loss, class weights included.
+        Weights of the rows in the loss, including class weights.
     groups : ndarray of shape (n,) or None
+        Group of each row, such as its slide.
     """
 
     X: Patches
@@ -56,9 +57,9 @@ class Samples:
         sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
-        """Check labels, weights and groups of checked patches.
+        """Check the labels, weights and groups of checked patches.
 
-        `classes` are those known before; None takes them from y.
+        `classes` are the labels of a previous fit. None takes them from y.
         """
         y = check_labels(y, len(X))
         if classes is None:
@@ -66,7 +67,8 @@ class Samples:
         unknown = np.setdiff1d(y, classes)
         if len(unknown):
             raise ValueError(
-                f"y has labels that are none of the classes {classes}: {unknown[:10]}."
+                f"y contains labels that are not in the classes {classes}: "
+                f"{unknown[:10]}."
             )
         sample_weight = check_sample_weight(sample_weight, y)
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
@@ -89,33 +91,37 @@ class Samples:
 
     @property
     def patches(self) -> Patches:
-        """The patches of these samples; a copy only where they are not all of X."""
+        """The patches of these samples. A copy, unless they are all rows of X."""
         is_all = np.array_equal(self.rows, np.arange(len(self.X)))
         return self.X if is_all else self.X[self.rows]
 
     @property
     def target(self) -> np.ndarray:
-        """Positions of the labels in the classes, int of shape (n,)."""
+        """Index of each label in the classes, int of shape (n,)."""
         return np.searchsorted(self.classes, self.y)
 
     @property
     def callback_data(self) -> dict[str, Any]:
-        """What callbacks of scikit-learn get to see."""
-        # Not the groups: a scorer that gets the metadata does not take them.
+        """The training data that scikit-learn passes to its callbacks."""
+        # The groups are left out, because scorers receive this metadata and do not
+        # accept groups.
         metadata = None
         if self.sample_weight is not None:
             metadata = {"sample_weight": self.sample_weight}
-        # A callable: indexed only where a callback asks for it.
+        # A callable, so that X is indexed only if a callback needs the patches.
         return {"X": lambda: self.patches, "y": self.y, "metadata": metadata}
 
     def without_zero_weights(self) -> Self:
-        """Drop rows that do not count."""
+        """Return the rows whose weight is not zero."""
         if not self.weight.any():
-            raise ValueError("All samples have weight zero: there is nothing to learn.")
+            raise ValueError(
+                "All samples have weight zero. Training needs at least one sample with "
+                "a positive weight."
+            )
         return self if self.weight.all() else self[np.flatnonzero(self.weight)]
 
     def class_weight(self, class_weight: Any) -> np.ndarray:
-        """Return the weights of all classes from a parameter `class_weight`."""
+        """Convert the parameter `class_weight` to one weight for each class."""
         weights = np.ones(len(self.classes))
         if isinstance(class_weight, Mapping):
             return _class_weight_from_dict(class_weight, self.classes)
@@ -129,16 +135,16 @@ class Samples:
         return weights
 
     def weighted(self, class_weight: np.ndarray) -> Self:
-        """Multiply the weights by those of the classes; drop rows of weight zero."""
+        """Multiply the weights by the class weights, and drop rows of weight zero."""
         weight = self.weight * class_weight[self.target]
         return replace(self, weight=weight).without_zero_weights()
 
     def with_mean_weight_one(self) -> Self:
-        """Scale the weights, so that their unit makes no difference."""
+        """Scale the weights to a mean of one, so that only their ratios matter."""
         return replace(self, weight=self.weight / self.weight.mean())
 
     def loss_and_accuracy(self, logits: np.ndarray) -> tuple[float, float]:
-        """Return the weighted mean cross-entropy and accuracy of logits."""
+        """Return the weighted mean cross-entropy and the accuracy of logits."""
         logits = with_both_classes(logits).astype(np.float64)
         rows = np.arange(len(self))
         losses = logsumexp(logits, axis=1) - logits[rows, self.target]
@@ -154,18 +160,18 @@ def _class_weight_from_dict(
 ) -> np.ndarray:
     known = classes.tolist()
     unknown = [label for label in class_weight if label not in known]
-    # As in compute_class_weight: a fold may lack a class, but labels of another type
-    # leave the classes of y without a weight.
+    # As in compute_class_weight, additional labels are accepted if every class of y has
+    # a weight: a fold may lack a class. Otherwise they are probably of another type.
     if unknown and not set(known) <= set(class_weight):
         raise ValueError(
-            f"class_weight has the labels {unknown}, which are none of the classes "
-            f"{known} in y."
+            f"class_weight contains the labels {unknown}, which are not in the classes "
+            f"{known} of y."
         )
     for label, weight in class_weight.items():
         if not isinstance(weight, Real) or not 0 <= weight < np.inf:
             raise ValueError(
-                f"class_weight must hold finite numbers of at least 0, but the weight "
-                f"of {label!r} is {weight!r}."
+                "class_weight must contain finite, non-negative numbers, but the "
+                f"weight of {label!r} is {weight!r}."
             )
     return np.array([float(class_weight.get(label, 1)) for label in known])
 
@@ -175,7 +181,7 @@ def _take(values: np.ndarray | None, positions: np.ndarray) -> np.ndarray | None
 
 
 def probabilities_of(logits: np.ndarray) -> np.ndarray:
-    """Return the probabilities of all classes, float64 of shape (n, n_classes)."""
+    """Convert logits to probabilities, float64 of shape (n, n_classes)."""
     logits = logits.astype(np.float64)
     if logits.shape[1] == 1:
         return expit(np.hstack([-logits, logits]))
@@ -183,7 +189,7 @@ def probabilities_of(logits: np.ndarray) -> np.ndarray:
 
 
 def with_both_classes(logits: np.ndarray) -> np.ndarray:
-    """Return one column of logits for each class, also for two classes."""
+    """Return one column of logits for each class. For two classes, the first is 0."""
     if logits.shape[1] > 1:
         return logits
     return np.hstack([np.zeros_like(logits), logits])

@@ -1,4 +1,4 @@
-"""The data of a fit: one call that checks everything a user passes to it."""
+"""Check all data that a user passes to `fit` or `partial_fit`."""
 
 from copy import copy
 from dataclasses import dataclass, replace
@@ -29,13 +29,13 @@ class TrainingData:
     Attributes
     ----------
     samples : Samples
-        The rows to train on, with their final weights.
+        Training rows with their final weights.
     validation : Samples or None
-        The rows to validate with.
+        Validation rows.
     all_samples : Samples
-        All rows that were passed, before class weights and the validation split.
+        All rows that the user passed, before class weights and the validation split.
     feature_names : ndarray of str, or None
-        Names of the columns, if X was a data frame with string names.
+        Names of the columns, if X is a data frame with string names.
     """
 
     samples: Samples
@@ -45,7 +45,7 @@ class TrainingData:
 
     @property
     def classes(self) -> np.ndarray:
-        """All labels, sorted."""
+        """Labels of all classes, sorted."""
         return self.samples.classes
 
     @property
@@ -55,7 +55,7 @@ class TrainingData:
 
     @property
     def pixel_dtype(self) -> str:
-        """How the numbers are taken, see `pixel_dtype_of`."""
+        """Dtype that the network receives, see `pixel_dtype_of`."""
         return pixel_dtype_of(self.samples.X)
 
 
@@ -74,11 +74,11 @@ def check_fit_data(
     Parameters
     ----------
     classifier : PatchCNNClassifier
-        Its parameters and, if `is_continued`, its fitted attributes are read. It is not
-        changed.
+        Provides the parameters and, if `is_continued` is True, the fitted attributes.
+        It is not changed.
     validation : tuple (X_val, y_val, sample_weight_val)
     is_continued : bool
-        Whether the fit continues from a previous one, so that the data must match it.
+        Whether the fit continues a previous fit. The data must then match that fit.
     """
     patches, features = _check_patches_of(classifier, X, is_continued)
     if groups is None and isinstance(patches, PatchArray):
@@ -94,8 +94,9 @@ def check_fit_data(
     samples = all_samples.weighted(class_weight)
     if len(np.unique(samples.target)) < 2:
         raise ValueError(
-            f"{type(classifier).__name__} needs samples of at least 2 classes, but y "
-            f"holds only one class with a weight above zero: {samples.y.tolist()[0]!r}."
+            f"{type(classifier).__name__} needs samples of at least 2 classes, but "
+            "only one class in y has a weight above zero: "
+            f"{samples.y.tolist()[0]!r}."
         )
     held_out = _check_validation(features, *validation, samples)
     if held_out is not None:
@@ -108,21 +109,21 @@ def check_fit_data(
 def with_validation(
     classifier: BaseEstimator, data: TrainingData, seed: int
 ) -> TrainingData:
-    """Set rows aside for early stopping, unless validation patches were passed.
+    """Hold out rows for early stopping, unless the user passed validation patches.
 
     Parameters
     ----------
     classifier : PatchCNNClassifier
-        It is not changed.
+        Provides the parameters. It is not changed.
     data : TrainingData
-        From `check_fit_data`.
+        Result of `check_fit_data`.
     seed : int
         Determines the split.
 
     Returns
     -------
     data : TrainingData
-        The training rows have a mean weight of one.
+        The weights of the training rows have a mean of one.
     """
     samples, held_out = data.samples, data.validation
     if classifier.early_stopping and held_out is None:
@@ -144,18 +145,21 @@ def check_partial_fit_data(
 ) -> TrainingData:
     """Check all data of `PatchCNNClassifier.partial_fit`.
 
-    Unlike in `fit`, one class is enough, the scale of the weights is kept, and there
-    are no validation rows.
+    This differs from `check_fit_data` in three ways:
+
+    - y may contain a single class.
+    - The scale of the weights is kept.
+    - No rows are held out for validation.
     """
     if classifier.early_stopping:
         raise ValueError(
-            "partial_fit does not support early_stopping=True: the caller decides when "
-            "to stop."
+            "partial_fit does not support early_stopping=True, because the caller "
+            "decides when to stop. Set early_stopping=False."
         )
     if classifier.class_weight == "balanced":
         raise ValueError(
             "partial_fit does not support class_weight='balanced', because it does not "
-            "see all samples. Give a dict of weights, made with "
+            "see all samples. Pass a dict of weights. Compute it with "
             "sklearn.utils.class_weight.compute_class_weight."
         )
     patches, features = _check_patches_of(classifier, X, is_continued)
@@ -175,18 +179,20 @@ def check_partial_fit_data(
 def _check_patches_of(
     classifier: BaseEstimator, X: Any, is_continued: bool
 ) -> tuple[Patches, BaseEstimator]:
-    """Return the patches, and an estimator that holds the features of X.
+    """Return the patches, and an estimator with the feature names of X.
 
-    scikit-learn's checks record the number and names of features on an estimator. Here
-    it is a copy, because a failed fit must not change the classifier.
+    scikit-learn's checks set the number and the names of the features on an estimator.
+    In a first fit they set them on a copy, so that a failed fit does not change the
+    classifier.
     """
     features = classifier if is_continued else copy(classifier)
     patch_shape = check_patch_shape(classifier.patch_shape)
     if is_continued:
         if patch_shape not in (None, classifier.patch_shape_):
             raise ValueError(
-                f"patch_shape={patch_shape} differs from the patches of the previous "
-                f"fit, {classifier.patch_shape_}, from which this fit continues."
+                f"patch_shape={patch_shape} differs from the shape "
+                f"{classifier.patch_shape_} of the patches in the previous fit, which "
+                "this fit continues."
             )
         patch_shape = classifier.patch_shape_
     patches = check_patches(
@@ -210,7 +216,7 @@ def _check_validation(
 ) -> Samples | None:
     if X_val is None and y_val is None:
         if sample_weight_val is not None:
-            raise ValueError("sample_weight_val needs X_val and y_val.")
+            raise ValueError("sample_weight_val requires X_val and y_val.")
         return None
     if X_val is None or y_val is None:
         raise ValueError("X_val and y_val must be given together.")
@@ -237,11 +243,11 @@ def _check_classes(classes: Any, known: np.ndarray | None) -> np.ndarray:
     classes = unique_labels(plain_strings(classes))
     if len(classes) < 2:
         raise ValueError(
-            f"classes must hold at least 2 classes, but got {classes.tolist()}."
+            f"classes must contain at least 2 labels; got {classes.tolist()}."
         )
     if known is not None and not np.array_equal(classes, known):
         raise ValueError(
-            f"partial_fit got classes={classes}, but the classifier is fitted on the "
-            f"classes {known}."
+            f"partial_fit received classes={classes}, but the classifier was fitted "
+            f"with the classes {known}."
         )
     return classes

@@ -1,4 +1,4 @@
-"""The rows that early stopping sets aside."""
+"""Split off the validation rows of early stopping."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
 
-# Up to this many groups all subsets are looked at, above it some random ones.
+# With up to this many groups, all subsets are tried. With more, random ones are.
 _MAX_GROUPS_EXHAUSTIVE = 12
 _N_RANDOM_SUBSETS = 200
 
@@ -20,9 +20,12 @@ def validation_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split rows into training and validation rows.
 
-    Without groups the split is random and stratified. With groups, whole groups are set
-    aside, with every class on both sides: of up to 12 groups those whose size is
-    nearest to the fraction, of more groups the nearest of 200 random choices.
+    Without groups, the split is random and stratified by class. With groups, whole
+    groups are held out, and every class is on both sides. The chosen groups are those
+    whose total size is closest to the fraction:
+
+    - With up to 12 groups, all subsets are compared.
+    - With more groups, 200 random subsets are compared.
 
     Parameters
     ----------
@@ -30,12 +33,13 @@ def validation_split(
         Class numbers.
     groups : ndarray of shape (n,) or None
     fraction : float
-        Share of the rows to set aside, in (0, 1).
+        Fraction of the rows to hold out, in (0, 1).
     random_state : int
 
     Returns
     -------
-    train, validation : ndarrays of row numbers, sorted
+    train, validation : ndarray of int
+        Sorted row numbers.
 
     Raises
     ------
@@ -57,9 +61,9 @@ def _stratified(
         train, validation = next(splitter.split(target, target))
     except ValueError as error:
         raise ValueError(
-            f"early_stopping cannot set aside validation_fraction={fraction} of "
-            f"{len(target)} samples with every class on both sides: {error} Give more "
-            "samples, another validation_fraction, or X_val and y_val."
+            f"early_stopping cannot hold out validation_fraction={fraction} of "
+            f"{len(target)} samples with every class on both sides: {error} Pass more "
+            "samples, change validation_fraction, or pass X_val and y_val."
         ) from error
     return np.sort(train), np.sort(validation)
 
@@ -82,10 +86,10 @@ def _by_groups(
             best, chosen = distance, subset
     if chosen is None:
         raise ValueError(
-            f"early_stopping found no way to set aside whole groups with every class "
-            f"on both sides, with {len(names)} groups. Give more groups, or X_val and "
-            "y_val. groups=np.arange(len(X)) sets aside single patches, also where X "
-            "is a PatchArray with groups of its own."
+            f"early_stopping cannot hold out whole groups of the {len(names)} groups "
+            "with every class on both sides. Pass more groups, or pass X_val and "
+            "y_val. To hold out single patches instead, pass "
+            "groups=np.arange(len(X)), which also overrides the groups of a PatchArray."
         )
     in_validation = np.isin(group, chosen)
     return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
@@ -94,14 +98,14 @@ def _by_groups(
 def _subsets(
     sizes: np.ndarray, n_wanted: float, random_state: int
 ) -> Iterator[np.ndarray]:
-    """Yield candidate sets of groups, in random order."""
+    """Yield candidate subsets of groups in random order."""
     rng = np.random.default_rng(random_state)
     n_groups = len(sizes)
     if n_groups <= _MAX_GROUPS_EXHAUSTIVE:
         membership = np.array(list(product((False, True), repeat=n_groups)))
         yield from map(np.flatnonzero, rng.permutation(membership))
         return
-    # Of each random order, the first groups that come nearest to the fraction.
+    # From each random order, take the first groups up to the size closest to the goal.
     for _ in range(_N_RANDOM_SUBSETS):
         order = rng.permutation(n_groups)
         filled = np.cumsum(sizes[order])

@@ -1,7 +1,7 @@
-"""The engine room: everything that needs Keras.
+"""All code that needs Keras.
 
-Importing any module in here imports TensorFlow, so the rest of the package does it
-inside the functions that train or predict.
+Importing a module of this package imports TensorFlow. Therefore the rest of skhisto
+imports these modules only inside the functions that train or predict.
 """
 
 from skhisto._keras._backend import require_tensorflow

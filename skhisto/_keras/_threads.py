@@ -1,4 +1,4 @@
-"""TensorFlow's threads, also in a worker of joblib, dask or Ray."""
+"""The number of TensorFlow threads, also in workers of joblib, dask and Ray."""
 
 import os
 from contextlib import suppress
@@ -11,17 +11,17 @@ from skhisto._threads import threads_allowed
 def keep_to_share_of_cores() -> None:
     """Limit TensorFlow to the threads that this process may use.
 
-    TensorFlow does not read ``OMP_NUM_THREADS``: it would use all cores in each worker.
-    All operations of a process share one pool of threads. Tasks that run at the same
-    time in one worker therefore do not exceed its share. Variables of TensorFlow itself
-    have precedence.
+    TensorFlow ignores ``OMP_NUM_THREADS`` and would use all cores in each worker. All
+    operations of a process share one pool of threads. Therefore tasks that run at the
+    same time in one worker do not exceed its share. TensorFlow's own environment
+    variables have precedence.
     """
     threads = threads_allowed()
     if threads is None:
         return
     from tensorflow import config
 
-    # After its first use TensorFlow takes no other number of threads.
+    # TensorFlow raises a RuntimeError if it has already been used.
     with suppress(RuntimeError):
         if "TF_NUM_INTRAOP_THREADS" not in os.environ:
             config.threading.set_intra_op_parallelism_threads(threads)
@@ -30,7 +30,7 @@ def keep_to_share_of_cores() -> None:
 
 
 def n_threads() -> int:
-    """Return how many threads TensorFlow uses within an operation."""
+    """Return the number of threads that TensorFlow uses within an operation."""
     from tensorflow import config
 
     chosen = config.threading.get_intra_op_parallelism_threads()  # 0: not set in Python

@@ -1,4 +1,4 @@
-"""Patches to batches."""
+"""Batches of training patches."""
 
 import warnings
 from collections.abc import Generator, Sequence
@@ -11,33 +11,35 @@ from skhisto._data.decoding import as_pixels, check_unit_range, prefetch, range_
 from skhisto._data.samples import Samples
 from skhisto._types import AugmentFunction, ValueRange
 
-# Images scaled to [0, 1] or [-1, 1], or standardised, do not exceed this. Pixels from
-# 0 to 255 do, wherever there is anything but black.
+# Images that are standardised or scaled to [0, 1] or [-1, 1] do not exceed this number.
+# Unscaled pixels do, unless they are nearly black.
 _MAX_SCALED = 16
-# Enough for statistics of every channel, and next to nothing beside a fit.
+# Enough patches for the statistics of each channel, at a negligible cost.
 _SAMPLE_SIZE = 1024
 _SAMPLE_BATCH_SIZE = 64
-# Tags of random streams: larger than any epoch's number, by which the order is drawn.
+# Tags of random streams. They are larger than the numbers of epochs, which seed the
+# order of the patches.
 _AUGMENT, _SAMPLE = 2**31, 2**31 + 1
 
 
 class Batch(NamedTuple):
-    """One training step's rows.
+    """The rows of one training step.
 
     Attributes
     ----------
     patches : ndarray of shape (batch_size, height, width, channels)
+        Augmented patches.
     target : ndarray of shape (batch_size,)
         Class numbers.
     weight : ndarray of shape (batch_size,), float32
-        Zero in rows that only fill the batch up, and such that the mean over the
-        batch is the mean over the others.
+        Weights in the loss. Padding rows have the weight zero. The other weights are
+        scaled so that the mean over the batch is the mean over the rows.
     n_rows : int
-        Rows that are not filling.
+        Number of rows without padding.
     total_weight : float
-        Sum of the rows' own weights.
+        Sum of the unscaled weights.
     value_range : tuple of float (minimum, maximum), or None
-        Of the patches before augmentation; None for pixels of an integer dtype.
+        Range of the patches before augmentation. None for integer dtypes.
     """
 
     patches: np.ndarray
@@ -49,21 +51,23 @@ class Batch(NamedTuple):
 
 
 class TrainingBatches:
-    """Batches of a constant size, in a new order in every epoch.
+    """Batches of a constant size, in a new order in each epoch.
 
-    The last batch of an epoch is filled up with further training rows of weight zero:
-    blank patches would enter the statistics of batch norm.
+    The last batch of an epoch is padded with training rows of weight zero. Blank
+    patches would distort the statistics of batch normalisation.
 
     Parameters
     ----------
     samples : Samples
+        The training rows.
     batch_size : int
+        Number of rows in a batch.
     pixel_dtype : str
         Dtype of the patches in a batch.
     augment : callable, default=None
-        Gets the patches of a batch and a random generator, gives other patches.
+        A function ``(patches, rng) -> patches``.
     needs_pixels : bool, default=False
-        Whether numbers outside of [0, 1] are an error.
+        Whether numbers outside [0, 1] are an error.
     """
 
     def __init__(
@@ -87,13 +91,13 @@ class TrainingBatches:
         return -(-len(self.samples) // self.batch_size)
 
     def epoch(self, seed: Sequence[int]) -> Generator[Batch, None, None]:
-        """Yield the batches of one epoch, whose order and augmentation seed gives."""
+        """Yield the batches of one epoch. `seed` determines order and augmentation."""
         order = np.random.default_rng(seed).permutation(len(self.samples))
 
         def batch(start: int) -> Batch:
             positions = order[start : start + self.batch_size]
             filling = order[: self.batch_size - len(positions)]
-            # A generator of its own: batches do not depend on those before them.
+            # A separate generator, so that batches do not depend on previous batches.
             rng = np.random.default_rng([*seed, _AUGMENT, start])
             return self._batch(positions, filling, rng)
 
@@ -103,7 +107,7 @@ class TrainingBatches:
                 yield loaded
 
     def _record(self, value_range: ValueRange | None) -> None:
-        """Extend the range of values seen; warn once if they look like raw pixels."""
+        """Extend the range of values, and warn once if they look like raw pixels."""
         if value_range is None:
             return
         low, high = self.value_range or value_range
@@ -111,20 +115,20 @@ class TrainingBatches:
         low, high = min(low, value_range[0]), max(high, value_range[1])
         if max(-low, high) > _MAX_SCALED and was_scaled:
             warnings.warn(
-                f"X holds values from {low:g} to {high:g} that are neither uint8 nor "
-                "uint16, so the network takes them as they are. Networks expect values "
-                "of the order of 1. If X holds pixels from 0 to 255, convert them with "
-                "X.astype(np.uint8), which the network divides by 255; otherwise scale "
-                "them.",
+                f"X contains values from {low:g} to {high:g}. Their dtype is neither "
+                "uint8 nor uint16, so the network does not rescale them. Networks need "
+                "values of the order of 1. Convert pixels from 0 to 255 with "
+                "X.astype(np.uint8), which the network divides by 255. Scale other "
+                "values.",
                 stacklevel=2,
             )
         self.value_range = (low, high)
 
     def sample(self, seed: int) -> Generator[np.ndarray, None, None]:
-        """Yield batches of plain patches: all of them, or some that are drawn."""
+        """Yield batches of patches without augmentation, up to a maximum number."""
         rng = np.random.default_rng([seed, _SAMPLE])
         order = rng.permutation(len(self.samples))[:_SAMPLE_SIZE]
-        # Of about the same size: a small one at the end would be noise.
+        # Batches of nearly equal size. Statistics of a small last batch would be noisy.
         n_batches = -(-len(order) // _SAMPLE_BATCH_SIZE)
 
         def patches(positions: np.ndarray) -> np.ndarray:

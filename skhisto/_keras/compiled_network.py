@@ -1,4 +1,4 @@
-"""A compiled network that can be trained by the epoch."""
+"""A compiled network that trains one epoch at a time."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -23,13 +23,13 @@ Logs = dict[str, float]
 
 
 class RunningMeans:
-    """Loss and accuracy over the rows of all batches of an epoch so far."""
+    """Means of loss and accuracy over the batches of an epoch."""
 
     def __init__(self) -> None:
         self._loss = self._correct = self._n_rows = self._weight = 0.0
 
     def add(self, metrics: Logs, batch: Batch) -> None:
-        """Count a batch in."""
+        """Add the metrics of a batch."""
         self._loss += metrics["loss"] * batch.n_rows
         self._correct += metrics["accuracy"] * batch.total_weight
         self._n_rows += batch.n_rows
@@ -47,9 +47,9 @@ class RunningMeans:
 class CompiledNetwork:
     """A compiled network with a traced training step.
 
-    All of its state is set by `load` and, for random numbers, at the start of each
-    epoch. Therefore it makes no difference whether the network is new or was used
-    before.
+    `load` sets all of its state, except the seeds of random numbers, which are set at
+    the start of each epoch. Therefore a new network and a reused network give the same
+    results.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class CompiledNetwork:
         compile_network(self.network, optimizer, optimizer_params)
         self.network.optimizer.build(self.network.trainable_variables)
         self._optimizer_variables = _variables_of(self.network.optimizer)
-        # Some optimizers' variables do not start at zero.
+        # The variables of some optimizers do not start at zero.
         self._fresh_optimizer = [v.numpy() for v in self._optimizer_variables]
         weights = {id(weight) for weight in self.network.weights}
         self._seed_states = [v for v in self.network.variables if id(v) not in weights]
@@ -72,7 +72,7 @@ class CompiledNetwork:
             isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
             for layer in self.network._flatten_layers()
         )
-        # One trace for batches of any size.
+        # One trace serves batches of any size.
         ends = spec.ends
         self._patches_spec = tf.TensorSpec((None, *ends.patch_shape), ends.pixel_dtype)
         self._step = tf.function(
@@ -85,13 +85,13 @@ class CompiledNetwork:
         self._traced = self._what_is_traced()
 
     def check_unchanged(self) -> None:
-        """Check that the network still is what its training step was traced from.
+        """Check that the network still matches its traced training step.
 
         Raises
         ------
         ValueError
-            If a callback has replaced or reconfigured a part of it, which would have no
-            effect on the traced step.
+            If a callback has replaced or reconfigured a part of the network. The traced
+            step would ignore this.
         """
         now = self._what_is_traced()
         changed = [name for name, value in self._traced.items() if now[name] != value]
@@ -99,14 +99,14 @@ class CompiledNetwork:
             raise ValueError(
                 f"A callback has changed the network during training: "
                 f"{', '.join(changed)}. The training step is compiled before the "
-                "callbacks run, so this change has no effect. Set the optimizer, "
+                "callbacks run, so this change has no effect. Set optimizer, "
                 "learning_rate_schedule or architecture of the classifier instead. "
                 "Callbacks may change the weights and assign a number to the learning "
                 "rate."
             )
 
     def _what_is_traced(self) -> dict[str, Any]:
-        """Describe what the traced step depends on, apart from values of variables."""
+        """Describe everything that the traced step depends on except variables."""
         network = self.network
         # Loss scaling wraps the optimizer that has the learning rate.
         optimizer = getattr(network.optimizer, "inner_optimizer", network.optimizer)
@@ -123,7 +123,7 @@ class CompiledNetwork:
                 id(network._compile_loss),
                 id(network._compile_metrics),
             ),
-            "what is trainable": [(id(v), v.trainable) for v in network.weights]
+            "its trainable flags": [(id(v), v.trainable) for v in network.weights]
             + [layer.trainable for layer in layers],
             "its layers": [
                 (id(layer), id(vars(layer).get("call")), _settings_of(layer))
@@ -137,7 +137,7 @@ class CompiledNetwork:
         optimizer_state: Weights | None,
         learning_rate: float,
     ) -> None:
-        """Set the weights, and the optimizer to a given state or to a fresh one."""
+        """Set the weights, and the optimizer to the given state or to a new state."""
         state = self._fresh_optimizer
         if optimizer_state is not None and self._has_variables(optimizer_state):
             state = list(optimizer_state.values())
@@ -147,7 +147,7 @@ class CompiledNetwork:
     def load_resumed(self, weights: Weights, optimizer_state: Weights | None) -> None:
         """Set the weights and the optimizer to a state of the same fit.
 
-        Unlike in `load`, the learning rate is that of the state.
+        Unlike `load`, this also restores the learning rate.
 
         Raises
         ------
@@ -179,13 +179,13 @@ class CompiledNetwork:
 
     @property
     def weights(self) -> Weights:
-        """The weights by name, in the network's order."""
+        """The weights by name, in the order of the network."""
         return by_name(self.network.weights)
 
     @property
     def optimizer_state(self) -> Weights:
-        """The optimizer's variables by name, in its order."""
-        # Keras numbers its optimizers: their names would change with every network.
+        """The variables of the optimizer by name, in its order."""
+        # Keras numbers its optimizers, so the names would differ between networks.
         return by_name(self._optimizer_variables, root=self.optimizer)
 
     def epoch(
@@ -196,14 +196,15 @@ class CompiledNetwork:
         callbacks: keras.callbacks.CallbackList,
         learning_rates: np.ndarray | None = None,
     ) -> Logs:
-        """Train for one epoch, whose random numbers depend on seed and number.
+        """Train for one epoch. The random numbers depend on `seed` and `number`.
 
-        `learning_rates` has that of each step; None leaves the optimizer's.
+        `learning_rates` contains one value for each step. None keeps the learning rate
+        of the optimizer.
         """
         self._seed_dropout(seed, number)
         self.statistics_are_old = True
         means = RunningMeans()
-        # Closed also where a callback fails: no thread stays behind.
+        # Closing ends the background thread, also if a callback fails.
         with closing(batches.epoch([seed, number])) as epoch:
             for step, batch in enumerate(epoch):
                 if learning_rates is not None:
@@ -216,7 +217,7 @@ class CompiledNetwork:
         return means.logs
 
     def _train_on(self, batch: Batch) -> Logs:
-        # Keras averages over batches as if all had the same number of rows.
+        # Keras would average over batches regardless of their numbers of rows.
         self.network.reset_metrics()
         metrics = self._step(
             tf.constant(batch.patches),
@@ -230,9 +231,10 @@ class CompiledNetwork:
 
         The running statistics of training come from earlier weights, and from
         activations with dropout, which have another variance [1]_. After few steps,
-        predictions with them can be far off. Therefore this method measures them
-        without dropout and augmentation, as means over batches of training patches
-        [2]_, which the seed draws. It does nothing unless `statistics_are_old`.
+        predictions that use them can be far off. Therefore this method measures the
+        statistics without dropout and augmentation, as means over batches of training
+        patches [2]_. The seed determines the patches. The method does nothing unless
+        `statistics_are_old` is True.
 
         References
         ----------
@@ -250,7 +252,7 @@ class CompiledNetwork:
 
     @cached_property
     def _average(self) -> Callable[[tf.Tensor, tf.Tensor], None]:
-        """A traced function that counts a batch into the statistics by its share."""
+        """A traced function that adds a batch to the statistics with a weight."""
 
         def average(patches: tf.Tensor, share: tf.Tensor) -> None:
             with averaging_statistics(self.network, share):
@@ -263,24 +265,24 @@ class CompiledNetwork:
     def _seed_dropout(self, seed: int, epoch: int) -> None:
         for position, state in enumerate(self._seed_states):
             numbers = np.random.SeedSequence([seed, epoch, position])
-            # Keras' generators hold a seed and a counter.
+            # The state of a Keras generator is a seed and a counter.
             state.assign([numbers.generate_state(1)[0] >> 1, 0])
 
 
 def _settings_of(part: keras.optimizers.Optimizer | keras.layers.Layer) -> str | None:
     """Return the configuration of an optimizer or layer, if it has one."""
     if isinstance(part, keras.Model):
-        return None  # its layers are looked at one by one
+        return None  # its layers are described separately
     try:
         config = part.get_config()
-    except Exception:  # layers of the user's own raise many types
+    except Exception:  # user-defined layers raise many types
         return None
     config.pop("learning_rate", None)
     return repr(config)
 
 
 def _variables_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """Return all variables, also one of Nadam that loss scaling does not list."""
+    """Return all variables, including a variable of Nadam that loss scaling omits."""
     variables = list(optimizer.variables)
     listed = {id(variable) for variable in variables}
     inner = getattr(optimizer, "inner_optimizer", optimizer)
@@ -295,8 +297,8 @@ def _variables_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]
 def borrow_network(
     spec: NetworkSpec, optimizer: str, optimizer_params: Mapping[str, Any] | None
 ) -> Iterator[CompiledNetwork]:
-    """Lend a compiled network, in an unknown state, from the pool."""
-    # The settings of an optimizer are part of its trace; the learning rate is not.
+    """Lend a compiled network from the pool. Its state is unknown."""
+    # The settings of an optimizer are part of its trace, except the learning rate.
     settings = sorted((optimizer_params or {}).items())
     key = ("training", spec, optimizer, settings)
     with POOL.borrow(

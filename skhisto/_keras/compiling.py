@@ -1,7 +1,7 @@
-"""Names and dicts to optimizers, callbacks and compiled networks, through scikeras.
+"""Create optimizers, callbacks and compiled networks from names and dicts.
 
-The only module that knows scikeras. It is used for what it does well, with
-``random_state=None``, since it would switch on determinism for the whole process.
+This is the only module that uses scikeras. It passes ``random_state=None``, because a
+seed would make scikeras enable determinism for the whole process.
 """
 
 import copy
@@ -13,9 +13,9 @@ import keras
 
 
 def _import_scikeras() -> type:
-    """Import scikeras, and undo what importing it does to Keras' classes.
+    """Import scikeras, and remove the methods that it adds to classes of Keras.
 
-    Where the user has imported it before, its patches are wanted and stay.
+    The methods are kept if the user has imported scikeras before.
     """
     by_user = "scikeras" in sys.modules
     from scikeras.wrappers import KerasClassifier
@@ -35,14 +35,14 @@ def _import_scikeras() -> type:
 
 KerasClassifier = _import_scikeras()
 
-# Of each of these, a new instance continues as the old one would.
+# New instances of these callbacks continue in the same way as the old instances.
 _STATELESS = (
     keras.callbacks.CSVLogger,
     keras.callbacks.LambdaCallback,
     keras.callbacks.LearningRateScheduler,
     keras.callbacks.TerminateOnNaN,
 )
-# What does the same as a callback and is stored in checkpoints.
+# Parameters that replace a callback and are stored in checkpoints.
 _INSTEAD = {"EarlyStopping": "early_stopping=True", "ModelCheckpoint": "checkpoint"}
 
 Callbacks = Mapping[str, Mapping[str, Any]] | Sequence[str | keras.callbacks.Callback]
@@ -51,11 +51,11 @@ Callbacks = Mapping[str, Mapping[str, Any]] | Sequence[str | keras.callbacks.Cal
 def compile_network(
     network: keras.Model, optimizer: str, optimizer_params: Mapping[str, Any] | None
 ) -> None:
-    """Compile a network that gives logits, in place."""
+    """Compile a network with logits in place."""
     loss, accuracy = _loss_and_accuracy(network.output_shape[-1])
 
     def compile_(compile_kwargs: dict[str, Any]) -> keras.Model:
-        # Weighted, so that rows which only fill a batch up do not count.
+        # Weighted, so that padding rows are ignored.
         network.compile(**compile_kwargs, weighted_metrics=[accuracy])
         return network
 
@@ -70,7 +70,7 @@ def compile_network(
 
 
 def make_callbacks(callbacks: Callbacks | None) -> list[keras.callbacks.Callback]:
-    """Return new callbacks, for one fit, from names, parameters or instances."""
+    """Return new callbacks for one fit, given names, parameters or instances."""
     entries = (
         list(callbacks.items())
         if isinstance(callbacks, Mapping)
@@ -87,33 +87,33 @@ def make_callbacks(callbacks: Callbacks | None) -> list[keras.callbacks.Callback
             items.append(copy.deepcopy(entry))
         else:
             raise TypeError(
-                "callbacks must hold names of Keras callbacks or instances of "
+                "callbacks must contain names of Keras callbacks or instances of "
                 f"keras.callbacks.Callback; got {entry!r}."
             )
     if not items:
         return []
     wrapper = _assemble(lambda: keras.Sequential(), callbacks=items, **params)
-    # scikeras hands its callbacks to nothing but Model.fit, which is not used here.
+    # scikeras passes its callbacks only to Model.fit, which is not used here.
     return list(wrapper._fit_callbacks)
 
 
 def check_stateless(callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Check that callbacks do not remember anything that a checkpoint would lose.
+    """Check that callbacks do not have a state that a checkpoint would lose.
 
     Raises
     ------
     ValueError
-        If a callback is not of one of the known classes without a state, or if a
-        CSVLogger would overwrite the epochs before an interruption.
+        - If the class of a callback is not known to be stateless.
+        - If a CSVLogger would overwrite the epochs before an interruption.
     """
     for callback in callbacks:
         name = type(callback).__name__
         if type(callback) not in _STATELESS:
             instead = _INSTEAD.get(name)
             raise ValueError(
-                f"checkpoint does not store the state of the callback {name}, so that "
-                "a resumed fit would differ. With a checkpoint, callbacks may be "
-                f"{', '.join(c.__name__ for c in _STATELESS)}. Remove {name}"
+                f"checkpoint does not store the state of the callback {name}, so a "
+                "resumed fit would differ. With a checkpoint, the allowed callbacks "
+                f"are {', '.join(c.__name__ for c in _STATELESS)}. Remove {name}"
                 + (f" and use {instead} of the classifier." if instead else ".")
             )
         if isinstance(callback, keras.callbacks.CSVLogger) and not callback.append:
@@ -124,7 +124,7 @@ def check_stateless(callbacks: Sequence[keras.callbacks.Callback]) -> None:
 
 
 def _assemble(model: Callable[..., keras.Model], **params: Any) -> Any:
-    """Have scikeras build its parts, on the least data that it accepts."""
+    """Let scikeras build its components from the smallest data that it accepts."""
     wrapper = KerasClassifier(model, random_state=None, **params)
     return wrapper.initialize([[0.0], [1.0]], [0, 1])
 
@@ -147,13 +147,13 @@ def _check_optimizer(optimizer: str, params: Mapping[str, Any] | None) -> None:
         ) from error
     if (params or {}).get("use_ema"):
         raise ValueError(
-            "optimizer_params must not hold use_ema: averages of the weights are not "
-            "supported."
+            "optimizer_params must not contain use_ema, because averages of the "
+            "weights are not supported."
         )
     if "learning_rate" in (params or {}):
         raise ValueError(
-            "optimizer_params must not hold learning_rate, which is a parameter of its "
-            "own."
+            "optimizer_params must not contain learning_rate. Set the parameter "
+            "learning_rate of the classifier."
         )
     try:
         optimizer_class(**(params or {}))
@@ -169,7 +169,7 @@ def _callback_class(name: str) -> type:
     base = keras.callbacks.Callback
     if not (isinstance(callback, type) and issubclass(callback, base)):
         raise ValueError(
-            f"callbacks: {name!r} is not the name of a Keras callback, such as "
-            "'ReduceLROnPlateau', 'CSVLogger' or 'TerminateOnNaN'."
+            f"callbacks contains {name!r}, which is not the name of a Keras callback, "
+            "such as 'ReduceLROnPlateau', 'CSVLogger' or 'TerminateOnNaN'."
         )
     return callback

@@ -1,4 +1,4 @@
-"""Weights to predictions for all windows of a region at once."""
+"""Predictions for all windows of a region in one pass."""
 
 from collections.abc import Sequence
 
@@ -15,20 +15,21 @@ from skhisto.patches._views import inverse, view
 
 
 class DenseNetwork:
-    """A network with a traced function from a region to the logits of its windows.
+    """A network with a traced function that maps a region to logits of its windows.
 
-    Regions may have any size that windows cover exactly. One trace serves all sizes.
+    Windows must cover the region exactly. One trace serves regions of all sizes.
 
     Parameters
     ----------
     spec : NetworkSpec
+        The network.
     stride : int
-        Pixels between neighbouring windows.
+        Distance of neighbouring windows in pixels.
 
     Raises
     ------
     NotDenseError
-        If the network cannot be computed over a region with this stride.
+        If the network cannot be applied to a region with this stride.
     """
 
     def __init__(self, spec: NetworkSpec, stride: int) -> None:
@@ -53,8 +54,8 @@ class DenseNetwork:
     def logits(self, region: np.ndarray, views: Sequence[int] = (0,)) -> np.ndarray:
         """Return the logits of all windows, float32 of shape (rows, columns, outputs).
 
-        With several views of the square they are the logits of the mean probabilities.
-        A view of a window is a window of the viewed region.
+        With several views of the square, these are the logits of the mean
+        probabilities. A view of a window is a window of the viewed region.
         """
         of_views = []
         for number in views:
@@ -67,24 +68,22 @@ class DenseNetwork:
 
 
 def check_dense(spec: NetworkSpec, stride: int) -> DenseLayers:
-    """Return the layers of a network that can be computed over a region.
+    """Return the layers of a network that can be applied to a region.
 
     Raises
     ------
     NotDenseError
-        If it cannot.
+        If the network cannot be applied to a region with this stride.
     """
     if spec.config is None:
-        raise NotDenseError(
-            "The network cannot be stored, so that its layers are not known."
-        )
+        raise NotDenseError("The network cannot be stored, so its layers are unknown.")
     found = dense_layers(spec.build())
     strides_between_windows(found, stride)
     return found
 
 
 def strides_between_windows(found: DenseLayers, stride: int) -> Pair:
-    """Return the strides between windows, in positions of the map."""
+    """Return the vertical and horizontal strides of windows, in map positions."""
     for own in found.stride:
         if stride % own:
             raise NotDenseError(

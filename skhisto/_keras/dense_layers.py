@@ -1,10 +1,10 @@
-"""Which networks can be computed over a region, and how.
+"""Split networks into layers that run over a region and layers that run per window.
 
-A network of unpadded convolutions and pooling computes the same numbers for a window
-whether the window is alone or a part of a larger region, provided that the corner of
-the window is at a multiple of the stride of the network. So its layers can run once
-over the region. From the layer on that collects all positions of a window, which is
-flattening or global pooling, each window is a row of its own.
+Unpadded convolutions and pooling compute the same values for a single window and for a
+window inside a larger region, if the corner of the window is at a multiple of the
+stride of the network. Therefore these layers can run once over the region. Flattening
+or global pooling collects all positions of a window. From there on, each window is a
+separate row.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,15 +21,15 @@ from skhisto._keras.folding import Offset
 
 Pair = tuple[int, int]
 MapShape = tuple[int, int, int]
-"""Height, width and channels of what a layer receives of one window."""
+"""Height, width and channels of the input of a layer for one window."""
 
 Collect = Callable[[tf.Tensor, Pair], tf.Tensor]
-"""From the map of a region and the strides between windows in it, in positions of the
-map, to one vector for each window: shape (1, rows, columns, features)."""
+"""Maps the map of a region and the strides of windows, in map positions, to one vector
+for each window, shape (1, rows, columns, features)."""
 
 
 class NotDenseError(Exception):
-    """Why a network cannot be computed over a region, as a sentence."""
+    """A network cannot be applied to a region. The message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class DenseLayers:
     Parameters
     ----------
     body : tuple of layer
-        Run over a region.
+        Layers that run over a region.
     collect : callable
-        Turns the map that `body` gives into one vector for each window.
+        Converts the output of `body` to one vector for each window.
     tail : tuple of layer
-        Run over the vectors.
+        Layers that run over the vectors.
     stride : tuple of int (vertical, horizontal)
-        Pixels between neighbouring positions of the map. Windows must start at
-        multiples of them.
+        Distance of neighbouring map positions in pixels. Windows must start at
+        multiples of it.
     bytes_per_pixel : float
-        Memory of the body for each pixel of the region: of the largest two maps that
-        follow each other.
+        Memory of the body for each pixel of the region: the largest sum of two
+        consecutive maps.
     bytes_per_window : float
         Memory of the vector of a window.
     """
@@ -62,7 +62,7 @@ class DenseLayers:
     bytes_per_window: float
 
     def bytes_needed(self, stride: int) -> float:
-        """Return the estimated memory for each pixel of the region."""
+        """Return an estimate of the memory for each pixel of the region."""
         return max(self.bytes_per_pixel, 2 * self.bytes_per_window / stride**2)
 
 
@@ -72,7 +72,7 @@ def dense_layers(network: keras.Model) -> DenseLayers:
     Raises
     ------
     NotDenseError
-        If a layer depends on the border of the window, or is not known not to.
+        If a layer depends on the border of the window, or is not supported.
     """
     chain = _chain_of(network)
     shape: MapShape = network.input_shape[1:]
@@ -97,14 +97,14 @@ def dense_layers(network: keras.Model) -> DenseLayers:
         after = _bytes_of(layer, shape, stride)
         bytes_per_pixel = max(bytes_per_pixel, before + after)
     raise NotDenseError(
-        "The network has neither a Flatten layer nor global pooling over the window."
+        "The network has neither a Flatten layer nor a global pooling layer."
     )
 
 
 def _chain_of(network: keras.Model) -> list[layers.Layer]:
     """Return the layers of a network without branches, in order."""
     if not getattr(network, "outputs", None):
-        raise NotDenseError(f"The layers of {network.name!r} are not known.")
+        raise NotDenseError(f"The layers of {network.name!r} are unknown.")
     chain: list[layers.Layer] = []
     tensor = network.outputs[0]
     while True:
@@ -138,13 +138,13 @@ def _stride_of(layer: layers.Layer, shape: MapShape) -> Pair:
     Raises
     ------
     NotDenseError
-        If the layer cannot be a part of it.
+        If the layer cannot be part of the body.
     """
     check = _BODY.get(type(layer))
     if check is None:
         raise NotDenseError(
-            f"The layer {layer.name!r} ({type(layer).__name__}) is not known to treat "
-            "all positions of a window alike."
+            f"The layer {layer.name!r} ({type(layer).__name__}) may not treat all "
+            "positions of a window in the same way."
         )
     return check(layer, shape)
 
@@ -164,24 +164,26 @@ def _pooling(layer: Any, shape: MapShape) -> Pair:
 def _check_unpadded(
     layer: Any, shape: MapShape, reach: tuple[int, int] | list[int], strides: Any
 ) -> Pair:
-    """Return the strides of a layer that pads nothing to the map of a window.
+    """Return the strides of a layer that does not pad the map of a window.
 
-    With padding "same" this depends on the size of the map. It is the same for the map
-    of a region, which is larger by a multiple of the strides.
+    With padding "same", the amount of padding depends on the size of the map. It is the
+    same for the map of a region, which is larger by a multiple of the strides.
     """
     _check_channels_last(layer)
     for length, size, step in zip(shape[:2], reach, strides, strict=True):
         if layer.padding != "valid" and (-(-length // step) - 1) * step + size > length:
             raise NotDenseError(
-                f"The layer {layer.name!r} has padding={layer.padding!r}: it pads the "
-                "border of each window, where a larger region has pixels."
+                f"The layer {layer.name!r} has padding={layer.padding!r}. It pads the "
+                "border of each window, but a larger region has pixels there."
             )
     return tuple(strides)
 
 
 def _check_channels_last(layer: Any) -> None:
     if layer.data_format != "channels_last":
-        raise NotDenseError(f"The layer {layer.name!r} has its channels first.")
+        raise NotDenseError(
+            f"The layer {layer.name!r} uses the data format 'channels_first'."
+        )
 
 
 def _normalisation(layer: Any, shape: MapShape) -> Pair:
@@ -192,7 +194,9 @@ def _normalisation(layer: Any, shape: MapShape) -> Pair:
 
 def _rescaling(layer: Any, shape: MapShape) -> Pair:
     if max(np.ndim(layer.scale), np.ndim(layer.offset)) > 1:
-        raise NotDenseError(f"The layer {layer.name!r} scales positions differently.")
+        raise NotDenseError(
+            f"The layer {layer.name!r} scales positions by different factors."
+        )
     return 1, 1
 
 
@@ -227,10 +231,11 @@ _BODY: dict[type, Callable[[Any, MapShape], Pair]] = {
 
 
 def _flatten(layer: Any, shape: MapShape) -> Collect:
-    """Flattened boxes: the layers behind get the same vectors as for windows.
+    """Extract and flatten the map of each window.
 
-    A convolution in place of the dense layer behind would need less memory and as much
-    time. But it would be fused with other layers, and round differently in 16 bits.
+    The next layer receives the same vectors as for single windows. Replacing the next
+    dense layer by a convolution would take the same time and less memory. But the
+    convolution would be fused with other layers, and round differently in 16 bits.
     """
     height, width, _ = shape
 
@@ -246,7 +251,7 @@ def _global_pooling(pool: Callable[..., tf.Tensor]) -> Callable[..., Collect]:
     def collector(layer: Any, shape: MapShape) -> Collect:
         if layer.keepdims:
             raise NotDenseError(
-                f"The layer {layer.name!r} does not give one vector for each window."
+                f"The layer {layer.name!r} does not return one vector for each window."
             )
 
         def pooled(maps: tf.Tensor, strides: Pair) -> tf.Tensor:

@@ -1,6 +1,6 @@
-"""What computes a traced function: TensorFlow, or OpenVINO.
+"""Engines that compute traced functions: TensorFlow and OpenVINO.
 
-An engine turns a traced function, with the values that its variables have now, into a
+An engine converts a traced function and the current values of its variables to a
 function from one batch of patches to outputs.
 """
 
@@ -18,13 +18,13 @@ from skhisto._keras.network import NetworkSpec
 from skhisto._keras.weights import Weights
 from skhisto._openvino import Run, compile_model, import_openvino
 
-# Converting a network takes seconds. So many are kept for each graph: the members of an
-# ensemble predict in turn.
+# Number of converted networks that are kept for each graph. Conversion takes seconds,
+# and the members of an ensemble predict in turn.
 _MAX_COMPILED = 8
 
 
 class Engine(Protocol):
-    """What computes a traced function.
+    """Interface of objects that compute traced functions.
 
     Attributes
     ----------
@@ -37,12 +37,14 @@ class Engine(Protocol):
     def load(
         self, function: Any, weights: Weights, set_weights: Callable[[Weights], None]
     ) -> Run:
-        """Return what runs a traced function with these weights.
+        """Return a function that computes a traced function with these weights.
 
         Parameters
         ----------
         function : tf.types.experimental.ConcreteFunction
+            The traced function.
         weights : dict of str to ndarray
+            The weights of the network.
         set_weights : callable
             Assigns weights to the variables of the function.
         """
@@ -54,6 +56,7 @@ class KerasEngine:
     Parameters
     ----------
     spec : NetworkSpec
+        The network.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
@@ -62,20 +65,21 @@ class KerasEngine:
     def load(
         self, function: Any, weights: Weights, set_weights: Callable[[Weights], None]
     ) -> Run:
-        """Set the weights of a traced function, and return what runs it."""
+        """Set the weights, and return a function that computes the traced function."""
         set_weights(weights)
         return lambda batch: function(tf.constant(batch)).numpy()
 
 
 class OpenVinoEngine:
-    """OpenVINO, which makes the variables constants.
+    """OpenVINO, which converts the variables to constants.
 
-    OpenVINO chooses what it computes in fewer bits. It gets a graph in float32, because
-    it does not support the casts of mixed precision.
+    The graph is traced in float32, because OpenVINO does not support the casts of mixed
+    precision. OpenVINO itself decides which layers use a lower precision.
 
     Parameters
     ----------
     spec : NetworkSpec
+        The network.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
@@ -87,7 +91,7 @@ class OpenVinoEngine:
     def load(
         self, function: Any, weights: Weights, set_weights: Callable[[Weights], None]
     ) -> Run:
-        """Return what runs a traced function with these weights."""
+        """Return a function that computes a traced function with these weights."""
         key = hash_of_arrays(list(weights.values()))
         if key not in self._compiled:
             set_weights(weights)
@@ -107,7 +111,7 @@ ENGINES: dict[str, Callable[[NetworkSpec], Engine]] = {
 
 
 def hash_of_arrays(arrays: Sequence[np.ndarray]) -> str:
-    """Return the SHA-256 of arrays with their shapes and dtypes."""
+    """Return the SHA-256 of arrays, including their shapes and dtypes."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())

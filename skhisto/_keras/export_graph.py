@@ -1,9 +1,9 @@
-"""From weights to one function, from patches to probabilities, that can be exported.
+"""Exportable TensorFlow functions that map patches to probabilities.
 
-The function is part of TensorFlow's graph from end to end: crops, resizing, views,
-network and probabilities. It uses only operations that converters support. In
-particular, views are written as transpositions and slices, since `tf.reverse` is not
-supported everywhere.
+All steps are part of the TensorFlow graph: crops, resizing, views, network and
+probabilities. The graph contains only operations that converters support. In
+particular, views are implemented as transpositions and slices, because some converters
+do not support `tf.reverse`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from skhisto._keras.network import NetworkSpec
-from skhisto._keras.quiet import quiet
 from skhisto._keras.weights import Weights, set_weights
 
 INPUT, OUTPUT = "patches", "probabilities"
@@ -28,36 +27,38 @@ class Window:
     Parameters
     ----------
     rows, columns : slice
+        The part to keep.
     """
 
     rows: slice
     columns: slice
 
     def __call__(self, patches: tf.Tensor) -> tf.Tensor:
-        """Crop patches, (n, height, width, channels)."""
+        """Crop patches of shape (n, height, width, channels)."""
         return patches[:, self.rows, self.columns]
 
 
 @dataclass(frozen=True, eq=False)
 class Resampling:
-    """Resizing by a matrix for each axis, exactly as Pillow does it.
+    """Resizing with one matrix for each axis, with the same results as Pillow.
 
-    Sums are float64, and the result of each axis is rounded to float32. In other
-    formats, sums that end in one half would be rounded to another integer.
+    Sums are computed in float64, and the result of each axis is rounded to float32.
+    Other formats would round some sums that end in one half differently.
 
     Parameters
     ----------
     rows, columns : ndarray of shape (old, new), float64
+        Weights of the old pixels in each new pixel.
     """
 
     rows: np.ndarray
     columns: np.ndarray
 
     def __call__(self, patches: tf.Tensor) -> tf.Tensor:
-        """Resize patches, (n, height, width, channels), of any dtype."""
+        """Resize patches of shape (n, height, width, channels) and any dtype."""
         planes = tf.transpose(tf.cast(patches, tf.float64), (0, 3, 1, 2))
         for matrix in (self.columns, self.rows):
-            if matrix.shape[0] != matrix.shape[1]:  # Pillow skips the other axis too
+            if matrix.shape[0] != matrix.shape[1]:  # Pillow skips equal sizes too
                 planes = _as_float32(tf.matmul(planes, matrix))
             planes = tf.transpose(planes, (0, 1, 3, 2))
         resized = tf.transpose(planes, (0, 2, 3, 1))
@@ -68,14 +69,14 @@ class Resampling:
 
 
 def _as_float32(planes: tf.Tensor) -> tf.Tensor:
-    """Round float64 numbers to numbers that float32 can represent."""
-    # The maximum changes nothing. Without it, tf2onnx removes both casts.
+    """Round float64 numbers to the precision of float32."""
+    # The maximum has no effect. It prevents tf2onnx from removing both casts.
     rounded = tf.maximum(tf.cast(planes, tf.float32), tf.float32.min)
     return tf.cast(rounded, tf.float64)
 
 
 def view(patches: tf.Tensor, number: int) -> tf.Tensor:
-    """Return one of the eight views of patches, as `skhisto.patches._views.view`."""
+    """Return one of the eight views of patches, like `skhisto.patches._views.view`."""
     if number >= 4:
         patches = patches[:, :, ::-1]
     if number % 2:
@@ -91,13 +92,15 @@ class ExportedFunction(tf.Module):
     Parameters
     ----------
     spec : NetworkSpec
+        The network.
     weights : dict of str to ndarray
+        Weights of the network.
     input_shape : tuple of int (height, width, channels)
         Shape of the patches before all steps.
     steps : sequence of Window or Resampling
-        What is done to the patches before the network.
+        Steps before the network.
     views : sequence of int
-        Views of the square whose probabilities are averaged.
+        Numbers of the views that are averaged.
     """
 
     def __init__(
@@ -120,7 +123,7 @@ class ExportedFunction(tf.Module):
         def probabilities(patches: tf.Tensor) -> dict[str, tf.Tensor]:
             for step in steps:
                 patches = step(patches)
-            # One network in the graph, and not one for each view.
+            # Concatenated, so that the graph contains the network only once.
             seen = tf.concat([view(patches, number) for number in views], axis=0)
             each = _probabilities_of(network(seen, training=False))
             each = tf.reshape(each, (len(views), -1, each.shape[-1]))
@@ -138,10 +141,9 @@ def _probabilities_of(logits: tf.Tensor) -> tf.Tensor:
 
 
 def write_saved_model(function: ExportedFunction, folder: str) -> None:
-    """Write a SavedModel, whose only signature is "serving_default"."""
-    with quiet():
-        concrete = function.probabilities.get_concrete_function()
-        tf.saved_model.save(function, folder, signatures={"serving_default": concrete})
+    """Write a SavedModel with the single signature "serving_default"."""
+    concrete = function.probabilities.get_concrete_function()
+    tf.saved_model.save(function, folder, signatures={"serving_default": concrete})
 
 
 def to_onnx(function: ExportedFunction) -> Any:
@@ -150,22 +152,22 @@ def to_onnx(function: ExportedFunction) -> Any:
     Returns
     -------
     model : onnx.ModelProto
+        The ONNX model.
 
     Raises
     ------
     ValueError
-        If ONNX lacks an operation of the network.
+        If ONNX does not support an operation of the network.
     """
     import onnx
     import tf2onnx
 
-    with quiet("tf2onnx"):
-        model, _ = tf2onnx.convert.from_function(
-            function.probabilities, input_signature=[function.signature], opset=_OPSET
-        )
+    model, _ = tf2onnx.convert.from_function(
+        function.probabilities, input_signature=[function.signature], opset=_OPSET
+    )
     for port in (*model.graph.input, *model.graph.output):
         port.type.tensor_type.shape.dim[0].dim_param = "n"
-    # tf2onnx only logs that it left an operation of TensorFlow as it was.
+    # tf2onnx does not raise an error if it cannot convert an operation.
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:

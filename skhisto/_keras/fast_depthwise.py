@@ -3,9 +3,9 @@
 TensorFlow's bfloat16 kernels for processors are slow for two gradients. The float32
 kernels are faster, even with the casts:
 
-- the gradient of the inputs, if the stride is greater than 1: up to 30 times faster;
-- the gradient of the kernel, if the kernel is larger than 3x3 or the depth multiplier
-  is greater than 1: 1.3 to 4 times faster.
+- The gradient of the inputs is up to 30 times faster, if the stride is greater than 1.
+- The gradient of the kernel is 1.3 to 4 times faster, if the kernel is larger than 3x3
+  or the depth multiplier is greater than 1.
 
 The convolution itself and the other gradients are faster in bfloat16. These figures
 were measured on a processor with AVX512_BF16 and without AMX.
@@ -34,7 +34,7 @@ class FastSeparableConv2D(layers.SeparableConv2D):
     """A separable convolution that computes its slow gradients in float32."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Convolve each channel with its own kernels, then mix the channels."""
+        """Convolve each channel with its own kernels, then combine the channels."""
         if not _has_slow_gradient(self, inputs, self.depthwise_kernel):
             return layers.SeparableConv2D.call(self, inputs)
         channels = _convolve(self, inputs, self.depthwise_kernel)
@@ -49,8 +49,8 @@ def _has_slow_gradient(
 ) -> bool:
     """Return whether a gradient of this layer is faster in float32.
 
-    Keras computes all gradients in float16: training in float16 takes 2 to 3 times as
-    long as in float32 on processors, mostly because of other layers.
+    float16 is not included. Training in float16 takes 2 to 3 times as long as in
+    float32 on processors, mostly because of other layers.
     """
     return (
         layer.compute_dtype == inputs.dtype.name == "bfloat16"
@@ -68,7 +68,7 @@ def _is_input_gradient_slow(strides: tuple[int, int]) -> bool:
 
 
 def _is_kernel_gradient_slow(kernel: tf.Tensor | keras.Variable) -> bool:
-    # Other small kernels are rare. The faster precision varies with their shape.
+    # Other small kernels are rare. Their shape determines the faster precision.
     height, width, _, depth_multiplier = kernel.shape
     return (height, width, depth_multiplier) != (3, 3, 1)
 
@@ -78,7 +78,7 @@ def _convolve(
 ) -> tf.Tensor:
     # A custom gradient takes tensors, not variables.
     kernel = tf.convert_to_tensor(variable)
-    # Dilation as in tf.nn.depthwise_conv2d. Without it, this only calls the function.
+    # Dilation as in tf.nn.depthwise_conv2d. Without dilation, this calls the function.
     return tf.nn.with_space_to_batch(
         inputs,
         layer.dilation_rate,

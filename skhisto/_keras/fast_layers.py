@@ -1,8 +1,8 @@
-"""The few layers of our own: layers of Keras that are computed in another way.
+"""Faster implementations of Keras layers.
 
-Each has the variables, the configuration and, up to rounding, the numbers of the layer
-that it derives from, and leaves to it what it cannot do itself. Their `call` also
-serves for layers of Keras themselves, see `use_faster_layers`.
+Each layer has the same variables, configuration and, up to rounding, results as its
+base class, and falls back to the base class in unsupported cases. `use_faster_layers`
+assigns the `call` methods of these layers to Keras layers.
 """
 
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ _MIN_EPSILON = 1.001e-5
 class FusedBatchNormalization(layers.BatchNormalization):
     """Batch normalisation in one operation of TensorFlow.
 
-    Keras computes it in a dozen, each of which reads and writes the whole image. The
-    statistics are float32 under every precision.
+    Keras uses a dozen operations, and each of them reads and writes the whole image.
+    The statistics are float32 in all precisions.
     """
 
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None
     ) -> tf.Tensor:
-        """Normalise the inputs, and in training update the running statistics."""
+        """Normalise the inputs, and update the running statistics in training."""
         if mask is not None or not _is_fusable(self, inputs):
             return layers.BatchNormalization.call(
                 self, inputs, training=training, mask=mask
@@ -50,7 +50,8 @@ class FusedBatchNormalization(layers.BatchNormalization):
                 **fused, mean=[], variance=[], is_training=True
             )
             n = tf.cast(tf.size(images) // n_channels, tf.float32)
-            # The operation gives the unbiased estimate, Keras keeps the biased one.
+            # The operation returns the unbiased variance, but Keras uses the biased
+            # variance.
             _update(self.moving_mean, mean, self.momentum)
             biased = variance * (tf.maximum(n - 1, 1) / n)
             _update(self.moving_variance, biased, self.momentum)
@@ -66,10 +67,10 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(package="skhisto")
 class ShortDropout(layers.Dropout):
-    """Dropout that draws 16 random bits for a value, where Keras draws 32.
+    """Dropout that draws 16 random bits for each value instead of 32.
 
-    The rate is rounded to a multiple of 2**-16, and the values that are kept are
-    scaled by the rounded rate.
+    The rate is rounded to a multiple of 2**-16. The remaining values are scaled
+    according to the rounded rate.
     """
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -100,10 +101,10 @@ _FASTER: dict[type[layers.Layer], type[layers.Layer]] = {
 
 
 def use_faster_layers(network: keras.Model) -> None:
-    """Have the layers of a built network computed as those of this module are.
+    """Replace the `call` methods of the layers of a built network by faster ones.
 
-    The layers stay what they are, but for their `call`: so it works in networks of
-    every kind, and callbacks that save the network save layers of Keras.
+    The classes of the layers do not change. Therefore this works in all kinds of
+    networks, and callbacks that save the network save Keras layers.
     """
     for layer in layers_of(network):
         faster = _FASTER.get(type(layer))
@@ -116,10 +117,10 @@ _DROPOUT = (layers.Dropout, layers.AlphaDropout, layers.GaussianDropout)
 
 @contextmanager
 def averaging_statistics(network: keras.Model, share: tf.Tensor) -> Iterator[None]:
-    """Have batch normalisation average its statistics, and dropout drop nothing.
+    """Average the statistics of batch normalisation, and disable dropout.
 
-    While a network is traced within this context, in training mode, its running
-    statistics become ``(1 - share) * old + share * new``.
+    If a network is traced in training mode within this context, its running statistics
+    become ``(1 - share) * old + share * new``.
     """
     before: list[tuple[layers.Layer, str, Any]] = []
 
@@ -128,7 +129,7 @@ def averaging_statistics(network: keras.Model, share: tf.Tensor) -> Iterator[Non
         setattr(layer, name, value)
 
     try:
-        # Those within layers of the user's own too.
+        # Includes layers inside user-defined layers.
         for layer in network._flatten_layers():
             if isinstance(layer, layers.BatchNormalization):
                 replace(layer, "momentum", 1 - tf.cast(share, layer.variable_dtype))
@@ -141,7 +142,7 @@ def averaging_statistics(network: keras.Model, share: tf.Tensor) -> Iterator[Non
 
 
 def layers_of(network: keras.Model) -> Iterator[layers.Layer]:
-    """Yield the layers of a network and of networks within it."""
+    """Yield the layers of a network and of nested networks."""
     for layer in network.layers:
         yield layer
         if isinstance(layer, keras.Model):

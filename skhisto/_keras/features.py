@@ -1,7 +1,7 @@
-"""Weights to features.
+"""Features of networks.
 
-The features of a classifying network are what the last layer with weights receives,
-which computes the logits. The features of a network without logits are its output.
+The features of a classification network are the input of the last layer with weights.
+This layer computes the logits. The features of a network without logits are its output.
 """
 
 import hashlib
@@ -30,21 +30,23 @@ from skhisto.patches._definition import Patches
 
 
 class FeatureNetwork(InferenceNetwork):
-    """A network with a traced function from one batch of patches to features.
+    """A network with a traced function that maps one batch of patches to features.
 
     Parameters
     ----------
     spec : NetworkSpec
+        The network.
     pooling : {"avg", "max", "cls"}
-        How features of several positions become one vector.
+        How to combine the features of several positions to one vector.
     has_logits : bool
-        Whether the output is logits, which are not features.
+        Whether the output of the network consists of logits.
     engine : {"keras", "openvino"}
+        The engine that computes the features.
 
     Attributes
     ----------
     unused : frozenset of int
-        Positions of the weights that the features do not depend on.
+        Positions of the weights that do not affect the features.
     """
 
     def __init__(
@@ -62,8 +64,8 @@ class FeatureNetwork(InferenceNetwork):
             network(patches, training=False)
         if not calls:
             raise ValueError(
-                f"The network {network.name!r} has no layer with weights, and "
-                "therefore no features."
+                f"The network {network.name!r} does not have a layer with weights. "
+                "Features are the input of the last layer with weights."
             )
         last, features, _ = calls[-1]
         of_last = {id(variable) for variable in last.weights}
@@ -90,8 +92,8 @@ def _pooled(features: Any, pooling: str) -> tf.Tensor:
     """Return one float32 vector for each patch."""
     if not tf.is_tensor(features) or features.shape.rank < 2:
         raise ValueError(
-            "A backbone must give one array of features of shape (n, n_features), "
-            f"(n, n_tokens, n_features) or (n, height, width, n_features), but it gave "
+            "A backbone must return one array of features of shape (n, n_features), "
+            "(n, n_tokens, n_features) or (n, height, width, n_features); got "
             f"{features}."
         )
     features = tf.cast(features, tf.float32)
@@ -102,7 +104,7 @@ def _pooled(features: Any, pooling: str) -> tf.Tensor:
         if rank != 3:
             raise ValueError(
                 "pooling='cls' needs features of shape (n, n_tokens, n_features), but "
-                f"the backbone gives {tuple(features.shape)}. Use pooling='avg' or "
+                f"the backbone returns {tuple(features.shape)}. Use pooling='avg' or "
                 "'max'."
             )
         return features[:, 0]
@@ -112,22 +114,26 @@ def _pooled(features: Any, pooling: str) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A network with weights, as plain data, and how features are read from it.
+    """A network with weights as plain data, and the definition of its features.
 
     Parameters
     ----------
     spec : NetworkSpec
+        The network.
     weights : dict of str to ndarray
+        Weights of the network.
     pooling : {"avg", "max", "cls"}
+        How to combine the features of several positions to one vector.
     has_logits : bool
-        Whether the output of the network is logits, which are not features.
+        Whether the output of the network consists of logits.
     fitted_range : tuple of float (minimum, maximum), default=None
-        Range of the patches that the network was trained on, if they were not pixels.
+        Range of the training patches, if they were not pixels.
     engine : {"keras", "openvino"}, default="keras"
-        What computes the features.
+        The engine that computes the features.
     n_features : int
+        Number of features. It is computed.
     fingerprint : str
-        A hash of the weights that the features depend on.
+        A hash of the weights that affect the features. It is computed.
     """
 
     spec: NetworkSpec
@@ -147,7 +153,7 @@ class FeatureExtractor:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that features depend on, apart from the patches."""
+        """Everything that the features depend on except the patches."""
         network = self.spec.config or self.spec.graph_hash or ""
         return {
             "weights": self.fingerprint,
@@ -158,7 +164,7 @@ class FeatureExtractor:
         }
 
     def features(self, X: Patches, views: Sequence[int]) -> np.ndarray:
-        """Return features of views of patches, float32 (n_views, n, n_features)."""
+        """Return the features of views, float32 of shape (n_views, n, n_features)."""
         self.spec.check_builder()
         with self._borrow() as network:
             network.load(self.weights)
@@ -167,7 +173,7 @@ class FeatureExtractor:
         return features
 
     def has_equal_weights(self, weights: Weights) -> bool:
-        """Return whether all weights that the features depend on are the same."""
+        """Return whether all weights that affect the features are equal."""
         with self._borrow() as network:
             unused = network.unused
         others = [array for i, array in enumerate(weights.values()) if i not in unused]
@@ -187,7 +193,7 @@ class FeatureExtractor:
 def pretrained_extractor(
     builder: Builder, ends: Ends, precision: str, pooling: str, engine: str
 ) -> FeatureExtractor:
-    """Return the features of an architecture that comes with weights.
+    """Return the feature extractor of an architecture with pretrained weights.
 
     Raises
     ------
@@ -201,9 +207,9 @@ def pretrained_extractor(
         other = initial_network(builder, ends, precision, seed=1)
     if not extractor.has_equal_weights(other.weights):
         raise ValueError(
-            "The backbone has no pretrained weights: they differ between two builds "
-            "with different seeds. Use a pretrained architecture, such as "
-            "'efficientnet_lite0', or a fitted PatchCNNClassifier."
+            "The backbone does not have pretrained weights, because two builds with "
+            "different seeds have different weights. Use a pretrained architecture, "
+            "such as 'efficientnet_lite0', or a fitted PatchCNNClassifier."
         )
     return extractor
 
@@ -214,16 +220,18 @@ def extractor_from_file(
     pooling: str,
     engine: str,
 ) -> FeatureExtractor:
-    """Return the output of a network in a ``.keras`` file as features.
+    """Return a feature extractor for the network in a ``.keras`` file.
 
-    The network receives float32 numbers, or pixels if its input has an integer dtype.
+    The features are the output of the network. The network receives float32 numbers, or
+    pixels if its input has an integer dtype.
 
     Raises
     ------
     ValueError
-        If the file is not a Keras file, if the network does not take patches of this
-        shape, if it has several inputs or outputs, or if it contains layers that are
-        not from Keras.
+        - If the file is not a Keras file.
+        - If the network does not accept patches of this shape.
+        - If the network has several inputs or outputs.
+        - If the network contains layers that are not from Keras.
     """
     with isolated_build(0, "float32"):
         try:
@@ -237,8 +245,8 @@ def extractor_from_file(
         if len(given) != 1 or len(outputs) != 1:
             raise ValueError(
                 f"The network in '{path}' has {len(given)} inputs and {len(outputs)} "
-                "outputs, but exactly one of each is needed: patches and features. "
-                "Save a functional or sequential network whose output is the features."
+                "outputs, but it must have one input (patches) and one output "
+                "(features). Save a functional or sequential network with this form."
             )
         _check_input_shape(path, given[0].shape[1:], patch_shape)
         dtype = given[0].dtype if given[0].dtype in ("uint8", "uint16") else "float32"
@@ -268,7 +276,7 @@ def _check_input_shape(
         for wanted, length in zip(expected, patch_shape, strict=True)
     ):
         raise ValueError(
-            f"The network in '{path}' takes inputs of shape {tuple(expected)}, but the "
-            f"patches have the shape {patch_shape}. Resize the patches with the "
-            "parameter size."
+            f"The network in '{path}' needs inputs of shape {tuple(expected)}, but the "
+            f"patches have the shape {patch_shape}. Set the parameter size to resize "
+            "the patches."
         )

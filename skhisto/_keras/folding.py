@@ -1,8 +1,8 @@
-"""Batch normalisation folded into the layers before it, for prediction.
+"""Fold batch normalisation into the previous layers for prediction.
 
-In prediction batch normalisation is a factor and an offset for each channel. Behind a
-convolution or a dense layer the factor can go into the kernel, so that only the offset
-is left to be added.
+In prediction, batch normalisation applies a factor and an offset to each channel. If
+the previous layer is a convolution or a dense layer, its kernel can include the factor,
+and only the offset remains.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ Pair = tuple[layers.Layer, layers.BatchNormalization]
 
 
 class Offset(layers.BatchNormalization):
-    """What is left of batch normalisation behind a layer with a folded kernel."""
+    """The remaining offset of batch normalisation after a folded kernel."""
 
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: Any = None
@@ -28,11 +28,11 @@ class Offset(layers.BatchNormalization):
 
 
 def prepare_folding(network: keras.Model) -> list[Pair]:
-    """Take out of a network what folding replaces; return the layers to `fold`.
+    """Replace the layers of a network that can be folded, and return them for `fold`.
 
-    The network keeps its variables, so that weights can be set as before.
+    The network keeps its variables, so that weights can be set in the same way.
     """
-    # A layer may be a part of several networks within the network.
+    # A layer may be part of several nested networks.
     all_layers = dict.fromkeys(layers_of(network))
     outputs = _operations_behind_outputs([network, *all_layers])
     pairs = [
@@ -44,7 +44,7 @@ def prepare_folding(network: keras.Model) -> list[Pair]:
         and _is_foldable(before, norm)
     ]
     for before, norm in pairs:
-        before.use_bias = False  # the offset holds it
+        before.use_bias = False  # the offset includes it
         norm.__class__ = Offset
     return pairs
 
@@ -59,12 +59,12 @@ def fold(pairs: list[Pair]) -> None:
         before.kernel.assign(before.kernel * scale)
         if before.bias is not None:
             norm.beta.assign_add(before.bias * scale)
-            # A dense layer goes on adding it.
+            # A dense layer adds it regardless of use_bias.
             before.bias.assign(tf.zeros_like(before.bias))
 
 
 def _operations_behind_outputs(candidates: Iterable[layers.Layer]) -> set[Any]:
-    """Return what gives an output of a network: it may be used outside of it."""
+    """Return the operations of network outputs, which may be used elsewhere."""
     return {
         output._keras_history.operation
         for network in candidates
@@ -74,7 +74,7 @@ def _operations_behind_outputs(candidates: Iterable[layers.Layer]) -> set[Any]:
 
 
 def _only_layer_before(norm: layers.Layer) -> layers.Layer | None:
-    """Return the layer whose output goes into this one, and nowhere else."""
+    """Return the previous layer if this layer is its only consumer."""
     before = {
         parent.operation for node in norm._inbound_nodes for parent in node.parent_nodes
     }
@@ -89,7 +89,7 @@ def _is_foldable(before: layers.Layer, norm: layers.BatchNormalization) -> bool:
     return (
         type(before) in (layers.Conv2D, layers.Dense)
         and before.activation is keras.activations.linear
-        and isinstance(before.kernel, keras.Variable)  # neither adapted nor quantised
+        and isinstance(before.kernel, keras.Variable)  # no LoRA and no quantisation
         and before.kernel.dtype == "float32"
         and getattr(before, "data_format", "channels_last") == "channels_last"
         and norm.axis in (-1, norm.input_spec.ndim - 1)

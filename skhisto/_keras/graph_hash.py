@@ -1,4 +1,4 @@
-"""A hash of what a network computes, for networks that cannot be stored."""
+"""A hash of the computations of a network, for networks that cannot be stored."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# Attributes that number an object of this process.
+# Attributes that differ between processes.
 _PROCESS_ATTRIBUTES = {
     "token",
     "shared_name",
@@ -19,17 +19,18 @@ _PROCESS_ATTRIBUTES = {
 
 
 def graph_hash(network: keras.Model) -> str:
-    """Return a hash of the traced graph of a network, and of what is trainable in it.
+    """Return a hash of the traced graph of a network and of its trainable flags.
 
-    It covers what the layers compute in training and in prediction, with penalties,
-    gradients and constraints, and the values of all Python variables that they read. It
-    does not cover the values of the weights. Networks that are built in the same way
-    have the same hash.
+    The hash covers the computations of training and prediction, including penalties,
+    gradients and constraints, and the values of all Python variables that the layers
+    read. It does not cover the values of the weights. Networks that are built in the
+    same way have the same hash.
 
     Parameters
     ----------
     network : keras.Model
-        Built within `isolated_build`, as the hash covers the names of layers.
+        A network that was built within `isolated_build`, because the hash covers the
+        names of layers.
     """
     digest = hashlib.sha256()
     inputs = network.inputs[0]
@@ -50,7 +51,7 @@ def _predict(network: keras.Model, patches: tf.Tensor) -> Any:
 
 
 def _train(network: keras.Model, patches: tf.Tensor) -> Any:
-    """Return all that a training step computes with code of the network."""
+    """Return everything that a training step computes with code of the network."""
     variables = network.trainable_variables
     with tf.GradientTape() as tape:
         outputs = network(patches, training=True)
@@ -79,7 +80,7 @@ def _describe_nodes(nodes: Iterable[Any], functions: dict[str, Any]) -> Iterable
             if name in _PROCESS_ATTRIBUTES:
                 continue
             if value.WhichOneof("value") == "func":
-                # The names of functions are numbered: their contents count.
+                # The names of functions are numbered, so their contents are used.
                 yield name.encode()
                 called = functions.get(value.func.name)
                 yield from _describe_nodes(called.node_def if called else (), functions)

@@ -1,4 +1,4 @@
-"""Weights to predictions."""
+"""Predictions of networks."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -21,27 +21,28 @@ from skhisto._types import ValueRange
 from skhisto.patches._definition import Patches
 from skhisto.patches._views import view
 
-# Matrix products round differently for another number of rows, and in those rows at
-# the end that are left over from the kernels' blocks of 3, 4, 6 or 8 rows. So every
-# batch has one size, a multiple of them all: a patch gets the same prediction bitwise,
-# at every position and with any other patches. Larger batches are slower: for images of
-# more than 32 MB, glibc requests memory from the system in each operation.
+# The rounding of matrix products depends on the number of rows, and on whether a row is
+# part of a complete block of 3, 4, 6 or 8 rows. Therefore all batches have one size,
+# which is a multiple of these numbers. The prediction of a patch is then bitwise
+# independent of its position and of the other patches. Larger batches are slower: for
+# images of more than 32 MB, glibc requests memory from the system in each operation.
 BATCH_SIZES = {"float32": 24, "bfloat16": 48, "float16": 48}
-# Values are suspiciously small below this fraction of the fitted ones.
+# Values that are smaller than the fitted values by this factor are suspicious.
 _TINY = 50
 
 
 class InferenceNetwork:
-    """A network with a traced function from one batch of patches to its outputs.
+    """A network with a traced function that maps one batch of patches to outputs.
 
     Parameters
     ----------
     spec : NetworkSpec
+        The network.
     outputs_of : callable, default=None
-        Receives the network and a tensor of patches, and returns the outputs, a float32
-        tensor of shape (n, n_outputs). None returns the outputs of the network.
+        A function of the network and a tensor of patches. It returns a float32 tensor
+        of shape (n, n_outputs). None uses the outputs of the network.
     engine : {"keras", "openvino"}, default="keras"
-        What computes the traced function.
+        The engine that computes the traced function.
     """
 
     def __init__(
@@ -81,10 +82,10 @@ class InferenceNetwork:
         views: Sequence[int],
         needs_pixels: bool = False,
     ) -> tuple[np.ndarray, list[ValueRange]]:
-        """Return the outputs of views of these rows, and the ranges of the batches.
+        """Return the outputs for views of these rows, and the ranges of the batches.
 
         The outputs have the shape (n_views, n, n_outputs). With `needs_pixels`, numbers
-        outside of [0, 1] are an error.
+        outside [0, 1] are an error.
         """
         outputs = np.empty((len(views), len(rows), self.n_outputs), np.float32)
         ranges: list[ValueRange] = []
@@ -100,7 +101,7 @@ class InferenceNetwork:
                 ranges.append(value_range)
             return self._filled(pixels)
 
-        # Every patch is decoded once for all of its views.
+        # Each patch is decoded once for all of its views.
         with closing(prefetch(batch, starts)) as batches:
             for start, patches in zip(starts, batches, strict=True):
                 end = min(start + self._batch_size, len(rows))
@@ -110,7 +111,7 @@ class InferenceNetwork:
         return outputs, ranges
 
     def _filled(self, pixels: np.ndarray) -> np.ndarray:
-        """Fill the batch up with blank patches."""
+        """Pad the batch with blank patches."""
         n_blank = self._batch_size - len(pixels)
         return np.pad(pixels, [(0, n_blank), (0, 0), (0, 0), (0, 0)])
 
@@ -129,16 +130,16 @@ def predict_logits(
     needs_pixels: bool = False,
     engine: str = "keras",
 ) -> np.ndarray:
-    """Return the logits of these rows, or all, float32 of shape (n, n_outputs).
+    """Return the logits of the given or all rows, float32 of shape (n, n_outputs).
 
-    With several views of the square they are the logits of the mean probabilities.
+    With several views of the square, these are the logits of the mean probabilities.
 
     Raises
     ------
     ValueError
-        With `needs_pixels`, if numbers are not in [0, 1].
+        With `needs_pixels`, if numbers are outside [0, 1].
     ImportError
-        If the engine is not installed.
+        If the library of the engine is not installed.
 
     Warns
     -----
@@ -163,20 +164,20 @@ def check_range(ranges: Sequence[ValueRange], fitted_range: ValueRange | None) -
     span = fitted_range[1] - fitted_range[0] or abs(fitted_range[1]) or 1.0
     largest, fitted_largest = max(-low, high), max(-fitted_range[0], fitted_range[1])
     is_outside = low < fitted_range[0] - span or high > fitted_range[1] + span
-    # Such as values in [0, 1] after a fit on values in [0, 255].
+    # For example, values in [0, 1] after a fit on values in [0, 255].
     if is_outside or largest < fitted_largest / _TINY:
         warnings.warn(
-            f"X holds values from {low:g} to {high:g}, but the classifier was fitted "
-            f"on values from {fitted_range[0]:g} to {fitted_range[1]:g}. Scale X as in "
-            "fit.",
+            f"X contains values from {low:g} to {high:g}, but the classifier was "
+            f"fitted on values from {fitted_range[0]:g} to {fitted_range[1]:g}. Scale "
+            "X in the same way as in fit.",
             stacklevel=2,
         )
 
 
 def logits_of_mean_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Average predictions over the first axis as probabilities, and return logits.
+    """Return the logits of the mean probabilities over the first axis.
 
-    In logarithms throughout, so that they do not saturate.
+    All steps use logarithms, so that the results do not saturate.
     """
     logits = logits.astype(np.float64)
     if logits.shape[-1] == 1:
@@ -187,13 +188,13 @@ def logits_of_mean_probabilities(logits: np.ndarray) -> np.ndarray:
 
 
 def _log_of_mean(logarithms: np.ndarray) -> np.ndarray:
-    # Sorted, so that the order of the views makes no difference, bitwise.
+    # Sorted, so that the result is bitwise independent of the order of the views.
     total = logsumexp(np.sort(logarithms, axis=0), axis=0)
     return total - np.log(len(logarithms))
 
 
 def live_model(spec: NetworkSpec, weights: Weights) -> keras.Model:
-    """Return a new Keras model with these weights, from patches to probabilities."""
+    """Return a new Keras model that maps patches to probabilities."""
     model = with_probabilities(replace(spec, precision="float32").build())
     set_weights(model, weights)
     return model

@@ -1,4 +1,4 @@
-"""Building a network so that it depends on the seed alone."""
+"""Build networks that depend only on the seed."""
 
 import random
 import threading
@@ -12,21 +12,21 @@ from keras.src.random import seed_generator
 
 _BUILD_LOCK = threading.RLock()
 
-# Keras keeps these per thread. None makes Keras create a new one when it needs it.
+# Attributes that Keras stores for each thread. Keras replaces None when necessary.
 _FRESH_STATE = ("global_seed_generator", "object_name_uids")
 
 
 class _SeedableRandom(threading.local):
-    """The functions of `random`, with a generator of its own for each thread.
+    """Replacement of the module `random` with a separate generator for each thread.
 
-    Keras draws the seeds of layers and initializers without a seed from `random`, which
-    other threads may use at the same time.
+    Keras draws the seeds of layers and initializers without a seed from `random`. Other
+    threads may use this module at the same time.
     """
 
     generator: random.Random | None = None
 
     def randint(self, low: int, high: int) -> int:
-        """Draw from this thread's generator; without one, from Python's global one."""
+        """Draw from the generator of this thread, or from Python's if it has none."""
         return (self.generator or random).randint(low, high)
 
 
@@ -35,19 +35,19 @@ _RANDOM = _SeedableRandom()
 
 @contextmanager
 def isolated_build(seed: int, dtype_policy: str) -> Iterator[None]:
-    """Seed what is built inside, and start automatic names from the beginning.
+    """Seed the networks that are built in this context, and reset automatic names.
 
-    Within the context, for this thread,
+    Within the context, the following applies to this thread:
 
-    - layers and initializers without a seed get seeds that depend on `seed` alone;
-    - ``keras.random`` without a seed draws from a generator that depends on `seed`;
-    - automatic names of layers do not depend on what was built before;
-    - layers without a dtype use `dtype_policy`.
+    - Layers and initializers without a seed receive seeds that depend only on `seed`.
+    - ``keras.random`` without a seed draws from a generator that depends on `seed`.
+    - Automatic names of layers do not depend on networks that were built before.
+    - Layers without a dtype use `dtype_policy`.
 
     In all threads, layers without a data format expect the channels last.
 
-    Not covered are `numpy.random`, `tf.random`, and initializer objects that were
-    created outside the context.
+    The context does not affect `numpy.random`, `tf.random`, and initializer objects
+    that were created outside the context.
     """
     names = (*_FRESH_STATE, "dtype_policy")
     with _BUILD_LOCK:

@@ -1,4 +1,4 @@
-"""The last images inside a network, and what a logit owes to them."""
+"""The last image inside a network, and the gradient of a logit with respect to it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,20 +18,20 @@ _BATCH_SIZE = 24
 
 
 class Activations:
-    """The network of a fit, and the last of its layers that gives an image.
+    """A fitted network and the last of its layers that returns an image.
 
-    Layers are found by the order in which they are called, so that those within
-    networks of any kind count. An image has more than one place.
+    An image has more than one position. The order in which layers are called determines
+    the last layer. This includes the layers of nested and subclassed networks.
 
     Attributes
     ----------
     strides : tuple of float (vertical, horizontal)
-        Distance of the places of that image, in pixels of the patch.
+        Distance of neighbouring positions of the image, in pixels of the patch.
 
     Raises
     ------
     ValueError
-        If no layer gives an image.
+        If none of the layers returns an image.
     """
 
     def __init__(self, spec: NetworkSpec, weights: Weights) -> None:
@@ -45,15 +45,16 @@ class Activations:
         blank = tf.zeros((1, *ends.patch_shape), ends.pixel_dtype)
         with recording(leaves(self._network)) as calls:
             self._network(blank, training=False)
-        # Patches that were only scaled are no image inside the network.
+        # The first two layers of a network of pixels only rescale the patches.
         before = self._network.layers[:2] if ends.pixel_dtype != "float32" else []
         images = [
             call for call in calls if _is_image(call[2]) and call[0] not in before
         ]
         if not images:
             raise ValueError(
-                f"The network {self._network.name!r} has no layer that gives an image "
-                "of more than one place, so that there are no activations to map."
+                f"Activations of the network {self._network.name!r} cannot be mapped, "
+                "because none of its layers returns an image with more than one "
+                "position."
             )
         vertical, horizontal = (
             _stride(images, axis, ends.patch_shape[axis - 1]) for axis in (1, 2)
@@ -67,16 +68,18 @@ class Activations:
 
         Parameters
         ----------
-        X : patches of shape (n, height, width, channels)
+        X : ndarray or PatchArray of shape (n, height, width, channels)
+            The patches.
         outputs : ndarray of shape (n,), int
-            Which logit of each patch.
+            Position of the logit for each patch.
         signs : ndarray of shape (n,)
-            What each logit is multiplied by: -1 for the first of two classes, which
-            have but one logit.
+            Factor of the logit for each patch. It is -1 for the first of two classes,
+            which share one logit.
 
         Yields
         ------
         images, gradients : ndarray of shape (n_batch, rows, columns, channels)
+            The images of a batch and their gradients.
         """
         for start in range(0, len(X), _BATCH_SIZE):
             rows = slice(start, start + _BATCH_SIZE)
@@ -101,10 +104,11 @@ def _is_image(outputs: Any) -> bool:
 
 
 def _stride(images: list[Call], axis: int, side: float) -> float:
-    """Return how many pixels of the patch lie between two places of the last image.
+    """Return the distance of two positions of the last image in pixels of the patch.
 
-    A layer makes images smaller by its strides, or by cropping, or as a whole; so does
-    what happens between layers. What makes them larger again does it as a whole.
+    Layers with strides reduce an image by their strides. Cropping and padding do not
+    change the distance. All other layers, and operations between layers, are assumed to
+    resize the image as a whole.
     """
     stride = 1.0
     for layer, inputs, outputs in images:

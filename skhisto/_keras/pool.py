@@ -1,10 +1,9 @@
-"""Compiled networks, kept for the next fit that needs the same graph.
+"""A pool of compiled networks for fits that need the same graph.
 
-Tracing a network costs seconds and memory that TensorFlow never gives back, so a
-network that has done its work is kept and lent again. Keys describe the content of a
-network. A network is lent to one borrower at a time, who sets all of its variables. It
-returns to the pool only if the borrower succeeded: nobody knows what an exception, or
-the code that raised it, has left behind.
+Tracing a network takes seconds, and TensorFlow never releases the memory. Therefore
+networks are kept and reused. Keys describe the content of a network. Each network has
+one borrower at a time, who sets all of its variables. After an exception, the network
+is not returned to the pool, because its state is unknown.
 """
 
 import threading
@@ -14,7 +13,7 @@ from typing import Any
 
 
 class NetworkPool:
-    """Idle networks by key, of which the least recently used are dropped.
+    """Idle networks by key. The least recently used networks are removed first.
 
     Parameters
     ----------
@@ -29,12 +28,12 @@ class NetworkPool:
 
     @contextmanager
     def borrow(self, key: Any, make: Callable[[], Any]) -> Iterator[Any]:
-        """Lend an idle network of this key, or a new one from ``make()``."""
+        """Lend an idle network with this key, or a new network from ``make()``."""
         network = self._take(key)
         if network is None:
             network = make()
         yield network
-        # Not reached after an exception.
+        # This is not reached after an exception.
         with self._lock:
             self._idle.append((key, network))
             del self._idle[: -self._max_idle]

@@ -1,11 +1,11 @@
-"""The number format that a network computes in."""
+"""The number format of computations."""
 
 import os
 from functools import cache
 
 import tensorflow as tf
 
-# Keras' policies in which weights, loss and probabilities stay float32.
+# Keras policies in which weights, loss and probabilities are float32.
 POLICIES = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
@@ -17,21 +17,23 @@ _AMPERE = (8, 0)  # the first compute capability with bfloat16
 
 
 def resolve(precision: str) -> str:
-    """Return a precision, of "auto" the one that is native here and fast."""
+    """Return the precision. "auto" becomes a precision that the hardware supports."""
     if precision == "auto":
         return explain_auto()[0]
     if precision not in POLICIES:
-        raise ValueError(f"precision={precision!r} is none of {[*POLICIES, 'auto']}.")
+        raise ValueError(
+            f"precision must be one of {[*POLICIES, 'auto']}; got {precision!r}."
+        )
     return precision
 
 
 @cache
 def explain_auto() -> tuple[str, str]:
-    """Return what "auto" is here, and a sentence that says why.
+    """Return the precision for "auto" on this machine, and the reason as a sentence.
 
-    bfloat16 is chosen where it is native. This is asked once, so that it is the same
-    for all fits. The processor's names of its features decide, and not the clock: a
-    measurement could decide otherwise the next time, and change results.
+    bfloat16 is selected if the hardware supports it natively. The result is cached, so
+    that all fits use the same precision. The selection depends on the features of the
+    processor. A speed measurement could give different results in different runs.
     """
     gpus = tf.config.get_visible_devices("GPU")
     if gpus:
@@ -41,19 +43,19 @@ def explain_auto() -> tuple[str, str]:
         if lowest >= _AMPERE:
             return "bfloat16", f"{reason}, and bfloat16 is native from 8.0 on."
         return "float32", f"{reason}, and bfloat16 needs 8.0."
-    # Without oneDNN TensorFlow emulates bfloat16 on every processor.
+    # Without oneDNN, TensorFlow emulates bfloat16 on all processors.
     onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower()
     if onednn in ("0", "false"):
-        return "float32", "TF_ENABLE_ONEDNN_OPTS switches oneDNN off."
+        return "float32", "TF_ENABLE_ONEDNN_OPTS disables oneDNN."
     native = sorted(_NATIVE_CPU_FLAGS & _cpu_flags())
     if native:
         return "bfloat16", f"The processor has {' and '.join(native)}."
-    names = " nor ".join(sorted(_NATIVE_CPU_FLAGS))
-    return "float32", f"The processor is not known to have {names}."
+    names = " or ".join(sorted(_NATIVE_CPU_FLAGS))
+    return "float32", f"The processor does not report {names}."
 
 
 def _cpu_flags() -> set[str]:
-    """Read the processor's features; none where the system is not Linux."""
+    """Return the features of the processor on Linux, and none on other systems."""
     try:
         with open("/proc/cpuinfo") as file:
             lines = [line for line in file if line.startswith("flags")]

@@ -1,4 +1,4 @@
-"""What the layers of a network receive and return when it is called."""
+"""Record the inputs and outputs of layers when a network is called."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from keras import layers
 _ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
 
 Call = tuple[layers.Layer, Any, Any]
-"""A layer, what it was given, and what it returned."""
+"""A layer, its first argument, and its outputs."""
 
 
 def leaves(network: keras.Model) -> list[layers.Layer]:
-    """Return the layers of a network and of networks within it, without networks."""
+    """Return the layers of a network and of nested networks, except the networks."""
     found = list(network._flatten_layers())
     # The layers inside attention belong to it.
     inner = {
@@ -36,7 +36,7 @@ def leaves(network: keras.Model) -> list[layers.Layer]:
 def recording(
     recorded: list[layers.Layer], tape: tf.GradientTape | None = None
 ) -> Iterator[list[Call]]:
-    """Record the calls of layers; a tape watches what they return."""
+    """Record the calls of layers. If a tape is given, it watches their outputs."""
     calls: list[Call] = []
 
     def record(layer: layers.Layer) -> Any:
@@ -51,7 +51,7 @@ def recording(
 
         return recording_call
 
-    # Some layers have a faster `call` of their own, which must be restored.
+    # Some layers have a faster `call` in their instance, which must be restored.
     own = {id(layer): vars(layer).get("call") for layer in recorded}
     try:
         for layer in recorded:

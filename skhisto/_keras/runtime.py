@@ -1,4 +1,4 @@
-"""Which TensorFlow this is, and whether it can work in this process at all."""
+"""Checks of TensorFlow in this process, and versions of libraries."""
 
 import keras
 import tensorflow as tf
@@ -7,7 +7,7 @@ from skhisto._fork import check_not_forked
 
 
 def check_runtime() -> None:
-    """Raise a RuntimeError where TensorFlow would hang or cannot run eagerly."""
+    """Raise a RuntimeError if TensorFlow would hang or cannot run eagerly."""
     check_not_forked()
     if not tf.executing_eagerly():
         raise RuntimeError(

@@ -1,11 +1,11 @@
-"""How the learning rate changes from step to step of a fit."""
+"""Learning rate schedules."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-# Share of the steps in which "one_cycle" rises, and the share of the learning rate that
-# it starts with: as fast.ai and PyTorch's OneCycleLR have them.
+# Fraction of the steps in which "one_cycle" increases, and fraction of the learning
+# rate at its start. Both are the defaults of PyTorch's OneCycleLR.
 _RISE = 0.3
 _START = 1 / 25
 
@@ -20,7 +20,7 @@ def _one_cycle(progress: np.ndarray) -> np.ndarray:
     return np.where(progress < _RISE, rise, fall)
 
 
-# From the share of a fit that is done, in [0, 1), to a share of the learning rate.
+# Functions from the progress of a fit, in [0, 1), to a fraction of the learning rate.
 _SCHEDULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "cosine": _cosine,
     "one_cycle": _one_cycle,
@@ -30,15 +30,16 @@ _SCHEDULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def learning_rates(
     schedule: str, learning_rate: float, n_steps: int
 ) -> np.ndarray | None:
-    """Return the learning rate of each step of a fit, None if it is constant.
+    """Return the learning rate of each step of a fit, or None if it is constant.
 
     Parameters
     ----------
     schedule : {"constant", "cosine", "one_cycle"}
-        "cosine" falls to zero [1]_; "one_cycle" rises before that [2]_.
+        "cosine" decreases to zero [1]_. "one_cycle" increases before it decreases [2]_.
     learning_rate : float
-        The highest value.
+        The maximum.
     n_steps : int
+        Number of steps of the fit.
 
     Returns
     -------
@@ -53,6 +54,6 @@ def learning_rates(
     """
     if schedule == "constant":
         return None
-    # The middle of each step: neither the first nor the last rate is zero.
+    # The middle of each step, so that neither the first nor the last rate is zero.
     progress = (np.arange(n_steps) + 0.5) / n_steps
     return learning_rate * _SCHEDULES[schedule](progress)

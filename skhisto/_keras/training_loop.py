@@ -1,4 +1,4 @@
-"""Training a network: epochs, validation, callbacks, the state that comes out."""
+"""The training loop with epochs, validation and callbacks."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -25,21 +25,22 @@ History = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class TrainingState:
-    """All that is known after an epoch, as plain data.
+    """The state of training after an epoch, as plain data.
 
     Attributes
     ----------
     weights : dict of str to ndarray
+        Weights of the network.
     optimizer_state : dict of str to ndarray, or None
-        None to start with a new optimizer.
+        Variables of the optimizer. None starts with a new optimizer.
     history : dict of str to list of float
         One value for each epoch.
     n_iter : int
-        Number of epochs so far.
+        Number of trained epochs.
     layers : list of dict
-        The layers of the network.
+        Descriptions of the layers.
     value_range : tuple of float (minimum, maximum), or None
-        Of the values seen in training; None if they are pixels of an integer dtype.
+        Range of the training patches. None for integer dtypes.
     """
 
     weights: Weights
@@ -57,19 +58,19 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How to train.
+    """The settings of training.
 
-    Parameters as in `PatchCNNClassifier`, with these differences:
+    They are equal to the parameters of `PatchCNNClassifier`, with these exceptions:
 
-    - `batch_size` is a number;
-    - `augment` is a function or None;
-    - `seed` determines all random numbers;
-    - `measures_statistics` says whether the data are all that batch normalisation
-      should take its statistics from. Otherwise it keeps its running statistics;
-    - `first_epoch` is the number of epochs before this fit;
-    - `is_resumable` says whether a later process may continue this fit, so that
-      callbacks must not have a state of their own;
-    - `needs_pixels` says whether numbers outside of [0, 1] are an error.
+    - `batch_size` is a number.
+    - `augment` is a function or None.
+    - `seed` determines all random numbers.
+    - `measures_statistics` determines whether the statistics of batch normalisation are
+      measured on the training data. Otherwise, running statistics are used.
+    - `first_epoch` is the number of epochs before this fit.
+    - `is_resumable` determines whether another process may continue this fit. Callbacks
+      must then be stateless.
+    - `needs_pixels` determines whether numbers outside [0, 1] are an error.
     """
 
     first_epoch: int
@@ -97,18 +98,18 @@ StateFunction = Callable[[TrainingState], None]
 
 
 class Observer(Protocol):
-    """An object that is told when an epoch begins and ends, and may stop training."""
+    """Interface of objects that observe epochs and may stop training."""
 
     def begin(self) -> None:
-        """Act on the start of an epoch."""
+        """Handle the start of an epoch."""
 
     def end(
         self, state: TrainingState, predicting: Callable[[], TrainingState]
     ) -> bool:
-        """Act on the end of an epoch; return whether to stop.
+        """Handle the end of an epoch, and return whether to stop.
 
-        ``predicting()`` is the state with the statistics of batch normalisation that
-        predictions need. Measuring them takes time.
+        ``predicting()`` measures the statistics of batch normalisation, which takes
+        time, and returns the state for predictions.
         """
 
 
@@ -127,24 +128,28 @@ def train(
     Parameters
     ----------
     spec : NetworkSpec
+        The network.
     plan : TrainingPlan
+        The settings.
     data : TrainingData
+        The checked data.
     start : TrainingState
-        If it has more epochs than ``plan.first_epoch``, it is a state of this fit,
-        which continues from there.
+        The initial state. If it has more epochs than ``plan.first_epoch``, training
+        resumes after the last of these epochs.
     observers : sequence of Observer
+        Observers of the epochs.
     on_interrupt : callable
         Receives the last good state if a KeyboardInterrupt ends training after a
         complete epoch. The interrupt is raised again afterwards.
     on_epoch : callable, default=None
-        Receives the state after each epoch that is followed by another one.
+        Receives the state after each epoch except the last.
 
     Returns
     -------
     state : TrainingState
-        The last good state, with the statistics that predictions need.
+        The last good state with the statistics that predictions need.
     problem : str or None
-        How training has diverged after that state. None if it has not.
+        Description of a divergence after that state, otherwise None.
 
     Raises
     ------
@@ -165,7 +170,7 @@ def train(
             if last_good is not None:
                 on_interrupt(last_good)
             raise
-    if state is None:  # the network itself is intact and has been returned
+    if state is None:  # raised here, so that the network is returned to the pool
         raise ValueError(
             f"Training has diverged: {problem}. Use a lower learning_rate, or scale X "
             "to the order of 1."
@@ -174,10 +179,10 @@ def train(
 
 
 class _Run:
-    """One run of the training loop, which remembers the last good states.
+    """One run of the training loop, which keeps the last good states.
 
-    A state is good if it belongs to a complete epoch of this fit and if loss and
-    weights are finite. An epoch is complete after its validation and all callbacks.
+    A state is good if its epoch is complete and its loss and weights are finite. An
+    epoch is complete after its validation and all callbacks.
     """
 
     def __init__(
@@ -204,27 +209,29 @@ class _Run:
             plan.n_epochs * len(self.batches),
         )
         self.start = start
-        # Two of them: finite weights may be so large that the statistics of batch
-        # normalisation, which are measured at the end, are not finite.
+        # Two states are kept, because the weights of the last state may be so large
+        # that the statistics of batch normalisation are not finite. These are measured
+        # later.
         self.good = deque([start] if start.n_iter > plan.first_epoch else [], maxlen=2)
 
     def train(
         self, on_epoch: StateFunction | None
     ) -> tuple[TrainingState | None, str | None]:
-        """Return the last good state, if any, and how training has diverged, if so."""
+        """Return the last good state and the description of a divergence, or None."""
         problem = self._epochs(on_epoch)
         if problem is None:
-            # From the network, because callbacks may change the weights at the end.
+            # Read from the network, because callbacks may change the weights at the
+            # end.
             state = self._predicting(self.good[-1])
             if state.is_finite:
                 return state, None
-            problem = f"after epoch {state.n_iter} weights are not finite"
+            problem = f"after epoch {state.n_iter}, weights are not finite"
         return self.last_good(), problem
 
     def last_good(self) -> TrainingState | None:
-        """Return the last good state with the statistics that predictions need.
+        """Set the network to the last good state, and return this state.
 
-        The network is set to this state.
+        The state has the statistics that predictions need.
         """
         for state in reversed(self.good):
             self.compiled.load_resumed(state.weights, state.optimizer_state)
@@ -234,7 +241,7 @@ class _Run:
         return None
 
     def _epochs(self, on_epoch: StateFunction | None) -> str | None:
-        """Train for all epochs, or until one diverges. Return how it has diverged."""
+        """Train all epochs, or until training diverges. Return the description."""
         state = self.start
         callbacks = self._callback_list()
         callbacks.on_train_begin()
@@ -249,10 +256,10 @@ class _Run:
                 self._after_callbacks()
                 state = self._next_state(state, logs)
                 if not all(isfinite(value) for value in logs.values()):
-                    return f"after epoch {state.n_iter} the history has {logs}"
+                    return f"after epoch {state.n_iter}, the history contains {logs}"
                 if not state.is_finite:
-                    return f"after epoch {state.n_iter} weights are not finite"
-                # Every observer is told of the epoch, even if one of them stops.
+                    return f"after epoch {state.n_iter}, weights are not finite"
+                # All observers are called, even if one of them stops training.
                 stops = [
                     observer.end(state, partial(self._predicting, state))
                     for observer in self.observers
@@ -264,7 +271,7 @@ class _Run:
                     on_epoch(state)
         finally:
             callbacks.on_train_end()
-        # Some callbacks of Keras restore earlier weights at the very end.
+        # Some Keras callbacks restore earlier weights at the end of training.
         self._after_callbacks()
         return None
 
@@ -289,7 +296,7 @@ class _Run:
         if plan.measures_statistics and (validation is not None or plan.callbacks):
             self.compiled.estimate_statistics(self.batches, plan.seed)
         if validation is not None:
-            # One warning is enough.
+            # Warn only in the first epoch.
             fitted_range = self.batches.value_range if n_before == 0 else None
             logits = predict_logits(
                 self.spec,
@@ -304,10 +311,10 @@ class _Run:
         return logs
 
     def _after_callbacks(self) -> None:
-        """Account for what callbacks of Keras may have done to the network."""
+        """Check the network after callbacks, which may have changed its weights."""
         if self.plan.callbacks:
             self.compiled.check_unchanged()
-            self.compiled.statistics_are_old = True  # weights may have changed
+            self.compiled.statistics_are_old = True
 
     def _predicting(self, state: TrainingState) -> TrainingState:
         """Return the state with the statistics that predictions need."""
@@ -316,7 +323,7 @@ class _Run:
         return replace(state, weights=self.compiled.weights)
 
     def _next_state(self, state: TrainingState, logs: Logs) -> TrainingState:
-        # Every key has a value for every epoch, even if only some were validated.
+        # Each key has a value for each epoch, even if only some epochs were validated.
         unknown = [nan] * state.n_iter
         history = {
             key: [*state.history.get(key, unknown), logs.get(key, nan)]
@@ -353,7 +360,6 @@ def _make_callbacks(plan: TrainingPlan) -> list[keras.callbacks.Callback]:
             raise ValueError(
                 f"The callback {type(callback).__name__} and learning_rate_schedule="
                 f"{plan.learning_rate_schedule!r} would both set the learning "
-                "rate. Leave the callback out, or use "
-                "learning_rate_schedule='constant'."
+                "rate. Remove the callback, or use learning_rate_schedule='constant'."
             )
     return callbacks

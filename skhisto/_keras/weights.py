@@ -1,4 +1,4 @@
-"""What a network consists of, as plain data."""
+"""Weights and layers of networks as plain data."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,10 @@ Layers = list[dict[str, Any]]
 
 
 def by_name(variables: Sequence[keras.Variable], root: str | None = None) -> Weights:
-    """Read variables in their order; a root replaces the first part of their names."""
+    """Return the values of variables by name, in order.
+
+    If `root` is given, it replaces the first part of the names.
+    """
     arrays: Weights = {}
     for variable in variables:
         name = variable.path
@@ -32,12 +35,12 @@ def set_weights(network: keras.Model, weights: Weights) -> None:
 
 
 def check_same_weights(new: Weights, fitted: Weights) -> None:
-    """Raise a ValueError unless both networks have the same weights, apart from values.
+    """Check that two networks have the same number and shapes of weights.
 
     Raises
     ------
     ValueError
-        If number or shapes differ. The message names the first difference.
+        If the number or the shapes differ. The message contains the first difference.
     """
     new_shapes = [(name, value.shape) for name, value in new.items()]
     fitted_shapes = [(name, value.shape) for name, value in fitted.items()]
@@ -53,17 +56,17 @@ def check_same_weights(new: Weights, fitted: Weights) -> None:
     raise ValueError(
         "This fit continues from the weights of the previous fit, but architecture now "
         f"builds a network with other weights: {difference}. Restore the previous "
-        "architecture, or start from new weights: call fit with warm_start=False, or "
-        "partial_fit on a clone."
+        "architecture. To start with new weights instead, call fit with "
+        "warm_start=False, or partial_fit on a clone."
     )
 
 
 def describe_layers(network: keras.Model) -> Layers:
-    """Describe the layers of a network, for users without Keras.
+    """Describe the layers of a network without Keras objects.
 
-    Each description has "name", "type", "output_shape" of a patch (None for a layer
-    without a single shape) and "n_parameters". Networks inside the network are replaced
-    by their layers.
+    Each description contains "name", "type", "output_shape" and "n_parameters". The
+    output shape is for one patch, and None for layers without a single output shape.
+    Nested networks are replaced by their layers.
     """
     leaves = (layer for layer in layers_of(network) if not hasattr(layer, "layers"))
     return [
@@ -71,7 +74,7 @@ def describe_layers(network: keras.Model) -> Layers:
             "name": layer.name,
             "type": type(layer).__name__,
             "output_shape": _output_shape(layer),
-            # Unlike count_params, this also works for layers that were never called.
+            # Unlike count_params, this works for layers that were not called.
             "n_parameters": sum(int(np.prod(w.shape)) for w in layer.weights),
         }
         for layer in dict.fromkeys(leaves)
@@ -79,6 +82,6 @@ def describe_layers(network: keras.Model) -> Layers:
 
 
 def _output_shape(layer: layers.Layer) -> tuple[int | None, ...] | None:
-    # Layers that only a subclassed network calls have no output, others several.
+    # Layers of subclassed networks have no output. Shared layers may have several.
     shape = getattr(getattr(layer, "output", None), "shape", None)
     return None if shape is None else tuple(shape[1:])

@@ -1,1 +1,1 @@
-"""Stains: optical density, tissue, and two ways to measure and replace stain."""
+"""Optical density, tissue detection, and two methods of stain normalisation."""

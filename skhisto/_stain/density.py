@@ -1,10 +1,10 @@
 """Optical density and stain vectors.
 
-A stain absorbs light by the Beer-Lambert law: the optical density of a pixel,
-the negative decadic logarithm of the share of light that gets through, grows in
-proportion to the amount of stain. Densities of several stains add up, so
-`concentrations @ stains` mixes them, where each row of `stains` is the density
-that one unit of a stain has in red, green and blue.
+The optical density of a pixel is the negative decadic logarithm of its transmittance.
+By the Beer-Lambert law, it is proportional to the concentration of a stain, and the
+densities of several stains add up. Therefore ``concentrations @ stains`` is the density
+of a mixture. Each row of `stains` is the density of one unit of a stain in red, green
+and blue.
 
 References
 ----------
@@ -26,13 +26,13 @@ def unit_length(vectors: ArrayLike) -> NDArray[np.float64]:
 
 
 HE_STAINS = unit_length([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
-"""Optical density in (red, green, blue) of haematoxylin, then of eosin.
+"""Optical density in (red, green, blue) of haematoxylin (first row) and eosin.
 
-The two-digit numbers are the normalised densities that Ruifrok and Johnston [1]_
-measured on singly stained sections, and the first two rows of scikit-image's
-`skimage.color.rgb_from_hed`. Rounded as they are, their lengths are 0.998 and
-0.999: here they are scaled to length 1 again, so that a concentration is the
-length of the density vector that it causes.
+The numbers are the normalised densities that Ruifrok and Johnston [1]_ measured on
+sections with a single stain. They are also the first two rows of
+`skimage.color.rgb_from_hed`. The published numbers are rounded, and the vectors have
+lengths of 0.998 and 0.999. They are scaled to length 1 here, so that a concentration is
+equal to the length of its density vector.
 """
 HE_STAINS.flags.writeable = False
 
@@ -40,22 +40,22 @@ HAEMATOXYLIN, EOSIN = HE_STAINS
 
 
 def optical_density(rgb: ArrayLike, background: ArrayLike = 255.0) -> NDArray[Any]:
-    """Optical density of 8-bit pixels, by the Beer-Lambert law.
+    """Compute the optical density of 8-bit pixels.
 
     Parameters
     ----------
     rgb : array-like of shape (..., 3)
-        Intensities from 0 to 255. Those below 1 count as 1: black lets no light
-        through and would have an infinite density.
+        Intensities from 0 to 255. Values below 1 are replaced by 1, because the density
+        of black would be infinite.
     background : float or array-like of shape (3,), default=255.0
-        Intensity of light that passed no stain.
+        Intensity of unstained glass.
 
     Returns
     -------
     density : ndarray of shape (..., 3), float32 or float64
-        ``-log10(rgb / background)``: 0 at the background, 1 where a tenth of the
-        light gets through, negative where a pixel is brighter than the background.
-        It is float64 where `rgb` is, otherwise float32.
+        ``-log10(rgb / background)``. It is 0 at the background, 1 for a transmittance
+        of 0.1, and negative if a pixel is brighter than the background. The dtype is
+        float64 if `rgb` is float64, otherwise float32.
     """
     rgb = np.asarray(rgb)
     dtype = np.float64 if rgb.dtype == np.float64 else np.float32
@@ -64,12 +64,12 @@ def optical_density(rgb: ArrayLike, background: ArrayLike = 255.0) -> NDArray[An
 
 
 DENSITY_OF_UINT8 = optical_density(np.arange(256, dtype=np.uint8))
-"""Optical density of each of the 256 intensities, to look it up."""
+"""Look-up table of the optical density of all 256 intensities."""
 DENSITY_OF_UINT8.flags.writeable = False
 
 
 def as_floating(values: ArrayLike) -> NDArray[np.floating[Any]]:
-    """Return an array of float32 if it is one, otherwise of float64."""
+    """Convert to float64, unless the values are float32."""
     values = np.asarray(values)
     dtype = np.float32 if values.dtype == np.float32 else np.float64
     return values.astype(dtype, copy=False)
@@ -78,23 +78,23 @@ def as_floating(values: ArrayLike) -> NDArray[np.floating[Any]]:
 def rgb_from_density(
     density: ArrayLike, background: ArrayLike = 255.0
 ) -> NDArray[np.uint8]:
-    """8-bit pixels of an optical density: the inverse of `optical_density`.
+    """Convert optical densities to 8-bit pixels, the inverse of `optical_density`.
 
     Parameters
     ----------
     density : array-like of shape (..., 3)
         Decadic optical densities.
     background : float or array-like of shape (3,), default=255.0
-        Intensity of light that passed no stain.
+        Intensity of unstained glass.
 
     Returns
     -------
     rgb : ndarray of shape (..., 3), uint8
-        ``background * 10 ** -density``, rounded and clipped to 0 to 255.
+        ``background * 10 ** -density``, rounded and clipped to [0, 255].
     """
     density = as_floating(density)
-    # exp is several times faster than a power with base 10, and intensities are
-    # summed as logarithms so that density and background cost one pass together.
+    # exp is several times faster than a power with base 10. Logarithms are added, so
+    # that one pass over the pixels applies both density and background.
     exponent = np.log(np.asarray(background, dtype=density.dtype)) - density * np.log(
         density.dtype.type(10)
     )
@@ -107,16 +107,16 @@ def mix_stains(
     stains: ArrayLike = HE_STAINS,
     background: ArrayLike = 255.0,
 ) -> NDArray[np.uint8]:
-    """Colour of stained tissue: Beer-Lambert mixing of stain concentrations.
+    """Compute the colour of stained tissue from stain concentrations.
 
     Parameters
     ----------
     concentrations : array-like of shape (..., n_stains)
-        Amount of each stain, in units of optical density.
+        Concentration of each stain, in units of optical density.
     stains : array-like of shape (n_stains, 3), default=HE_STAINS
         Optical density in (red, green, blue) of one unit of each stain.
     background : float or array-like of shape (3,), default=255.0
-        Intensity of light that passed no stain.
+        Intensity of unstained glass.
 
     Returns
     -------

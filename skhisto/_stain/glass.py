@@ -1,43 +1,43 @@
-"""The colour of glass: of the background, where light passed no stain.
+"""Find the colour of unstained glass, the background of a scan.
 
-The background of a scan is rarely white. Optical densities are relative to it, so that
-a grey or greenish background that counts as white would count as stained.
+The background of a scan is rarely pure white. Optical densities are measured relative
+to it. If a grey or greenish background were treated as white, it would appear stained.
 
-The brightest pixels of a patch do not show it: they are reflections, noise and the
-halos of sharpened edges. Glass is bright, and flat, and nearly without colour.
+The brightest pixels of a patch do not show the colour of glass. They are reflections,
+noise and the halos of sharpened edges. Glass is bright, uniform and nearly neutral.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 MIN_INTENSITY = 160
-"""Least red, green and blue of glass. Cameras are set to make glass bright."""
+"""Minimum red, green and blue of glass. Scanners are calibrated to show it bright."""
 
 MAX_STEP = 5
-"""Largest difference in green between a pixel of glass and the next: noise."""
+"""Maximum difference in green between neighbouring pixels of glass, due to noise."""
 
 MAX_RED_BLUE = 20
-"""Largest difference between the red and the blue of glass."""
+"""Maximum difference between red and blue of glass."""
 
 GREEN_EXCESS = (-12, 30)
-"""Least and largest difference between green and the mean of red and blue.
+"""Minimum and maximum difference between green and the mean of red and blue of glass.
 
-The light of a microscope may be greenish. Both stains absorb green, so that a lack of
-it means stain and not glass.
+The light of a microscope may be greenish. Both stains absorb green, so that pixels with
+little green are stained.
 """
 
 BRIGHTEST = 90
-"""Percentile of green above which pixels are certainly glass, if any are."""
+"""Percentile of green that represents glass among the candidate pixels."""
 
 MAX_DEPTH = 12
-"""How much less green than that percentile glass may have: pale tissue has less."""
+"""Maximum difference in green from this percentile. Pale tissue differs by more."""
 
 MIN_SHARE = 0.01
-"""Least share of pixels that are glass in a patch that shows glass."""
+"""Minimum fraction of glass pixels in a patch for which the colour is measured."""
 
 
 def find_glass(patches: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Colour of the glass in each patch.
+    """Return the colour of the glass in each patch.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def find_glass(patches: NDArray[np.uint8]) -> NDArray[np.float64]:
     Returns
     -------
     glass : ndarray of shape (n_patches, 3), float64
-        Median red, green and blue over pixels of glass, from 0 to 255. NaN where less
-        than a hundredth of the pixels are glass.
+        Median red, green and blue over pixels of glass, from 0 to 255. NaN if less than
+        1 % of the pixels of a patch are glass.
     """
     found = np.full((len(patches), 3), np.nan)
     enough = max(1, MIN_SHARE * patches.shape[1] * patches.shape[2])
@@ -64,7 +64,7 @@ def find_glass(patches: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _bright_and_neutral(pixels: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """Pixels, of shape (n_pixels, 3), that are bright and nearly without colour."""
+    """Select the pixels, shape (n_pixels, 3), that are bright and nearly neutral."""
     pixels = pixels.astype(np.int16)
     red, green, blue = pixels.T
     excess = 2 * green - red - blue
@@ -79,7 +79,7 @@ def _bright_and_neutral(pixels: NDArray[np.uint8]) -> NDArray[np.int16]:
 
 
 def _is_flat(green: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which pixels differ little from the next pixel to the right and below."""
+    """Return which pixels are similar to the next pixel to the right and below."""
     green = green.astype(np.int16)
     flat = np.zeros(green.shape, dtype=bool)
     right = np.abs(green[:-1, 1:] - green[:-1, :-1]) <= MAX_STEP
@@ -89,6 +89,6 @@ def _is_flat(green: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _brightest(pixels: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Leave out pixels of pale tissue."""
+    """Remove pixels of pale tissue."""
     green = pixels[:, 1]
     return pixels[green >= np.percentile(green, BRIGHTEST) - MAX_DEPTH]

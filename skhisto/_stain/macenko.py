@@ -1,14 +1,17 @@
 """Stain normalisation by Macenko's method.
 
-The optical densities of tissue stained with two stains lie in a plane through the
-origin, between the directions of the two pure stains. The method finds the plane and
-these directions for each patch, and from them how much of each stain a pixel holds;
-then it puts the stains of a reference in their place.
+If tissue has two stains, its optical densities are in a plane through the origin,
+between the directions of the two pure stains. For each patch, the method
 
-Pixels below beta, 0.15, are background and not measured. It is the length of a pixel's
-density vector that is compared with beta in here. Other implementations threshold each
-channel, and drop pixels with any channel below beta: pale eosin among them, which
-hardly absorbs red.
+1. fits the plane,
+2. finds the two directions,
+3. computes the concentrations of both stains in each pixel,
+4. replaces the stains by the stains of a reference.
+
+Pixels with a density below beta (0.15) are background and are not measured. This
+implementation compares the length of the density vector with beta. Other
+implementations compare each channel, and drop pixels with any channel below beta. They
+drop pale eosin, because eosin hardly absorbs red.
 
 References
 ----------
@@ -36,31 +39,31 @@ from skhisto._stain.tissue_mask import (
 )
 
 EXTREMES = (1, 99)
-"""Percentiles of the angle that stand for its extremes: alpha, 100 - alpha in [1]_."""
+"""Robust extremes of the angle: the percentiles alpha and 100 - alpha in [1]_."""
 
 MAXIMUM = 99
-"""Percentile that stands for the maximum of a concentration, as in [1]_."""
+"""Robust maximum of a concentration: its percentile, as in [1]_."""
 
 MIN_ANGLE = 5.0
-"""Smallest angle in degrees between two stains, a choice of our own.
+"""Minimum angle in degrees between two stains, a choice of this package.
 
-Where it is less, there is one stain or none, and normalising would blow up noise to the
-contrast of two.
+With a smaller angle, a patch has at most one stain, and normalisation would amplify
+noise to the contrast between two stains.
 """
 
 USUAL_ANGLE = 20.0
-"""Angle in degrees to which the stains of a patch are moved apart, a choice of our own.
+"""Minimum angle in degrees of stains that are used, a choice of this package.
 
-Haematoxylin and eosin of Ruifrok and Johnston are 40 degrees apart. Where the extremes
-of a patch are closer, its pixels are mixtures of the stains, and few are pure. If the
-mixtures counted as pure stains, normalising would turn small differences in hue into
-large ones.
+Stains at a smaller angle are moved apart to this angle. The haematoxylin and eosin of
+Ruifrok and Johnston are 40 degrees apart. A smaller angle means that most pixels of a
+patch are mixtures of both stains. If mixtures were treated as pure stains,
+normalisation would exaggerate small differences in hue.
 """
 
 TRANSITION = (0.05, 0.15)
-"""Lengths of the optical density between which pixels change from glass to tissue.
+"""Start and end of the transition from glass to tissue, in lengths of the density.
 
-Glass stays as it is, with its noise. Tissue is what is measured.
+Glass is not changed. Pixels above the end are the pixels that are measured.
 """
 
 TINY = np.finfo(np.float64).tiny
@@ -72,16 +75,16 @@ def measure_macenko(patches: Patches, white: Floats) -> Measurement:
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches. Each is measured separately, as in [1]_.
+        RGB patches. Each patch is measured separately, as in [1]_.
     white : ndarray of shape (n_patches, 3)
-        Intensity of light that passed no stain, for each patch.
+        Colour of glass in each patch.
 
     Returns
     -------
     measurement : Measurement
-        The first estimate are the unit vectors of haematoxylin, then of eosin, of shape
-        (n_patches, 2, 3). The second are the 99th percentiles of their concentrations
-        over tissue, of shape (n_patches, 2).
+        The first estimate contains the unit vectors of haematoxylin and eosin, shape
+        (n_patches, 2, 3). The second contains the 99th percentiles of their
+        concentrations over tissue, shape (n_patches, 2).
     """
     planes = density_planes(patches, white)
     strength = strength_of(planes)
@@ -106,21 +109,21 @@ def recolour_macenko(
     reference: Estimates,
     white: Floats,
 ) -> NDArray[np.uint8]:
-    """Give patches the stains of a reference, by Macenko's method [1]_.
+    """Replace the stains of patches by the stains of a reference [1]_.
 
     Parameters
     ----------
     density : ndarray of shape (n_patches, 3, n_pixels)
         Planes of optical density.
     strength : ndarray of shape (n_patches, n_pixels)
-        Length of the optical density of the pixels. Glass is as it was, and tissue is
-        recoloured, with a smooth transition.
+        Length of the optical density of the pixels. Tissue is recoloured and glass is
+        not, with a smooth transition.
     estimates : tuple of ndarray
         Stains of the patches and their maximum concentrations.
     reference : tuple of ndarray
-        The same two of the reference, of shape (2, 3) and (2,).
+        Stains and maximum concentrations of the reference, shapes (2, 3) and (2,).
     white : ndarray of shape (n_patches, 3)
-        Intensity of light that passed no stain. It is kept.
+        Colour of glass in each patch. It is kept.
 
     Returns
     -------
@@ -132,24 +135,24 @@ def recolour_macenko(
     scale = concentrations / np.maximum(maxima, TINY)
     scale = np.clip(scale, 1 / MAX_SCALE, MAX_SCALE)
     recolour = (stains.T * scale[:, None]) @ unmixing(vectors)
-    # What is brighter than white remains brighter by as much.
+    # Pixels that are brighter than glass keep this difference.
     absorbed = np.maximum(density, 0)
-    # Negative densities are white, and large ones would overflow on the way there.
+    # Negative densities are white. Large negative ones would overflow later.
     change = np.maximum(recolour.astype(density.dtype) @ absorbed, 0) - absorbed
     change *= tissue_share(strength, *TRANSITION)[:, None]
     return rgb_from_density(density + change, white[:, :, None])
 
 
 def stain_vectors(density: Floats, tissue: NDArray[np.bool_]) -> Floats:
-    """Find unit vectors of haematoxylin and eosin, of shape (n, 2, 3), float64.
+    """Find the unit vectors of haematoxylin and eosin, shape (n, 2, 3), float64.
 
-    In a plane fitted to the densities they are the extremes, but for a hundredth of the
-    pixels on either side, of the angle to the plane's main direction.
+    A plane is fitted to the densities. The vectors are the 1st and the 99th percentile
+    of the angle to the main direction of the plane.
     """
     moments = (density * tissue[:, None]) @ density.transpose(0, 2, 1)
-    # The last two eigenvectors are the singular vectors of the largest two singular
-    # values. Densities have no negative entries, nor has the main direction then, so
-    # all pixels lie on one side of the origin and the tangent orders them by angle.
+    # The last two eigenvectors are the singular vectors of the two largest singular
+    # values. Densities are not negative, and therefore neither is the main direction.
+    # So all angles to it are below 90 degrees, and their tangents have the same order.
     directions = np.linalg.eigh(moments.astype(np.float64))[1]
     second, main = directions[:, :, 1], directions[:, :, 2]
     main = np.where(main.sum(axis=1, keepdims=True) < 0, -main, main)
@@ -157,22 +160,22 @@ def stain_vectors(density: Floats, tissue: NDArray[np.bool_]) -> Floats:
     tangent = plane[:, 1] / np.maximum(plane[:, 0], np.finfo(np.float32).eps)
     extremes = percentiles(tangent, tissue, EXTREMES).astype(np.float64)
     vectors = unit_length(main[:, None] + extremes[:, :, None] * second[:, None])
-    # Of the two, haematoxylin is blue: it absorbs more red.
+    # Haematoxylin is blue. It absorbs more red than eosin.
     swap = vectors[:, 0, 0] < vectors[:, 1, 0]
     return np.where(swap[:, None, None], vectors[:, ::-1], vectors)
 
 
 def are_distinct(vectors: Floats) -> NDArray[np.bool_]:
-    """Whether two unit vectors each, of shape (n, 2, 3), are `MIN_ANGLE` apart."""
+    """Return which pairs of unit vectors, shape (n, 2, 3), are `MIN_ANGLE` apart."""
     cosine = np.sum(vectors[:, 0] * vectors[:, 1], axis=1)
     return cosine <= np.cos(np.radians(MIN_ANGLE))
 
 
 def move_apart(vectors: Floats) -> Floats:
-    """Turn two unit vectors each, of shape (n, 2, 3), to be `USUAL_ANGLE` apart.
+    """Rotate pairs of unit vectors, shape (n, 2, 3), to be `USUAL_ANGLE` apart.
 
-    Vectors that are further apart stay. The direction between the two stays, and so
-    does the plane of the two.
+    The vectors stay in their plane, and their mean direction does not change. Pairs
+    with a larger angle are not changed.
     """
     between = unit_length(vectors.sum(axis=1))
     across = unit_length(vectors[:, 0] - vectors[:, 1])
@@ -183,14 +186,14 @@ def move_apart(vectors: Floats) -> Floats:
 
 
 def unmixing(vectors: Floats) -> Floats:
-    """Matrices of shape (n, 2, 3) from densities to concentrations: least squares."""
+    """Return least-squares matrices from densities to concentrations, (n, 2, 3)."""
     return np.linalg.pinv(vectors.transpose(0, 2, 1))
 
 
 def maximum_concentrations(
     density: Floats, tissue: NDArray[np.bool_], vectors: Floats
 ) -> Floats:
-    """99th percentile of the concentration of each stain over tissue, (n, 2)."""
+    """Return the 99th percentile of each concentration over tissue, shape (n, 2)."""
     concentrations = unmixing(vectors).astype(density.dtype) @ density
     each = [percentiles(concentrations[:, i], tissue, [MAXIMUM]) for i in (0, 1)]
     return np.concatenate(each, axis=1).astype(np.float64)
@@ -199,22 +202,22 @@ def maximum_concentrations(
 def percentiles(
     values: Floats, where: NDArray[np.bool_], percents: ArrayLike
 ) -> NDArray[Any]:
-    """Percentiles of some values in each row: one of them, not between two.
+    """Return percentiles of the selected values in each row, without interpolation.
 
     Parameters
     ----------
     values : ndarray of shape (n, n_values)
         Rows of finite numbers.
     where : ndarray of shape (n, n_values), bool
-        Which values count. Each row needs one that does.
+        Selects values. At least one value must be selected in each row.
     percents : array-like of shape (n_percents,), int
-        Which percentiles, from 1 to 100.
+        Percentiles to return, from 1 to 100.
 
     Returns
     -------
     percentiles : ndarray of shape (n, n_percents)
-        The smallest value such that this share of those that count lies at
-        or below it.
+        The smallest selected value for which at least this percentage of the selected
+        values is less than or equal to it.
     """
     ordered = np.sort(np.where(where, values, np.inf), axis=1)
     count = where.sum(axis=1, keepdims=True)
@@ -223,7 +226,7 @@ def percentiles(
 
 
 def _with_unit_stains(medians: Estimates) -> Estimates:
-    """Scale stains to length 1: a median of unit vectors is shorter."""
+    """Scale stains to length 1, because a median of unit vectors is shorter."""
     vectors, maxima = medians
     return unit_length(vectors), maxima
 
@@ -232,7 +235,6 @@ MACENKO = Method(
     measure_macenko,
     recolour_macenko,
     ("stains", "concentrations"),
-    "no two stains that can be told apart (all of the tissue has much the same hue; "
-    "method='reinhard' needs no two)",
+    "fewer than two distinct stains (method='reinhard' does not need two stains)",
     _with_unit_stains,
 )

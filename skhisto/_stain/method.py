@@ -1,7 +1,7 @@
-"""What the methods of stain normalisation have in common.
+"""Code shared by the methods of stain normalisation.
 
-A method measures two things in the tissue of each patch, its estimates. It recolours a
-patch such that its estimates become those of a reference.
+A method computes two estimates of the stain from the tissue of each patch. It recolours
+a patch so that its estimates become equal to the estimates of a reference.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,10 +14,10 @@ from skhisto._stain.glass import find_glass
 from skhisto._stain.tissue_mask import MIN_PIXELS, Floats, Patches, from_planes
 
 MAX_SCALE = 2.0
-"""Largest factor by which contrast or a concentration grows, a choice of our own.
+"""Maximum factor of contrast or concentration, a choice of this package.
 
-Pale tissue, fat for example, holds little stain. A larger factor gives it the stain of
-dense tissue, and turns the noise of a camera into speckle.
+Pale tissue, such as fat, contains little stain. A larger factor would give it the
+stain of dense tissue and amplify camera noise.
 """
 
 Estimates = tuple[Floats, Floats]
@@ -25,61 +25,61 @@ Codes = NDArray[np.intp]
 
 
 class Measurement(NamedTuple):
-    """What was measured in some patches."""
+    """Result of measuring patches."""
 
     planes: Floats
-    """Their pixels in the colours that were measured, (n, 3, n_pixels)."""
+    """Pixels in the colour space of the method, shape (n, 3, n_pixels)."""
 
     strength: Floats
-    """Length of the optical density of their pixels, (n, n_pixels)."""
+    """Length of the optical density of each pixel, shape (n, n_pixels)."""
 
     estimates: Estimates
-    """The two things that were measured, (n, ...) each, float64.
+    """The two estimates, shape (n, ...) each, float64.
 
-    NaN where a patch cannot be measured.
+    NaN for patches that cannot be measured.
     """
 
     bare: NDArray[np.bool_]
-    """Which patches show too little tissue, (n,)."""
+    """Whether a patch has too little tissue, shape (n,)."""
 
 
 class Method(NamedTuple):
     """A method of stain normalisation."""
 
     measure: Callable[[Patches, Floats], Measurement]
-    """Measures patches, given the colour of white of each, of shape (n, 3)."""
+    """Measures patches, given the colour of glass in each, shape (n, 3)."""
 
     recolour: Callable[[Floats, Floats, Estimates, Estimates, Floats], NDArray[Any]]
-    """Returns planes of RGB.
+    """Returns recoloured planes of RGB.
 
-    It is given planes, strength and estimates of patches, estimates of the reference,
-    and the colour of white of each patch.
+    The arguments are the planes, strength and estimates of the patches, the estimates
+    of the reference, and the colour of glass in each patch.
     """
 
     attributes: tuple[str, str]
     """Names of the two estimates."""
 
     unclear: str
-    """What is wrong with patches that show tissue and yet cannot be measured."""
+    """Describes patches that have tissue and cannot be measured, for messages."""
 
     valid: Callable[[Estimates], Estimates]
-    """Turns medians of estimates into estimates."""
+    """Converts medians of estimates to valid estimates."""
 
 
 class White(NamedTuple):
-    """The colour of light that passed no stain."""
+    """The colour of unstained glass."""
 
     fixed: Floats | None
-    """The colour in all patches, of shape (3,). None finds it in each patch."""
+    """The colour in all patches, shape (3,). None measures it in each patch."""
 
     of_groups: Floats
-    """The colour where a patch shows no glass, for each group.
+    """The colour in each group, for patches without glass, shape (n_groups + 1, 3).
 
-    Shape (n_groups + 1, 3). The last row is for patches of no known group.
+    The last row is for patches without a known group.
     """
 
     def of(self, patches: Patches, groups: Codes) -> Floats:
-        """Return the colour for each patch, of shape (n, 3)."""
+        """Return the colour of glass in each patch, shape (n, 3)."""
         if self.fixed is not None:
             return np.broadcast_to(self.fixed, (len(patches), 3))
         glass = find_glass(patches)
@@ -94,15 +94,17 @@ def measure_all(
     Parameters
     ----------
     parts : iterable of tuple of ndarray
-        RGB patches of shape (n_patches, height, width, 3) and dtype uint8, and the
-        number of the group of each, -1 for none.
+        RGB patches of shape (n_patches, height, width, 3) and dtype uint8, with the
+        group number of each patch, -1 for none.
     method : Method
+        The method of stain normalisation.
     white : White
+        The colour of glass.
 
     Returns
     -------
     first, second : ndarray of shape (n_patches, ...), float64
-        The estimates of each patch, NaN where it cannot be measured.
+        The estimates of each patch. NaN for patches that cannot be measured.
 
     Raises
     ------
@@ -118,22 +120,22 @@ def measure_all(
     n_patches = len(first)
     if not is_measured(first).any():
         raise ValueError(
-            f"None of the {n_patches} reference patches can be measured: too little "
-            f"tissue (fewer than {MIN_PIXELS} pixels darker than background) in "
-            f"{n_bare}, {method.unclear} in {n_patches - n_bare}. Fit on patches of "
-            "stained tissue, with nuclei and stroma."
+            f"None of the {n_patches} reference patches can be measured: {n_bare} have "
+            f"too little tissue (fewer than {MIN_PIXELS} pixels darker than the "
+            f"background), and {n_patches - n_bare} have {method.unclear}. Fit on "
+            "patches of stained tissue with nuclei and stroma."
         )
     return first, second
 
 
 def is_measured(estimate: Floats) -> NDArray[np.bool_]:
-    """Which patches could be measured, from one of their two estimates."""
+    """Return which patches were measured, given one of their two estimates."""
     axes = tuple(range(1, estimate.ndim))
     return np.asarray(~np.isnan(estimate).any(axis=axes))
 
 
 def typical(estimates: Estimates, method: Method) -> Estimates:
-    """Medians over patches, number by number, of those that could be measured."""
+    """Return the element-wise medians over the patches that were measured."""
     first, second = (
         np.median(values[is_measured(values)], axis=0) for values in estimates
     )
@@ -143,24 +145,24 @@ def typical(estimates: Estimates, method: Method) -> Estimates:
 def medians_of_groups(
     values: Floats, groups: Codes, n_groups: int, otherwise: float = np.nan
 ) -> Floats:
-    """Median over the patches of each group.
+    """Return the median over the patches of each group.
 
     Parameters
     ----------
     values : ndarray of shape (n_patches, ...)
-        Estimates, NaN where a patch cannot be measured.
+        Estimates. NaN for patches that cannot be measured.
     groups : ndarray of shape (n_patches,), int
-        Number of the group of each patch, from 0. Patches of group -1 do not count.
+        Group number of each patch, from 0. Patches with the number -1 are ignored.
     n_groups : int
-        How many groups there are.
+        Number of groups.
     otherwise : float, default=NaN
-        The value where no patch of a group can be measured.
+        Value for groups without measured patches.
 
     Returns
     -------
     medians : ndarray of shape (n_groups + 1, ...)
-        The medians. The last row is for patches of no known group, whose number is -1.
-        It holds `otherwise`.
+        The medians. The last row has the index -1 and contains `otherwise`. It is for
+        patches without a known group.
     """
     medians = np.full((n_groups + 1, *values.shape[1:]), otherwise)
     measured = is_measured(values)
@@ -184,21 +186,23 @@ def normalise(
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches. Each is normalised independently of the other patches.
+        RGB patches. Each patch is normalised independently of the others.
     groups : ndarray of shape (n_patches,), int
-        Number of the group of each patch, -1 for none.
+        Group number of each patch, -1 for none.
     method : Method
+        The method of stain normalisation.
     reference : tuple of ndarray
         Estimates of the reference.
     white : White
+        The colour of glass.
     of_groups : tuple of ndarray of shape (n_groups + 1, ...)
-        Estimates of each group. Those of a patch itself are used where they are NaN.
+        Estimates of each group. If they are NaN, the estimates of the patch are used.
 
     Returns
     -------
     normalised : ndarray of shape (n_patches, height, width, 3), uint8
-        A new array. Patches that cannot be measured and that belong to no known group
-        are unchanged.
+        A new array. Patches are unchanged if they cannot be measured and do not belong
+        to a known group.
     """
     colours = white.of(patches, groups)
     planes, strength, own, _ = method.measure(patches, colours)

@@ -1,7 +1,7 @@
 """Stain normalisation by Reinhard's method.
 
-It gives the pixels of an image the mean and the standard deviation of a reference in
-each channel of a colour space whose channels hardly correlate.
+The method works in a colour space with nearly uncorrelated channels. In each channel,
+it shifts and scales the pixels to the mean and the standard deviation of a reference.
 
 References
 ----------
@@ -11,8 +11,8 @@ References
 .. [2] D. L. Ruderman, T. W. Cronin and C.-C. Chiao, "Statistics of cone responses to
    natural images: implications for visual coding", Journal of the Optical Society of
    America A 15(8), 2036-2045, 1998. https://doi.org/10.1364/JOSAA.15.002036
-.. [3] HistomicsTK, `histomicstk.preprocessing.color_normalization.reinhard`, whose
-   `mask_out` leaves the background out of the statistics, and as it was.
+.. [3] HistomicsTK, `histomicstk.preprocessing.color_normalization.reinhard`. Its
+   parameter `mask_out` excludes the background from the statistics and from the change.
    https://github.com/DigitalSlideArchive/HistomicsTK
 """
 
@@ -36,33 +36,31 @@ LMS_FROM_RGB = np.array(
     [[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]],
     dtype=np.float32,
 )
-"""Cone responses of RGB intensities [1]_."""
+"""Matrix from RGB intensities to cone responses [1]_."""
 
 LAB_FROM_LMS = (
     np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]]) / np.sqrt([[3], [6], [2]])
 ).astype(np.float32)
-"""The axes l (light), alpha (yellow to blue) and beta (red to green) of logarithms of
-cone responses, at unit length [2]_."""
+"""Matrix from logarithms of cone responses to l (luminance), alpha (yellow to blue) and
+beta (red to green). Its rows have unit length [2]_."""
 
 RGB_FROM_LMS = np.linalg.inv(LMS_FROM_RGB)
 LMS_FROM_LAB = LAB_FROM_LMS.T  # it is a rotation
 
 MIN_STD = 0.001
-"""Smallest standard deviation, in decadic logarithms, a choice of our own.
+"""Minimum standard deviation in decadic logarithms, a choice of this package.
 
-Rounding grey of half the intensity to 8 bits alone gives as much: 0.29 / 128 / ln(10).
-To scale up less would be to scale up rounding errors.
+It is the standard deviation of the rounding error of 8-bit pixels at medium grey,
+0.29 / 128 / ln(10). Scaling up a smaller deviation would amplify rounding errors.
 """
 
 MAX_LOGARITHM = 80
-"""Natural logarithm that is far beyond white and does not yet overflow in float32."""
-
+"""Natural logarithm that is far above white and does not overflow in float32."""
 
 TRANSITION = (0.05, 0.45)
-"""Lengths of the optical density between which pixels change from glass to tissue.
+"""Start and end of the transition from glass to tissue, in lengths of the density.
 
-Glass stays as it is. A threshold would tear apart pale tissue, whose density is partly
-below and partly above it.
+Glass is not changed. A sharp threshold would create edges in pale tissue.
 """
 
 
@@ -72,16 +70,15 @@ def measure_reinhard(patches: Patches, white: Floats) -> Measurement:
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, 3), uint8
-        RGB patches. Each is measured separately.
+        RGB patches. Each patch is measured separately.
     white : ndarray of shape (n_patches, 3)
-        Intensity of light that passed no stain, for each patch. Intensities are scaled
-        such that it is 255.
+        Colour of glass in each patch. Intensities are scaled so that glass is 255.
 
     Returns
     -------
     measurement : Measurement
-        The estimates are means and standard deviations over tissue, of shape
-        (n_patches, 3) each, in decadic logarithms.
+        The estimates are the means and the standard deviations over tissue in decadic
+        logarithms, shape (n_patches, 3) each.
     """
     strength = strength_of(density_planes(patches, white))
     tissue = is_tissue(strength)
@@ -103,21 +100,21 @@ def recolour_reinhard(
     reference: Estimates,
     white: Floats,
 ) -> NDArray[np.uint8]:
-    """Give the tissue in patches the colours of a reference, by Reinhard's method [1]_.
+    """Shift and scale the colours of tissue to the statistics of a reference [1]_.
 
     Parameters
     ----------
     lab : ndarray of shape (n_patches, 3, n_pixels)
         Planes of l, alpha and beta.
     strength : ndarray of shape (n_patches, n_pixels)
-        Length of the optical density of the pixels. Glass is as it was [3]_, and tissue
-        is recoloured, with a smooth transition.
+        Length of the optical density of the pixels. Tissue is recoloured and glass is
+        not [3]_, with a smooth transition.
     estimates : tuple of ndarray
         Means and standard deviations of the patches.
     reference : tuple of ndarray
-        The same two of the reference, of shape (3,) each.
+        Means and standard deviations of the reference, shape (3,) each.
     white : ndarray of shape (n_patches, 3)
-        Intensity of light that passed no stain. It is kept.
+        Colour of glass in each patch. It is kept.
 
     Returns
     -------
@@ -133,10 +130,10 @@ def recolour_reinhard(
 
 
 def lab_from_rgb(rgb: NDArray[np.uint8], white: Floats) -> Floats:
-    """From planes of RGB to planes of l, alpha and beta, float32.
+    """Convert planes of RGB to planes of l, alpha and beta, float32.
 
-    Intensities of 0 count as 1, since they have no logarithm. They are scaled such that
-    `white`, of shape (n, 3), becomes 255.
+    Intensities of 0 are replaced by 1 to avoid a logarithm of 0. Intensities are scaled
+    so that `white`, shape (n, 3), becomes 255.
     """
     lms_from_rgb = LMS_FROM_RGB * (255 / white).astype(np.float32)[:, None]
     lms = lms_from_rgb @ np.maximum(rgb, 1).astype(np.float32)
@@ -144,7 +141,7 @@ def lab_from_rgb(rgb: NDArray[np.uint8], white: Floats) -> Floats:
 
 
 def rgb_from_lab(lab: Floats, white: Floats) -> NDArray[np.uint8]:
-    """Invert `lab_from_rgb`, rounded and clipped to 0 to 255."""
+    """Invert `lab_from_rgb`, with values rounded and clipped to [0, 255]."""
     logarithms = (np.float32(np.log(10)) * LMS_FROM_LAB) @ lab
     rgb_from_lms = RGB_FROM_LMS * as_columns(white / 255)
     rgb = rgb_from_lms @ np.exp(np.minimum(logarithms, MAX_LOGARITHM))
@@ -152,7 +149,7 @@ def rgb_from_lab(lab: Floats, white: Floats) -> NDArray[np.uint8]:
 
 
 def moments(lab: Floats, tissue: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation over tissue, of shape (n, 3) each, float64."""
+    """Return means and standard deviations over tissue, shape (n, 3), float64."""
     weights = tissue.astype(np.float32)[:, :, None]
     total = weights.sum(axis=1, keepdims=True, dtype=np.float64)
     means = (lab @ weights) / total
@@ -161,8 +158,8 @@ def moments(lab: Floats, tissue: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     return means[:, :, 0], np.sqrt(variances)[:, :, 0]
 
 
-def _as_they_are(estimates: Estimates) -> Estimates:
-    """Return medians of means and standard deviations, which are valid themselves."""
+def _unchanged(estimates: Estimates) -> Estimates:
+    """Return the medians, which are valid means and standard deviations."""
     return estimates
 
 
@@ -170,6 +167,6 @@ REINHARD = Method(
     measure_reinhard,
     recolour_reinhard,
     ("means", "stds"),
-    "grey or a single colour",
-    _as_they_are,
+    "too little variation in colour",
+    _unchanged,
 )

@@ -1,6 +1,6 @@
-"""Tissue: where it is, and how much light it absorbs.
+"""Detect tissue and compute its optical density.
 
-Patches are planes of pixels in here, of shape (n_patches, 3, n_pixels).
+In this module, patches are planes of pixels of shape (n_patches, 3, n_pixels).
 """
 
 from typing import Any
@@ -14,27 +14,27 @@ Floats = NDArray[np.floating[Any]]
 Patches = NDArray[np.uint8]
 
 MIN_DENSITY = 0.15
-"""Length of the optical density from which on a pixel is tissue."""
+"""Minimum length of the optical density of tissue."""
 
 MIN_PIXELS = 100
-"""Fewest pixels of tissue. The 1st percentile of fewer pixels is less than a pixel."""
+"""Minimum number of tissue pixels. The 1st percentile then covers at least one."""
 
 
 def is_tissue(strength: Floats) -> NDArray[np.bool_]:
-    """Which pixels are tissue, from the length of their optical density."""
+    """Return which pixels are tissue, given the length of their optical density."""
     return strength >= MIN_DENSITY
 
 
 def has_tissue(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which patches have enough tissue, from pixels of shape (n, n_pixels)."""
+    """Return which patches have enough tissue, given masks of shape (n, n_pixels)."""
     return tissue.sum(axis=1) >= MIN_PIXELS
 
 
 def strength_of(density: Floats) -> Floats:
-    """Length of the optical density of each pixel, of shape (n, n_pixels).
+    """Return the length of the optical density of each pixel, shape (n, n_pixels).
 
-    The length decides what is tissue, and not one channel: eosin hardly absorbs red.
-    A channel that is brighter than glass counts as 0. Halos are not tissue.
+    The length is used instead of single channels, because eosin hardly absorbs red.
+    Negative densities count as 0, so that bright halos are not detected as tissue.
     """
     absorbed = np.maximum(density, 0)
     absorbed *= absorbed
@@ -42,34 +42,33 @@ def strength_of(density: Floats) -> Floats:
 
 
 def tissue_share(strength: Floats, start: float, stop: float) -> Floats:
-    """How much of a pixel is tissue: 0 below `start`, 1 above `stop`, smooth between.
+    """Return a smooth tissue weight: 0 below `start` and 1 above `stop`.
 
     Parameters
     ----------
     strength : ndarray
         Length of the optical density of each pixel.
     start, stop : float
-        Where the transition starts and where it stops.
+        Lengths at which the transition starts and stops.
     """
     share = np.clip((strength - start) / (stop - start), 0, 1)
     return share * share * (3 - 2 * share)
 
 
 def density_planes(patches: Patches, white: Floats) -> NDArray[np.float32]:
-    """Optical density as planes, looked up: there are only 256 intensities.
+    """Return the optical density as planes, read from the table of 256 intensities.
 
     Parameters
     ----------
     patches : ndarray of shape (n, height, width, 3), uint8
         RGB patches.
     white : ndarray of shape (n, 3)
-        Intensity of light that passed no stain, for each patch.
+        Colour of glass in each patch.
 
     Returns
     -------
     density : ndarray of shape (n, 3, height * width), float32
-        Decadic optical densities. They are negative where a pixel is brighter than
-        white.
+        Decadic optical densities. They are negative if a pixel is brighter than glass.
     """
     density = DENSITY_OF_UINT8.take(as_planes(patches))
     density += as_columns(np.log10(white / 255))
@@ -77,7 +76,7 @@ def density_planes(patches: Patches, white: Floats) -> NDArray[np.float32]:
 
 
 def as_planes(patches: NDArray[Any]) -> NDArray[Any]:
-    """Reshape (n, height, width, 3) to (n, 3, height * width), fast in products."""
+    """Reshape (n, height, width, 3) to contiguous planes (n, 3, height * width)."""
     pixels = patches.reshape(len(patches), patches.shape[1] * patches.shape[2], 3)
     return np.ascontiguousarray(pixels.transpose(0, 2, 1))
 
@@ -88,5 +87,5 @@ def from_planes(planes: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def as_columns(numbers: Floats) -> NDArray[np.float32]:
-    """Numbers of shape (n, 3), ready to be combined with planes."""
+    """Reshape (n, 3) to (n, 3, 1), to broadcast over planes."""
     return numbers.astype(np.float32)[:, :, None]

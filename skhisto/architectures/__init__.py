@@ -1,4 +1,7 @@
-"""Networks as objects with parameters. Keras is imported only when one is built."""
+"""Network architectures as objects with parameters.
+
+Keras is imported only when a network is built.
+"""
 
 from skhisto.architectures._base import Architecture
 from skhisto.architectures._compact import CompactCNN

@@ -1,4 +1,4 @@
-"""What every architecture has in common."""
+"""The base class of architectures."""
 
 from abc import ABC, abstractmethod
 from numbers import Integral
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Architecture(ValueObject, ABC):
     """Base class of architectures: objects that build an untrained network.
 
-    An architecture is a function of the patches' shape and the number of outputs, with
-    parameters that scikit-learn can read, set, clone and search. To add one:
+    An architecture is a function of the shape of the patches and the number of outputs,
+    with parameters that scikit-learn can read, set, clone and search. To add one:
 
     1. Write a subclass in a new file. Its constructor takes keyword-only parameters and
        only assigns them. `_parameter_constraints` describes their valid values in the
@@ -62,7 +62,7 @@ class Architecture(ValueObject, ABC):
     def weights_licence(self) -> str | None:
         """Licence of the initial weights, for exports and model cards.
 
-        None by default, which means that the initial weights are random.
+        None, the default, means that the initial weights are random.
         """
         return None
 
@@ -70,8 +70,7 @@ class Architecture(ValueObject, ABC):
     def needs_pixels(self) -> bool:
         """Whether numbers outside [0, 1] are an error, in `fit` and in predictions.
 
-        False by default. True for architectures with pretrained weights, which are
-        meant for pixels.
+        False by default. Architectures with pretrained weights return True.
         """
         return False
 
@@ -114,18 +113,17 @@ class Architecture(ValueObject, ABC):
         Returns
         -------
         network : keras.Model
-            A new, uncompiled network. Its input has the shape ``(n, *patch_shape)``:
-            pixels in [0, 1], or the user's numbers as they are. Its output has the
-            shape ``(n, n_outputs)``: logits, without sigmoid or softmax.
+            A new, uncompiled network. Its input has the shape ``(n, *patch_shape)`` and
+            consists of pixels in [0, 1], or of numbers that were not rescaled. Its
+            output consists of logits of the shape ``(n, n_outputs)``.
         """
 
 
 def check_filters(filters: Any) -> tuple[int, ...]:
-    """Return a sequence of numbers of filters as a tuple of Python integers."""
+    """Check the numbers of filters and return them as a tuple of int."""
     counts = tuple(int(n) for n in filters if isinstance(n, Integral) and int(n) >= 1)
     if not counts or len(counts) < len(filters):
         raise ValueError(
-            "filters must contain one or more numbers of filters, each at least 1; "
-            f"got {filters!r}."
+            f"filters must contain one or more positive integers; got {filters!r}."
         )
     return counts

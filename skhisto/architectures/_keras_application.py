@@ -1,4 +1,4 @@
-"""The image classifiers of keras.applications, without their last layer."""
+"""Image classifiers of keras.applications without their last layer."""
 
 import math
 from collections.abc import Callable
@@ -26,7 +26,7 @@ _BGR_MEAN = (103.939, 116.779, 123.68)
 
 
 class _Scaling(NamedTuple):
-    """From pixels in [0, 1] to the values that a network expects, for each channel."""
+    """Scaling of each channel, from pixels in [0, 1] to the inputs of a network."""
 
     scale: tuple[float, ...]
     offset: tuple[float, ...]
@@ -40,7 +40,7 @@ _TORCH = _Scaling(
 _CAFFE = _Scaling((255.0,) * 3, tuple(-m for m in reversed(_BGR_MEAN)), is_bgr=True)
 _FROM_MINUS_1 = _Scaling((2.0,) * 3, (-1.0,) * 3)
 
-# By the module of keras.applications. EfficientNet has its scaling in its weights.
+# By module of keras.applications. EfficientNet stores its scaling in its weights.
 _SCALINGS = {
     "convnext": _TORCH,
     "densenet": _TORCH,
@@ -66,19 +66,19 @@ _WITH_PREPROCESSING = ("convnext", "efficientnet_v2", "mobilenet_v3")
 
 _MIN_SIZES = {"inception_resnet_v2": 75, "inception_v3": 75, "xception": 71}
 _MIN_SIZE = 32
-# For these sizes, in pixels, Keras has weights of every application.
+# Sizes in pixels for which Keras provides weights.
 _IMAGENET_SIZES = {"NASNetLarge": 331}
 _IMAGENET_SIZE = 224
 
 
 class KerasApplication(PretrainedArchitecture):
-    """An image classifier of `keras.applications`, with a new last layer.
+    """An image classifier of `keras.applications` with a new last layer.
 
-    The network without its top, global average pooling, dropout and the logits. Inputs
-    must be RGB pixels in [0, 1]. The network scales them as the application expects.
-    Patches of dtype uint8 and uint16 are in this range. Scale other numbers to it: with
-    pretrained weights, numbers outside of [0, 1] are an error in `fit` and in
-    predictions.
+    The application is used without its top. Global average pooling, dropout and the
+    logits follow. The network rescales RGB pixels in [0, 1] as the application
+    requires. Patches of dtype uint8 and uint16 are converted to [0, 1] automatically.
+    Scale other numbers to [0, 1]. With pretrained weights, numbers outside [0, 1] are
+    an error in `fit` and in predictions.
 
     Parameters
     ----------
@@ -86,19 +86,19 @@ class KerasApplication(PretrainedArchitecture):
         Name of a classifier in `keras.applications`, such as "MobileNetV2",
         "ResNet50" or "ConvNeXtTiny".
     weights : "imagenet", path or None, default=None
-        The initial weights: "imagenet" for those that Keras downloads, the path of a
-        file with weights of the application without its top, or None for random ones.
-        With "imagenet", `fit` **downloads a file from the internet**, unless it is in
-        Keras' cache (``~/.keras/models``). See the documentation of Keras for the
-        licences of the weights.
+        The initial weights. "imagenet" uses the weights that Keras provides. A path
+        loads a file with the weights of the application without its top. None uses
+        random weights. With "imagenet", `fit` **downloads a file from the internet**,
+        unless it is in the cache of Keras (``~/.keras/models``). See the documentation
+        of Keras for the licences of the weights.
     input_size : int, default=None
         Length in pixels to which the shorter side of the patches is resized inside the
-        network, by bilinear interpolation. None keeps the size of the patches.
+        network by bilinear interpolation. None keeps the size of the patches.
     trainable : "all", "head" or int, default="all"
-        What is trained: the whole network, only the logits, or the logits and this
-        number of blocks at the end. A block consists of the layers between two
-        reductions of the image size by two; most applications have five. See the notes
-        of `EfficientNetLite` on batch normalisation.
+        The part of the network that is trained: all of it, only the logits, or the
+        logits and the given number of blocks at the end. A block consists of the layers
+        between two reductions of the image size by a factor of two. Most applications
+        have five blocks. See the notes of `EfficientNetLite` on batch normalisation.
     dropout : float, default=0.2
         Fraction of the pooled features dropped before the logits, in [0, 1).
 
@@ -107,21 +107,25 @@ class KerasApplication(PretrainedArchitecture):
     FileNotFoundError
         In `fit`, if `weights` is the path of a file that does not exist.
     ValueError
-        In `fit`, if the name is unknown, if the weights are of another network, if
-        patches do not have 3 channels or are too small, or if `trainable` is more than
-        the number of blocks. Patches need at least 32x32 pixels after resizing, 71x71
-        for "Xception", and 75x75 for "InceptionV3" and "InceptionResNetV2".
+        In `fit`:
+
+        - If the name is unknown.
+        - If the weights belong to another network.
+        - If patches do not have 3 channels.
+        - If patches are too small. After resizing, they need at least 32x32 pixels,
+          71x71 for "Xception", and 75x75 for "InceptionV3" and "InceptionResNetV2".
+        - If `trainable` is greater than the number of blocks.
 
     See Also
     --------
-    EfficientNetLite : A pretrained network whose weights need no download.
+    EfficientNetLite : A pretrained network that is installed with its weights.
 
     Notes
     -----
-    The features are those of the application in Keras with the same weights, for
-    patches that its function `preprocess_input` was applied to. EfficientNetB0 to B7
-    normalise their inputs with statistics that their weight files contain: random
-    weights leave the values in [0, 1].
+    The features are equal to the features of the Keras application with the same
+    weights after its function `preprocess_input`. EfficientNetB0 to B7 normalise their
+    inputs with statistics from their weight files. With random weights, their inputs
+    stay in [0, 1].
 
     References
     ----------
@@ -161,9 +165,9 @@ class KerasApplication(PretrainedArchitecture):
 
     @property
     def weights_licence(self) -> str | None:
-        """Where the licence of the initial weights is stated.
+        """A reference to the licence of the initial weights, None for random weights.
 
-        None if they are random. The licences of the applications differ.
+        The licences of the applications differ.
         """
         if self.weights is None:
             return None
@@ -182,15 +186,14 @@ class KerasApplication(PretrainedArchitecture):
         Returns
         -------
         network : keras.Model
-            From pixels in [0, 1] to logits.
+            The network, which maps pixels in [0, 1] to logits.
 
         Raises
         ------
         FileNotFoundError
             If `weights` is the path of a file that does not exist.
         ValueError
-            If the name is unknown, or if the weights, the patches or `trainable` are
-            not possible.
+            If a parameter or the shape of the patches is invalid, see the class.
         """
         import keras
 
@@ -217,21 +220,21 @@ def _application(name: str) -> Callable[..., "keras.Model"]:
     """Return the function of Keras that builds an application."""
     from keras import applications
 
-    # Functions have capitalised names, submodules do not.
+    # Only functions have capitalised names.
     names = [name for name in dir(applications) if name[0].isupper()]
     if name not in names or _family(getattr(applications, name)) not in (
         *_SCALINGS,
         "efficientnet",
     ):
         raise ValueError(
-            f"{name!r} is not a classifier of keras.applications that is supported. "
-            f"Available names: {', '.join(names)}."
+            f"{name!r} is not a supported classifier of keras.applications. Available "
+            f"names: {', '.join(names)}."
         )
     return getattr(applications, name)
 
 
 def _family(application: Callable[..., "keras.Model"]) -> str:
-    """Return the name of the module that an application is defined in."""
+    """Return the name of the module that defines an application."""
     return application.__module__.rpartition(".")[2]
 
 
@@ -246,7 +249,7 @@ def _without_top(
     application = _application(name)
     settings = {}
     if _family(application) in _WITH_PREPROCESSING:
-        # These layers would compute in the precision of the network.
+        # These layers would use the precision of the network, which may be too low.
         settings["include_preprocessing"] = False
     return application(
         include_top=False,
@@ -261,7 +264,7 @@ def _load_weights(
     backbone: "keras.Model", name: str, weights: str | PathLike[str]
 ) -> None:
     if weights == "imagenet":
-        # For other sizes some applications warn or refuse.
+        # Some applications warn or raise an error for other sizes.
         size = _IMAGENET_SIZES.get(name, _IMAGENET_SIZE)
         pretrained = _without_top(name, (size, size, 3), "imagenet")
         backbone.set_weights(pretrained.get_weights())
@@ -274,18 +277,18 @@ def _load_weights(
         backbone.load_weights(str(weights))
     except Exception as error:  # Keras raises many types
         raise ValueError(
-            f"{weights} cannot be loaded. It must contain the weights of {name} "
-            f"without its top, in a format of Keras: {error}"
+            f"{weights} cannot be loaded. It must be a Keras file with the weights of "
+            f"{name} without its top: {error}"
         ) from error
 
 
 def _split_efficientnet(
     network: "keras.Model",
 ) -> tuple["keras.Model", _Scaling]:
-    """Split EfficientNet into the network without its scaling, and the scaling.
+    """Split EfficientNet into the network without its scaling and the scaling.
 
-    Its normalisation layer reads its statistics only when weights are loaded from a
-    file, and therefore cannot be in a network whose weights are set.
+    The normalisation layer updates its statistics only when weights are loaded from a
+    file. Therefore it does not work in a network whose weights are set from arrays.
     """
     import keras
     import numpy as np
@@ -298,8 +301,8 @@ def _split_efficientnet(
     variance = normalization.adapt_variance.numpy().astype(float)
     scale = 1 / np.sqrt(variance)
     if np.allclose(variance, _STD, rtol=1e-3):
-        # ImageNet's weight files have the standard deviation in place of the variance.
-        # With "imagenet", Keras adds a layer that makes up for it.
+        # The ImageNet files contain the standard deviation instead of the variance.
+        # With weights="imagenet", Keras adds a layer that corrects this.
         scale = 1 / variance
     first = network.get_layer("stem_conv_pad")
     return (
@@ -311,7 +314,7 @@ def _split_efficientnet(
 def _scale(x: "keras.KerasTensor", scaling: _Scaling) -> "keras.KerasTensor":
     from keras import layers, ops
 
-    # In float32: 8 bits of bfloat16 are too few for pixels.
+    # In float32, because bfloat16 is not precise enough for pixels.
     x = layers.Rescaling(
         list(scaling.scale),
         offset=list(scaling.offset),
@@ -325,11 +328,11 @@ def _blocks(backbone: "keras.Model", height: int) -> list[list["keras.layers.Lay
     """Return the layers of each block, from the input to the output.
 
     Layers belong to the same block if their outputs are smaller than the input by the
-    same power of two. Where an image becomes larger again, as behind
-    squeeze-and-excitation, the larger size counts.
+    same power of two. If a later output is larger, as after squeeze-and-excitation, the
+    larger size determines the block.
     """
     blocks: dict[int, list[keras.layers.Layer]] = {}
-    level = None  # not known for the pooled features at the end
+    level = None  # unknown for the pooled features at the end
     last: list[keras.layers.Layer] = []
     for layer in reversed(backbone.layers):
         shape = layer.output.shape

@@ -1,4 +1,4 @@
-"""The architectures that have a name."""
+"""The names of architectures."""
 
 from collections.abc import Callable
 from functools import partial
@@ -47,14 +47,13 @@ def as_builder(architecture: Any) -> Builder:
         return ARCHITECTURES[architecture]()
     if isinstance(architecture, type):
         raise TypeError(
-            f"architecture must be an object, but it is the class "
-            f"{architecture.__name__}. Create an instance: {architecture.__name__}()."
+            f"architecture is the class {architecture.__name__}. Create an instance: "
+            f"{architecture.__name__}()."
         )
     if hasattr(architecture, "train_on_batch"):
         raise TypeError(
-            "architecture must be a function that builds a keras.Model, but it is a "
-            "keras.Model. Each fit needs a new network: build it inside a function "
-            "(patch_shape, n_outputs)."
+            "architecture is a keras.Model, but each fit needs a new network. Pass a "
+            "function (patch_shape, n_outputs) that builds the keras.Model."
         )
     return architecture
 

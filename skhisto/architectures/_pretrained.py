@@ -1,4 +1,4 @@
-"""What pretrained architectures have in common."""
+"""Code shared by architectures with pretrained weights."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -24,20 +24,20 @@ PRETRAINED_CONSTRAINTS: dict[str, list[Any]] = {
 
 
 class PretrainedArchitecture(Architecture):
-    """An architecture whose parameter `weights` is None for random weights."""
+    """Base class of architectures with a parameter `weights`, None for random ones."""
 
     weights: str | PathLike[str] | None
 
     @property
     def needs_pixels(self) -> bool:
-        """Whether numbers outside [0, 1] are an error: with pretrained weights."""
+        """Whether numbers outside [0, 1] are an error. True with pretrained weights."""
         return self.weights is not None
 
 
 def input_shape(
     patch_shape: tuple[int, int, int], input_size: int | None
 ) -> tuple[int, int, int]:
-    """Return the shape of patches whose shorter side has the length `input_size`."""
+    """Return the shape of patches after their shorter side is resized."""
     if input_size is None:
         return patch_shape
     height, width, n_channels = patch_shape
@@ -46,7 +46,7 @@ def input_shape(
 
 
 def check_channels(name: str, patch_shape: tuple[int, int, int]) -> None:
-    """Raise a ValueError unless the patches have the three channels of RGB."""
+    """Raise a ValueError if the patches do not have three channels."""
     n_channels = patch_shape[2]
     if n_channels != 3:
         raise ValueError(
@@ -69,7 +69,7 @@ def check_size(
         given += f" and input_size is {input_size}"
     raise ValueError(
         f"{name} needs at least {min_size}x{min_size} pixels, but {given}. Set "
-        f"input_size to {min_size} or more, so that the network enlarges the patches."
+        f"input_size to {min_size} or more to enlarge the patches in the network."
     )
 
 
@@ -78,14 +78,14 @@ def resize(
     patch_shape: tuple[int, int, int],
     input_size: int | None,
 ) -> "keras.KerasTensor":
-    """Resize patches, by bilinear interpolation, to `input_shape`."""
+    """Resize patches to `input_shape` by bilinear interpolation."""
     from keras import ops
 
     height, width, _ = input_shape(patch_shape, input_size)
     if (height, width) == patch_shape[:2]:
         return patches
-    # Not a layer Resizing: it switches a network that is called without the argument
-    # `training` to training (Keras 3.15).
+    # The layer Resizing would switch a network to training mode if it is called without
+    # the argument `training` (Keras 3.15).
     return ops.image.resize(
         patches,
         (height, width),
@@ -97,27 +97,27 @@ def resize(
 def freeze(
     blocks: Sequence[Sequence["keras.layers.Layer"]], trainable: str | int
 ) -> None:
-    """Freeze all blocks but those that are to be trained.
+    """Freeze all blocks that are not trained.
 
     Parameters
     ----------
     blocks : sequence of sequences of keras.layers.Layer
         The layers of each block, from the input to the output, without the head.
     trainable : "all", "head" or int
-        An int is the number of blocks at the end that are trained.
+        The part that is trained. An int is the number of blocks at the end.
 
     Raises
     ------
     ValueError
-        If there are fewer blocks.
+        If `trainable` is greater than the number of blocks.
     """
     if trainable == "all":
         return
     n_trained = 0 if trainable == "head" else int(trainable)
     if n_trained > len(blocks):
         raise ValueError(
-            f"trainable={n_trained} is more than the {len(blocks)} blocks of the "
-            "network. Use 'all' to train all of them."
+            f"trainable={n_trained} is greater than the number of blocks, "
+            f"{len(blocks)}. Use 'all' to train all blocks."
         )
     for block in blocks[: len(blocks) - n_trained]:
         for layer in block:
@@ -129,5 +129,5 @@ def add_head(features: "keras.KerasTensor", dropout: float, n_outputs: int) -> A
     from keras import layers
 
     x = layers.Dropout(float(dropout), name="dropout")(features)
-    # In 16 bits, logits would tie.
+    # float32, because logits in 16 bits would often be equal.
     return layers.Dense(n_outputs, dtype="float32", name="logits")(x)

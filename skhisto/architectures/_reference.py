@@ -1,4 +1,4 @@
-"""The reference network: blocks of two convolutions and a hidden dense layer."""
+"""The reference network of convolutional blocks and a hidden dense layer."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ReferenceCNN(Architecture):
-    """Blocks of two convolutions and 2x2 max pooling, then a hidden dense layer.
+    """The default network: blocks of two convolutions and a hidden dense layer.
 
     Small convolutions are stacked in blocks, as in VGG [1]_. Each convolution is
     followed by batch normalisation [2]_ and ReLU. Each block ends with 2x2 max pooling
@@ -22,18 +22,18 @@ class ReferenceCNN(Architecture):
     precedes the logits. With the default parameters and RGB patches of 96x96 pixels,
     the network has 2,386,817 parameters, of which 2,385,409 are trainable.
 
-    The number of parameters of the hidden dense layer grows with the area of the
+    The number of parameters of the hidden dense layer increases with the area of the
     patches.
 
     Parameters
     ----------
     filters : sequence of int, default=(32, 64, 128)
-        Filters in the two convolutions of each block. The length is the number of
-        blocks.
+        Number of filters of the two convolutions in each block. The length of the
+        sequence is the number of blocks.
     kernel_size : int, default=3
         Height and width of the convolutions, in pixels.
     dense_units : int, default=256
-        Units of the hidden dense layer.
+        Number of units of the hidden dense layer.
     conv_dropout : float, default=0.3
         Fraction of values dropped after each block, in [0, 1).
     dense_dropout : float, default=0.5
@@ -44,8 +44,8 @@ class ReferenceCNN(Architecture):
         otherwise.
     batch_norm_momentum : float, default=0.9
         Fraction of the previous running statistics that batch normalisation keeps at
-        each step, in [0, 1). It only affects `partial_fit`: `fit` measures these
-        statistics after training.
+        each step, in [0, 1). It affects only `partial_fit`, because `fit` measures
+        these statistics after training.
 
     See Also
     --------
@@ -115,7 +115,7 @@ class ReferenceCNN(Architecture):
         Returns
         -------
         network : keras.Sequential
-            From pixels in [0, 1] to logits.
+            The network, which maps pixels in [0, 1] to logits.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class ReferenceCNN(Architecture):
         import keras
         from keras import layers
 
-        # Keras does not accept the NumPy numbers that searches try.
+        # Keras does not accept NumPy numbers, which occur in searches.
         filters = check_filters(self.filters)
         kernel_size = int(self.kernel_size)
         padding = self._padding_for(patch_shape, len(filters), kernel_size)
@@ -137,7 +137,8 @@ class ReferenceCNN(Architecture):
             pool = layers.MaxPooling2D(2, padding=padding, name=f"block{block}_pool")
             for i in (1, 2):
                 name = f"block{block}_conv{i}"
-                # Batch norm subtracts a bias again: only the first convolution has one.
+                # Batch normalisation cancels a bias. Only the first convolution has
+                # one.
                 stack += [
                     layers.Conv2D(
                         n_filters,
@@ -147,7 +148,7 @@ class ReferenceCNN(Architecture):
                         name=name,
                     ),
                     normalise(name=f"{name}_norm"),
-                    # ReLU after pooling is the same function and has less to compute.
+                    # ReLU after max pooling gives the same values and is cheaper.
                     *([pool] if i == 2 else []),
                     layers.ReLU(name=f"{name}_relu"),
                 ]
@@ -160,7 +161,7 @@ class ReferenceCNN(Architecture):
             normalise(name="dense_norm"),
             layers.ReLU(name="dense_relu"),
             layers.Dropout(float(self.dense_dropout), name="dense_dropout"),
-            # In 16 bits, logits would tie.
+            # float32, because logits in 16 bits would often be equal.
             layers.Dense(n_outputs, dtype="float32", name="logits"),
         ]
         return keras.Sequential(stack, name="reference_cnn")
@@ -183,7 +184,7 @@ class ReferenceCNN(Architecture):
 def choose_padding(
     patch_shape: tuple[int, int, int], n_blocks: int, kernel_size: int
 ) -> str:
-    """Return "valid" if a patch keeps at least one pixel after all blocks."""
+    """Return "valid" if at least one pixel remains after all blocks, else "same"."""
     side = min(patch_shape[:2])
     for _ in range(n_blocks):
         side = (side - 2 * (kernel_size - 1)) // 2

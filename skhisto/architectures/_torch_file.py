@@ -1,12 +1,19 @@
-"""Tensors from files of PyTorch's legacy format, without PyTorch.
+"""Read tensors from files in the legacy format of PyTorch without PyTorch.
 
-Such a file consists of five pickles (a magic number, the version of the format,
-properties of the system, the object itself, and the keys of its storages), followed by
-the values of the storages. The object refers to storages by their keys.
+Such a file starts with five pickles:
+
+1. a magic number
+2. the version of the format
+3. properties of the system
+4. the object, which refers to storages by their keys
+5. the keys of the storages
+
+The values of the storages follow.
 
 A pickle is a program for a stack machine, and unpickling it can execute any code.
 Therefore these pickles are not unpickled. `pickletools` splits them into instructions,
-and a small interpreter carries out the few that build dictionaries of tensors.
+and a small interpreter executes the few instructions that build dictionaries of
+tensors.
 """
 
 import io
@@ -22,7 +29,7 @@ MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 _MAX_DIMENSIONS = 8
 
-# Legacy names of storages, and what their values are. Files are little-endian.
+# Dtypes of the values by the legacy names of storages. Files are little-endian.
 _STORAGE_DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
@@ -35,7 +42,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A view of a storage: offset, shape and strides in numbers of values."""
+    """A view of a storage. Offset and strides are numbers of values."""
 
     storage: _Storage
     offset: int
@@ -43,7 +50,7 @@ class _Tensor:
     strides: tuple[int, ...]
 
     def view(self, values: np.ndarray) -> np.ndarray:
-        """Copy the tensor out of the values of its storage."""
+        """Return a copy of the tensor from the values of its storage."""
         lengths = (self.offset, *self.shape, *self.strides)
         if (
             len(self.shape) != len(self.strides)
@@ -64,12 +71,12 @@ class _Tensor:
 
 
 def read_torch_file(content: bytes) -> dict[str, np.ndarray]:
-    """Return the tensors of a file that holds a dictionary of tensors.
+    """Return the tensors of a file that contains a dictionary of tensors.
 
     Parameters
     ----------
     content : bytes
-        The whole file, in the format of PyTorch before version 1.6.
+        Content of the file, in the format of PyTorch before version 1.6.
 
     Returns
     -------
@@ -79,7 +86,7 @@ def read_torch_file(content: bytes) -> dict[str, np.ndarray]:
     Raises
     ------
     ValueError
-        If the content has another format, is incomplete, or refers to anything but
+        If the content has another format, is incomplete, or contains other objects than
         tensors of these dtypes.
     """
     try:
@@ -94,7 +101,7 @@ def read_torch_file(content: bytes) -> dict[str, np.ndarray]:
 def _read(file: io.BytesIO) -> dict[str, np.ndarray]:
     header = [_Interpreter().run(file) for _ in range(3)]
     if header[0] != MAGIC_NUMBER or header[1] != PROTOCOL_VERSION:
-        raise ValueError("The magic number or the version is different.")
+        raise ValueError("The magic number or the version is not supported.")
     if header[2].get("little_endian") is not True:
         raise ValueError("The values are not little-endian.")
     interpreter = _Interpreter()
@@ -111,7 +118,7 @@ def _read_values(file: io.BytesIO, storage: _Storage) -> np.ndarray:
     if n_values != storage.n_values:
         raise ValueError(f"Storage {storage.key!r} has another number of values.")
     content = file.read(n_values * storage.dtype.itemsize)
-    # Raises an error unless all values are there.
+    # Raises an error if values are missing.
     return np.frombuffer(content, storage.dtype, n_values)
 
 
@@ -120,12 +127,12 @@ def _rebuild_tensor(
     offset: int,
     shape: tuple[int, ...],
     strides: tuple[int, ...],
-    *_: Any,  # whether it needs a gradient, and hooks
+    *_: Any,  # the flag requires_grad, and hooks
 ) -> _Tensor:
     return _Tensor(storage, offset, shape, strides)
 
 
-# Instructions by what they do. Their names are those of `pickletools`.
+# Instructions, grouped by their effect, with the names that `pickletools` uses.
 _PUSH_ARGUMENT = {"BINFLOAT", "BININT", "BININT1", "BININT2", "BINUNICODE", "LONG1"}
 _PUSH_CONSTANT = {"NONE": None, "NEWFALSE": False, "NEWTRUE": True, "EMPTY_TUPLE": ()}
 _PUSH_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list}
@@ -141,9 +148,9 @@ _NAMES = {
 
 
 class _Interpreter:
-    """The part of the pickle machine that dictionaries of tensors need.
+    """Interprets the pickle instructions that dictionaries of tensors need.
 
-    It calls no functions but those in `_NAMES`, and sets no attributes.
+    It calls only the functions in `_NAMES`, and does not set attributes.
     """
 
     def __init__(self) -> None:
@@ -202,7 +209,7 @@ class _Interpreter:
 
     def _extend(self, items: list[Any]) -> None:
         if type(self._stack[-1]) is not list:
-            raise ValueError("Items are appended to an object that is not a list.")
+            raise ValueError("Items can only be appended to a list.")
         self._stack[-1].extend(items)
 
     def _do_setitem(self, _: None) -> None:
@@ -213,9 +220,9 @@ class _Interpreter:
 
     def _update(self, items: list[Any]) -> None:
         if not isinstance(self._stack[-1], dict):
-            raise ValueError("Items are set in an object that is not a dictionary.")
+            raise ValueError("Items can only be set in a dictionary.")
         keys = items[::2]
-        # Hashing or printing nested tuples can take forever.
+        # Hashing or printing deeply nested tuples can take very long.
         if not all(isinstance(key, str) for key in keys):
             raise ValueError("A key of a dictionary is not a string.")
         self._stack[-1].update(zip(keys, items[1::2], strict=True))
@@ -234,10 +241,10 @@ class _Interpreter:
         self._stack.append(function(*arguments))
 
     def _do_build(self, _: None) -> None:
-        self._pop(1)  # the attributes of an object, which are not needed
+        self._pop(1)  # attributes of an object, which are ignored
 
     def _do_binpersid(self, _: None) -> None:
-        """Describe a storage, whose values come after the last pickle."""
+        """Push a storage. Its values follow the last pickle."""
         (description,) = self._pop(1)
         kind, dtype, key, _device, n_values, view = description
         is_valid = isinstance(dtype, np.dtype) and isinstance(key, str)

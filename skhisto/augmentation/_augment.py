@@ -1,4 +1,4 @@
-"""From the parameter `augment` to a function of batches."""
+"""Convert the parameter `augment` to one function of batches."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -31,33 +31,34 @@ def as_augmentation(
     Parameters
     ----------
     augment : None, str, callable, or list or tuple of str and callable
-        What to apply, in this order:
+        One or several of the following, applied in order:
 
-        - a name from `AUGMENTATIONS`;
-        - an augmentation, such as ``StainJitter(scale=0.1)``;
-        - a function ``(patches, rng) -> patches``.
+        - a name from `AUGMENTATIONS`
+        - an augmentation, such as ``StainJitter(scale=0.1)``
+        - a function ``(patches, rng) -> patches``
 
-        "auto", which must not be part of a list, applies "d4" to square patches and
-        "stain" to RGB patches of dtype uint8.
+        "auto" applies "d4" to square patches and "stain" to RGB patches of dtype uint8.
+        It must not be part of a list.
     patch_shape : tuple of int (height, width, channels)
         Shape of the patches, in pixels.
     pixel_dtype : {"uint8", "uint16", "float32"}
-        Dtype of the patches in a batch. float32 means numbers that are not rescaled.
+        Dtype of the patches in a batch.
 
     Returns
     -------
     function : callable or None
-        A function ``(patches, rng) -> patches``, or None if there is nothing to apply.
-        It raises a ValueError if a step returns anything but finite patches of the same
-        shape and dtype.
+        A function ``(patches, rng) -> patches``, or None if nothing is applied. It
+        raises a ValueError if a step does not return finite patches of the same shape
+        and dtype.
 
     Raises
     ------
     TypeError
-        If `augment` contains anything other than names and callable objects.
+        If `augment` contains objects that are neither names nor callable.
     ValueError
-        If a name is unknown, or if the method ``check(patch_shape, pixel_dtype)`` of a
-        step raises it. This method is optional for objects that are not augmentations.
+        - If a name is unknown.
+        - If the method ``check(patch_shape, pixel_dtype)`` of a step raises it. The
+          method is optional for functions and callable objects.
 
     Warns
     -----

@@ -1,4 +1,4 @@
-"""What every augmentation has in common."""
+"""The base class of augmentations."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -151,12 +151,12 @@ class Augmentation(ValueObject, ABC):
 def _check_batch(patches: Any) -> None:
     if not isinstance(patches, np.ndarray):
         raise TypeError(
-            "Augmentations need patches as a NumPy array. Got an object of type "
+            "Augmentations need patches as a NumPy array; got an object of type "
             f"{type(patches).__name__}. Pass np.asarray(patches)."
         )
     if patches.ndim != 4:
         raise ValueError(
-            "Augmentations need patches of shape (n, height, width, channels). Got "
-            f"shape {patches.shape}. Pass patches[..., None] for greyscale patches, "
+            "Augmentations need patches of shape (n, height, width, channels); got "
+            f"shape {patches.shape}. Pass patches[..., None] for grey patches, or "
             "patch[None] for a single patch."
         )

@@ -16,8 +16,8 @@ class BrightnessJitter(Augmentation):
     multiplied by the same factor, rounded, and clipped to the range of the dtype. Each
     patch has its own factor.
 
-    The dtype of the patches must be uint8 or uint16. Their number of channels is
-    arbitrary.
+    The dtype of the patches must be uint8 or uint16. They may have any number of
+    channels.
 
     Parameters
     ----------

@@ -10,11 +10,11 @@ class D4(Augmentation):
     """Rotate and flip each patch at random.
 
     Each patch becomes one of the eight views of the square: a rotation by 0, 90, 180 or
-    270 degrees, with or without a flip. All views are equally likely. Pixels move
-    without interpolation. Tissue has no preferred orientation, so that all views are
-    equally valid. These views form the dihedral group D4.
+    270 degrees, with or without a flip. All views are equally likely. Pixels are not
+    interpolated. Tissue has no preferred orientation, so all views are equally valid.
+    These views form the dihedral group D4.
 
-    The patches must be square. Their dtype and number of channels are arbitrary.
+    The patches must be square. They may have any dtype and any number of channels.
 
     See Also
     --------

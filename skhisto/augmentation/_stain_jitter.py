@@ -45,7 +45,7 @@ class StainJitter(Augmentation):
     -----
     Tellez et al. decompose colours into haematoxylin, eosin and DAB, a brown stain for
     immunohistochemistry. Patches stained with haematoxylin and eosin contain no DAB,
-    and the residual replaces it here. The stain vectors are those of Ruifrok and
+    and the residual replaces it here. The stain vectors were measured by Ruifrok and
     Johnston.
 
     References
@@ -132,9 +132,9 @@ def _add_density(
 ) -> np.ndarray:
     """Add ``density @ gain + offset`` to the density of each patch.
 
-    The added density is applied as a factor on the intensities. Hence adding zero
-    changes no bit, and black, whose density is unknown, stays black. Operations are in
-    place because memory access takes most of the time.
+    The added density is applied as a factor on the intensities. As a result, adding
+    zero changes no bit. Black stays black, although its density is unknown. Operations
+    are in place, because memory access takes most of the time.
     """
     n_patches, height, width, _ = patches.shape
     added = DENSITY_OF_UINT8[patches].reshape(n_patches, height * width, 3) @ gain

@@ -1,4 +1,4 @@
-"""Searches and cross-validation on clusters."""
+"""Searches and cross-validation on compute clusters."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,52 +12,51 @@ def dask_backend(
     scatter: Sequence[Any] | None = None,
     wait_for_workers_timeout: float = 60.0,
 ) -> Any:
-    """Return a backend of joblib that runs tasks on a dask cluster and never hangs.
+    """Return a joblib backend that runs tasks on a dask cluster and never hangs.
 
-    It differs from joblib's own backend "dask" when workers die:
+    It differs from joblib's own backend "dask" in the following cases:
 
-    - A killed worker costs only its tasks, which another worker repeats. joblib stores
-      arguments over 1 kB on a single worker. If that worker dies, all tasks with these
-      arguments fail. This backend sends arguments with each task.
-    - A task that keeps killing its worker is an error that names its parameters and its
-      fold. By default, the fourth worker is the last, see
+    - A worker is killed: another worker repeats its tasks. joblib stores arguments over
+      1 kB on a single worker. If that worker dies, all tasks with these arguments fail.
+      This backend sends the arguments with each task.
+    - A task repeatedly kills its worker: an error names the parameters and the fold of
+      the task. By default, it is raised after four workers, see
       ``distributed.scheduler.allowed-failures`` in dask's configuration. joblib waits
       forever.
-    - Tasks that cannot be pickled, a cluster that is closed, and a cluster without
-      workers are errors. joblib waits forever.
-    - After an error or Ctrl-C, tasks that have not started are cancelled. Running tasks
-      end on their own. ``client.restart()`` stops them at once.
-    - A cluster of one worker with one thread runs the tasks. joblib runs them in the
-      process of the client.
+    - A task cannot be pickled, or the cluster is closed or has no workers: an error is
+      raised. joblib waits forever.
+    - An error or Ctrl-C stops the call: tasks that have not started are cancelled.
+      Running tasks continue to their end. ``client.restart()`` stops them at once.
+    - The cluster has a single worker with one thread: the tasks run on it. joblib runs
+      them in the process of the client.
 
-    Give estimators file names or a `skhisto.PatchArray` of files, so that no pixels are
-    sent. All workers must see the files under the same names.
+    Pass file names or a `skhisto.PatchArray` of files to estimators, so that pixels are
+    not sent over the network. All workers must see the files under the same names.
 
     Parameters
     ----------
     client : distributed.Client, default=None
-        The client of the cluster. None takes the client that was created last.
+        The client of the cluster. None uses the client that was created last.
 
     scatter : list of objects, default=None
-        Large arrays that tasks receive as arguments, such as X. They are copied to all
-        workers once. The same objects must be passed to the search. If all workers with
-        a copy die, the search raises an error.
+        Large arguments of tasks, such as X. They are copied to all workers once. The
+        same objects must be passed to the search. If all workers with a copy die, the
+        search raises an error.
 
     wait_for_workers_timeout : float, default=60.0
-        Seconds to wait while the cluster has no workers. The error that follows is a
-        TimeoutError. 0 waits forever.
+        Seconds to wait for workers before a TimeoutError is raised. 0 waits forever.
 
     Returns
     -------
     joblib.parallel.ParallelBackendBase
-        The value of ``backend`` in ``joblib.parallel_config``.
+        The backend, for the parameter ``backend`` of ``joblib.parallel_config``.
 
     Raises
     ------
     ImportError
         If dask.distributed is not installed.
     ValueError
-        If there is no client.
+        If `client` is None and no client exists.
 
     Examples
     --------
@@ -81,8 +80,8 @@ def dask_backend(
         import distributed  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "dask_backend needs dask.distributed. Install it with: "
-            'pip install "skhisto[dask]"'
+            "dask_backend needs dask.distributed, which is not installed. Install it "
+            'with: pip install "skhisto[dask]"'
         ) from error
     from skhisto.clusters._dask_backend import DaskBackend
 

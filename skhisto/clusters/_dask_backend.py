@@ -1,7 +1,7 @@
-"""A backend of joblib for dask.distributed that reports every failure.
+"""A joblib backend for dask.distributed that reports every failure.
 
-It is a subclass of joblib's own backend, which is private. Tests fail if the parts that
-are used here change. Importing this module imports dask.distributed.
+It is a subclass of joblib's own backend, which is private. The tests fail if the parts
+used here change. Importing this module imports dask.distributed.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 class _Job(NamedTuple):
-    """A task that was sent to the cluster and has not come back."""
+    """A task on the cluster that has not returned yet."""
 
     future: Any
     callback: Callable[[Any], None]
@@ -31,18 +31,18 @@ class _Job(NamedTuple):
 
 
 class DaskBackend(DaskDistributedBackend):
-    """Tasks of joblib as tasks of dask, one each.
+    """A joblib backend that sends each task as one dask task.
 
     Parameters
     ----------
     client : distributed.Client or None
     scatter : list of objects or None
     wait_for_workers_timeout : float
-        Seconds, also between the loss of the last worker and the error.
+        Seconds to wait for workers, at the start and after the last worker is lost.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # In a worker, the client is that of the worker.
+        # In a worker, the client of the worker is used.
         return (DaskBackend, ())
 
     def get_nested_backend(self) -> tuple[Any, int]:
@@ -74,7 +74,7 @@ class DaskBackend(DaskDistributedBackend):
         self._call = ""
 
     def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
-        """Send one task, and call back with a function that returns its result."""
+        """Send a task. The callback gets a function that returns its result."""
         (task,) = func.items
         self._n_submitted += 1
         return self._send(task, callback, self._n_submitted)
@@ -111,7 +111,7 @@ class DaskBackend(DaskDistributedBackend):
         return self.data_futures.get(id(value), value)
 
     def _finish(self, call: str, future: Any) -> None:
-        """Report a task that is done, or send it again. Runs in a thread of dask."""
+        """Report a finished task, or send it again. Runs in a thread of dask."""
         if call != self._call or future.key not in self._jobs:
             return  # aborted
         job = self._jobs[future.key]
@@ -173,7 +173,7 @@ class DaskBackend(DaskDistributedBackend):
             self.client.cancel(futures, force=True)
 
     async def _watch_workers(self, call: str) -> None:
-        """Cancel all tasks when the cluster has had no workers for too long."""
+        """Cancel all tasks after the cluster has had no workers for too long."""
         last_seen = time.monotonic()
         while call == self._call and self.client.status == "running":
             if await self.client.ncores():
@@ -195,7 +195,7 @@ def _run(
 ) -> list[Any]:
     """Run a task in a worker.
 
-    When a worker dies, dask suspects all tasks that were assigned to it. Only the one
+    When a worker dies, dask suspects all tasks that were assigned to it. Only a task
     that was running has reported its start.
     """
     from distributed import get_client
@@ -220,7 +220,7 @@ def _not_sent(task: Task, number: int, error: Exception) -> Exception:
 
 
 def _name(task: Task, number: int) -> str:
-    """Describe a task, for scikit-learn's fits by parameters and fold."""
+    """Describe a task. Fits of scikit-learn are described by parameters and fold."""
     function, _, kwargs = task
     name = f"task {number} ({getattr(function, '__name__', 'a function')}"
     if kwargs.get("parameters"):

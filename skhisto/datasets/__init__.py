@@ -1,4 +1,4 @@
-"""Patches and features from files, synthetic patches and slides, and predictions."""
+"""Loaders for patches and features, synthetic data and submission files."""
 
 from skhisto.datasets._features import load_features
 from skhisto.datasets._make_patches import make_patches

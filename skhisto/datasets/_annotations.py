@@ -36,7 +36,7 @@ _FOLDER = "folder"
 
 
 class Annotations(NamedTuple):
-    """What is known of the patches.
+    """Labels, groups and coordinates of patches, and where they come from.
 
     Attributes
     ----------
@@ -45,14 +45,14 @@ class Annotations(NamedTuple):
     target, groups, coords : ndarray or None
     meta : DataFrame or None
     layout, label_source, group_source : str
-        For the description.
+        Text for the description of the data.
     n_without_file : int
-        The number of rows without a file, which were left out.
+        Number of rows that were left out because they have no file.
     n_without_row, n_without_pattern : int
-        The numbers of files without a row, and of those in whose names the pattern is
-        not found. They were left out.
+        Number of files that were left out because they have no row, or because their
+        names do not match the pattern.
     no_labels : Exception
-        The error if labels are needed, but there are none.
+        The error to raise if labels are required but missing.
     """
 
     names: list[str]
@@ -86,7 +86,7 @@ def annotate(
     group_file: FilePath | None,
     on_missing: str,
 ) -> Annotations:
-    """Find labels, groups and coordinates, see `load_patch_folder`."""
+    """Find labels, groups and coordinates as described in `load_patch_folder`."""
     _check_parameters(label, group, table, path)
     parts = set() if pattern is None else named_parts(pattern)
     _check_single_source("label", label, parts)
@@ -146,25 +146,25 @@ def _check_parameters(
     for name, value in {"label": label, "group": group}.items():
         if value not in (None, _FOLDER):
             raise ValueError(
-                f"{name}={value!r} names a column, but there is no table. Give the "
+                f"{name}={value!r} names a column, but no table was given. Pass the "
                 f"table, or use {name}='folder' or pattern."
             )
     if path is not None:
         raise ValueError(
-            f"path={path!r} names a column, but there is no table. Give the table."
+            f"path={path!r} names a column, but no table was given. Pass the table."
         )
 
 
 def _check_single_source(name: str, given: Any, parts: set[str]) -> None:
     if given is not None and name in parts:
         raise ValueError(
-            f"The pattern has a part named {name!r}, and {given!r} tells the {name}, "
-            f"too. Rename the part of the pattern, or leave out the other."
+            f"The {name} is given twice: by the pattern's group {name!r} and by "
+            f"{given!r}. Rename the group in the pattern, or omit the other parameter."
         )
 
 
 def _label_file(folder: FilePath, files: Files) -> str:
-    """Return the file of labels of Kaggle's layout, whether it exists or not."""
+    """Return the path of the label file in Kaggle's layout. It may not exist."""
     if files.subset is None:
         return ""
     return os.path.join(folder, f"{files.subset}_labels.csv")
@@ -185,7 +185,7 @@ def _match_table(
 
 
 def _match_label_file(files: Files, label_file: str, on_missing: str) -> Rows:
-    """Match the rows of Kaggle's file of labels with the files."""
+    """Match the rows of Kaggle's label file with the image files."""
     table = read_table(label_file, ["id", "label"])
     rows = match_rows(label_file, table, "id", files.names, files.folder, on_missing)
     without = set(range(len(files.names))) - set(rows.files.tolist())
@@ -201,7 +201,7 @@ def _match_label_file(files: Files, label_file: str, on_missing: str) -> Rows:
 def _skip_without_pattern(
     files: Files, order: NDArray[np.int64], rows: Rows | None, pattern: str
 ) -> tuple[NDArray[np.int64], Rows | None]:
-    """Leave out files in whose names the pattern is not found, unless it is in none."""
+    """Leave out files whose names do not match the pattern, unless none match."""
     is_found = contain_pattern([files.names[row] for row in order], pattern)
     if not is_found.any():
         return order, rows
@@ -239,7 +239,7 @@ def _values(
     table: FilePath | pd.DataFrame | None,
     rows: Rows | None,
 ) -> _Column:
-    """Return labels or groups, and where they come from."""
+    """Return labels or groups and their source."""
     if named is not None and name in named:
         values = as_integers_if_written_so(named[name].tolist())
         return _Column(values, "file names (pattern)")
@@ -257,7 +257,7 @@ def _values(
 def _read_group_file(
     folder: FilePath, group_file: FilePath | None, files: Files
 ) -> _Column:
-    """Read the CSV file of groups that was given or is found."""
+    """Read the group file that was given, or the default one if it exists."""
     is_given = group_file is not None
     if group_file is None:
         group_file = os.path.join(folder, "slide_folds.csv")
@@ -266,15 +266,15 @@ def _read_group_file(
     table = read_id_table(group_file)
     if len(table.columns) != 1:
         raise ValueError(
-            f"'{group_file}' must have the column 'id' and one other, which tells the "
-            f"groups. Its other columns are {list(table.columns)}."
+            f"'{group_file}' must have the column 'id' and exactly one other column, "
+            f"the group. Its other columns are {list(table.columns)}."
         )
     row_of_file = np.full(len(files.names), -1)
     row_of_id = find_files(list(table.index), files.names, "id", files.folder)
     has_file = row_of_id >= 0
     row_of_file[row_of_id[has_file]] = np.flatnonzero(has_file)
     if not has_file.any() and not is_given:
-        return _Column()  # it is about another subset
+        return _Column()  # the file describes another subset
     without = np.flatnonzero(row_of_file < 0)
     if len(without):
         ids = as_ids([files.names[row] for row in without])
@@ -284,7 +284,7 @@ def _read_group_file(
 
 
 def _meta(rows: Rows | None, named: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Return the columns of the table and the named parts, one row per patch."""
+    """Return the columns of the table and the named groups, one row per patch."""
     if rows is None or named is None:
         return named if rows is None else rows.table
     renamed = {name: f"{name}_in_name" for name in named if name in rows.table}
@@ -293,11 +293,11 @@ def _meta(rows: Rows | None, named: pd.DataFrame | None) -> pd.DataFrame | None:
 
 def _no_labels(label_file: str) -> Exception:
     advice = (
-        "Use return_X_y=False to load the patches alone, or tell the labels with "
+        "Use return_X_y=False to load the patches alone, or give the labels with "
         "label='folder', pattern or table."
     )
     if label_file and not os.path.exists(label_file):
         return FileNotFoundError(
-            f"There are no labels to return: '{label_file}' does not exist. {advice}"
+            f"return_X_y=True needs labels, but '{label_file}' does not exist. {advice}"
         )
-    return ValueError(f"There are no labels to return. {advice}")
+    return ValueError(f"return_X_y=True needs labels, but none were found. {advice}")

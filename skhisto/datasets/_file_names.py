@@ -17,14 +17,14 @@ def named_parts(pattern: str) -> set[str]:
     Raises
     ------
     ValueError
-        If the pattern is not a regular expression, has no named group, or only one of x
-        and y.
+        If the pattern is not a regular expression, if it has no named group, or if it
+        has only one of x and y.
     """
     return set(_compile(pattern).groupindex)
 
 
 def contain_pattern(names: Sequence[str], pattern: str) -> NDArray[np.bool_]:
-    """Return whether a regular expression is found in each name, see `parse_names`."""
+    """Return for each name whether it matches, by the rules of `parse_names`."""
     return np.array([match is not None for match in _search(names, pattern)], bool)
 
 
@@ -36,30 +36,33 @@ def parse_names(names: Sequence[str], pattern: str) -> pd.DataFrame:
     names : sequence of str
         Paths relative to the folder, with forward slashes.
     pattern : str
-        A regular expression with named groups. If it contains a slash, it is searched
-        for in the whole relative path, otherwise in the name of the file.
+        A regular expression with named groups. If it contains a slash, the whole
+        relative path is searched, otherwise the file name.
 
     Returns
     -------
     parts : DataFrame of str
-        One row for each name, one column for each named group.
+        One row per name, one column per named group.
 
     Raises
     ------
     ValueError
-        If the pattern is not a regular expression, has no named group or only one of x
-        and y, or if it is not found in some of the names, or a named group of it takes
-        no part in the match.
+        In the following cases:
+
+        - The pattern is not a regular expression.
+        - The pattern has no named group, or only one of x and y.
+        - The pattern does not match one of the names.
+        - A named group does not take part in a match.
     """
     matches = _search(names, pattern)
     unmatched = [n for n, m in zip(names, matches, strict=True) if m is None]
     if unmatched:
         raise ValueError(
-            f"pattern={pattern!r} is not found in {listed(unmatched, 'file name')}. "
-            "Change the pattern so that it is found in all file names, or use "
-            "on_missing='skip' to leave out the other files. The pattern is searched "
-            "for in the path below the folder if it contains '/', otherwise in the "
-            "name of the file."
+            f"pattern={pattern!r} does not match {listed(unmatched, 'file name')}. "
+            "Change the pattern so that it matches all file names, or use "
+            "on_missing='skip' to leave out the other files. A pattern that contains "
+            "'/' is searched for in the path below the folder, any other pattern in "
+            "the file name."
         )
     groups = [match.groupdict() for match in matches if match is not None]
     parts = pd.DataFrame(groups, dtype=object)
@@ -67,7 +70,7 @@ def parse_names(names: Sequence[str], pattern: str) -> pd.DataFrame:
         absent = np.flatnonzero(parts[column].isna()).tolist()
         if absent:
             raise ValueError(
-                f"pattern={pattern!r} finds no {column!r} in "
+                f"The group {column!r} of pattern={pattern!r} does not match in "
                 f"{listed([names[row] for row in absent], 'file name')}."
             )
     return parts
@@ -81,7 +84,7 @@ def coords_of(parts: pd.DataFrame, names: Sequence[str]) -> NDArray[Any] | None:
     bad = np.flatnonzero(numbers.isna().any(axis=1)).tolist()
     if bad:
         raise ValueError(
-            "The named groups x and y must be numbers, but they are not in "
+            "The named groups x and y must match numbers, but they do not in "
             f"{listed([names[row] for row in bad], 'file name')}."
         )
     return numbers.to_numpy()
@@ -107,10 +110,10 @@ def _compile(pattern: str) -> re.Pattern[str]:
         raise ValueError(
             f"pattern={pattern!r} has no named group. Name the parts of the file name, "
             r"for example r'(?P<group>\d+)_class(?P<label>\d)'. The names label, "
-            "group, x and y have a meaning; others become columns of `meta`."
+            "group, x and y have a meaning. Other names become columns of `meta`."
         )
     if len(found & {"x", "y"}) == 1:
         raise ValueError(
-            f"pattern={pattern!r} names only one of x and y; coordinates need both."
+            f"pattern={pattern!r} names only one of x and y. Coordinates need both."
         )
     return compiled

@@ -1,4 +1,4 @@
-"""Tables of patches: CSV files with a column `id` and other columns."""
+"""CSV files with one row per patch and a column `id`."""
 
 import csv
 import os
@@ -14,14 +14,14 @@ _N_NAMED = 10
 
 
 def read_id_table(path: FilePath, columns: Collection[str] = ()) -> pd.DataFrame:
-    """Read a CSV file with a column `id`, and check that the ids are unique.
+    """Read a CSV file with a column `id` and check that the ids are unique.
 
     Parameters
     ----------
     path : str or path-like
         The CSV file.
     columns : collection of str, default=()
-        Further columns that it must have.
+        Other columns that are required.
 
     Returns
     -------
@@ -31,10 +31,11 @@ def read_id_table(path: FilePath, columns: Collection[str] = ()) -> pd.DataFrame
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If `read_text_csv` raises it, or if there are no rows, or ids that are empty or
-        occur more than once: all are counted, the first ten named.
+        If `read_text_csv` raises it, if the file has no rows, or if an id is empty or
+        occurs more than once. The message gives the number of such ids and the first
+        ten.
     """
     table = read_text_csv(path, ["id", *columns])
     if table.empty:
@@ -52,27 +53,27 @@ def read_id_table(path: FilePath, columns: Collection[str] = ()) -> pd.DataFrame
 
 
 def read_text_csv(path: FilePath, columns: Collection[str]) -> pd.DataFrame:
-    """Read a CSV file as text: a cell such as 00123, 1e5 or NA stays as it is.
+    """Read a CSV file as text, so that cells such as 00123, 1e5 or NA do not change.
 
     Parameters
     ----------
     path : str or path-like
         The CSV file, in UTF-8, with a header.
     columns : collection of str
-        Columns that it must have.
+        Required columns.
 
     Returns
     -------
     table : DataFrame of str
-        All its columns.
+        All columns of the file.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If it is empty or not CSV, repeats or lacks a column, or has rows of another
-        length than the header.
+        If the file is empty or not CSV, if a column is missing or occurs twice, or if
+        a row and the header have different lengths.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -82,19 +83,19 @@ def read_text_csv(path: FilePath, columns: Collection[str]) -> pd.DataFrame:
     except (csv.Error, UnicodeError) as error:
         raise ValueError(f"'{path}' cannot be read as CSV: {error}.") from error
     if not rows:
-        raise ValueError(f"'{path}' is empty; a CSV file with a header was expected.")
+        raise ValueError(f"'{path}' is empty. Expected a CSV file with a header.")
     header = rows.pop(0)
     missing = [name for name in columns if name not in header]
     if missing or len(set(header)) < len(header):
         raise ValueError(
-            f"'{path}' must have one column named each of {list(columns)}, and none "
+            f"'{path}' must have the columns {list(columns)}, and no column may occur "
             f"twice. Its columns are {header}."
         )
     uneven = [i for i, row in enumerate(rows, 1) if len(row) != len(header)]
     if uneven:
         raise ValueError(
-            f"'{path}' has {listed(uneven, 'row')} with more or fewer cells than the "
-            f"{len(header)} of its header."
+            f"'{path}' has a header with {len(header)} cells, but a different number "
+            f"of cells in {listed(uneven, 'row')}."
         )
     return pd.DataFrame(rows, columns=header, dtype=str)
 

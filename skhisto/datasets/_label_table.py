@@ -1,4 +1,4 @@
-"""Tables with one row for each patch: CSV files and data frames."""
+"""Tables with one row per patch: CSV files and data frames."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skhisto.datasets._id_table import FilePath, listed, read_text_csv
 
 _ABSENT, _AMBIGUOUS = -1, -2
-_MAX_PATH = 4096  # no path on Linux is longer
+_MAX_PATH = 4096  # the longest path on Linux
 _MISSING_TEXTS = {"", "na", "nan", "none", "null", "<na>", "n/a"}
 
 
@@ -21,11 +21,11 @@ class Rows(NamedTuple):
     Attributes
     ----------
     table : DataFrame
-        The rows, in their order.
+        The rows, in the order of the table.
     files : ndarray of shape (n_rows,), int
-        Positions of their files.
+        Position of the file of each row.
     n_without_file : int
-        The number of rows that were left out.
+        Number of rows that were left out.
     """
 
     table: pd.DataFrame
@@ -42,8 +42,8 @@ def read_table(table: FilePath | pd.DataFrame, columns: Sequence[str]) -> pd.Dat
         missing = [name for name in columns if name not in rows]
         if missing:
             raise ValueError(
-                f"The data frame must have the columns {list(columns)}, but it lacks "
-                f"{missing}. Its columns are {list(rows)}."
+                f"The data frame must have the columns {list(columns)}, but "
+                f"{missing} are missing. Its columns are {list(rows)}."
             )
     if rows.empty:
         raise ValueError(f"{describe(table)} has a header but no rows.")
@@ -63,10 +63,10 @@ def match_rows(
     Parameters
     ----------
     source : path-like or DataFrame
-        What the table was read from, for messages.
+        The source of the table, for messages.
     table : DataFrame
     path : str
-        The column of file names or paths, with or without suffix.
+        The column of file names or paths, with or without a suffix.
     names : sequence of str
         Paths of all files, relative to the folder.
     folder : str
@@ -92,8 +92,8 @@ def match_rows(
             " Use on_missing='skip' to leave out rows without a file."
         )  # fmt: skip
         raise FileNotFoundError(
-            f"'{folder}' holds no image for {listed(absent, path)} in "
-            f"{describe(source)}.{hint}"
+            f"{describe(source)} names images that '{folder}' does not contain: "
+            f"{listed(absent, path)}.{hint}"
         )
     kept = table[files >= 0].reset_index(drop=True)
     files = files[files >= 0]
@@ -112,13 +112,13 @@ def find_files(
 ) -> NDArray[np.int64]:
     """Return the position of the file that each value names, or -1.
 
-    A value may have a suffix or not. It names a file in these cases, of which the
-    first that applies counts:
+    The suffix of a value is optional. A value names a file by the first of these rules
+    that applies:
 
-    - it is the path of the file below the folder;
-    - the path of the file ends with it;
-    - it is such a path after folders with which the absolute path of `folder` ends.
-      So "val/1.png" does not name the file "1.png" in the folder "train".
+    - The value is the path of the file below the folder.
+    - The path of the file ends with the value.
+    - The value is such a path after the last parts of the absolute path of `folder`.
+      For example, "val/1.png" does not name the file "1.png" in the folder "train".
     """
     found = np.full(len(values), _ABSENT, dtype=np.int64)
     exact = _Index(enumerate(names))
@@ -135,15 +135,15 @@ def find_files(
     ambiguous = np.flatnonzero(found == _AMBIGUOUS).tolist()
     if ambiguous:
         raise ValueError(
-            f"'{folder}' holds more than one file for "
-            f"{listed([values[row] for row in ambiguous], noun)}. Give the suffix or "
-            "the folder of these files, too."
+            f"'{folder}' contains more than one file for "
+            f"{listed([values[row] for row in ambiguous], noun)}. Add the suffix or "
+            "the folder to these names."
         )
     return found
 
 
 class _Index:
-    """Positions of files, by their names with and without suffix."""
+    """Positions of files by name, with and without a suffix."""
 
     def __init__(self, positions_and_names: Iterable[tuple[int, str]]) -> None:
         self._full: dict[str, int] = {}
@@ -158,8 +158,8 @@ class _Index:
 
 
 def _find_with_folders(value: str, exact: _Index, tails: _Index, folder: str) -> int:
-    """Find a file whose path begins at another folder than the value."""
-    if len(value) > _MAX_PATH:  # all tails of a long text take quadratic memory
+    """Find the file of a value that has more or fewer leading folders."""
+    if len(value) > _MAX_PATH:  # the tails of a long text take quadratic memory
         return _ABSENT
     value = value.replace("\\", "/").removeprefix("./")
     candidates = [exact.find(value), tails.find(value)]
@@ -172,7 +172,7 @@ def _find_with_folders(value: str, exact: _Index, tails: _Index, folder: str) ->
 
 
 def _ends_with(folder: str, last_folders: str) -> bool:
-    """Whether the last parts of an absolute path are these folders."""
+    """Return whether an absolute path ends with these folders."""
     return folder == last_folders or folder.endswith(f"/{last_folders}")
 
 
@@ -189,16 +189,16 @@ def column_values(
     *,
     are_names: bool,
 ) -> NDArray[Any]:
-    """Return a column as an array, in the dtype that its values have.
+    """Return a column as an array whose dtype follows from the values.
 
     Text from a CSV file becomes int64 if all cells are integers, float64 if all are
-    numbers, and str otherwise. With `are_names`, it becomes int64 only if no two cells
-    become equal. Values of a data frame keep their type.
+    numbers, and str otherwise. With `are_names`, it becomes int64 only if different
+    cells stay different. Values of a data frame keep their type.
 
     Raises
     ------
     ValueError
-        If a value is missing: empty, or NaN.
+        If a value is empty, NaN, infinite, or an integer that float64 cannot represent.
     """
     is_text = not isinstance(source, pd.DataFrame)
     missing = values.isna()
@@ -207,14 +207,14 @@ def column_values(
     has_numbers = is_text and not are_names
     numbers = pd.to_numeric(values, errors="coerce") if has_numbers else None
     if numbers is not None and numbers[~missing].notna().all():
-        # Above 2**53, floats skip integers.
+        # Above 2**53, float64 cannot represent every integer.
         missing |= ~(numbers.abs() < 2**53)
     rows = np.flatnonzero(missing).tolist()
     if rows:
         raise ValueError(
-            f"{describe(source)} has values in the column {values.name!r} that are "
-            f"missing or not finite, for {listed([ids[row] for row in rows], 'id')}; "
-            f"the first is {values.iloc[rows[0]]!r}."
+            f"{describe(source)} has missing, infinite or too large values in the "
+            f"column {values.name!r} for {listed([ids[row] for row in rows], 'id')}. "
+            f"The first value is {values.iloc[rows[0]]!r}."
         )
     if numbers is not None and numbers.notna().all():
         floats = numbers.to_numpy(dtype=np.float64)
@@ -228,7 +228,7 @@ def column_values(
 
 
 def as_integers_if_written_so(texts: Sequence[str]) -> NDArray[Any]:
-    """Turn names such as 3 into integers, unless some are others, such as 03."""
+    """Convert names to integers if all are written as such (3, but not 03)."""
     array = np.asarray(texts, dtype=str)
     try:
         numbers = array.astype(np.int64)
@@ -238,5 +238,5 @@ def as_integers_if_written_so(texts: Sequence[str]) -> NDArray[Any]:
 
 
 def describe(source: FilePath | pd.DataFrame) -> str:
-    """Name a table in a message."""
+    """Return the name of a table for a message."""
     return "The data frame" if isinstance(source, pd.DataFrame) else f"'{source}'"

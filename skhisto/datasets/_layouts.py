@@ -1,4 +1,4 @@
-"""Layouts of folders of patches: what the levels of folders stand for."""
+"""Layouts of patch folders: what each level of folders means."""
 
 import os
 from collections import Counter
@@ -16,7 +16,7 @@ from skhisto.datasets._listing import (
 _SUBSETS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _N_NAMED = 10
 
-# Patterns that say what two levels of folders stand for, and what the message calls it.
+# Patterns for the possible meanings of two levels of folders, with their descriptions.
 _PATTERNS = {
     "^(?P<label>[^/]+)/(?P<group>[^/]+)/": "classes that contain slides",
     "^(?P<group>[^/]+)/(?P<label>[^/]+)/": "slides that contain classes",
@@ -32,13 +32,13 @@ class Files(NamedTuple):
     ----------
     folder : str
     subset : str or None
-        The part of the data that the folder holds, such as "train".
+        The part of the data in the folder, such as "train".
     names : list of str
         Paths relative to the folder, with forward slashes.
     skipped : dict of str to int
-        The number of skipped entries of each kind.
+        Number of skipped entries of each kind.
     not_read : list of str
-        Names of the folders beside the subset that hold images, too.
+        Names of the folders next to the subset that also contain images.
     """
 
     folder: str
@@ -51,26 +51,26 @@ class Files(NamedTuple):
 def find_files_of(folder: FilePath, subset: str | None, *, is_table: bool) -> Files:
     """Find the image files of a subset.
 
-    Without a name of a subset, "train" is taken if it exists, unless a table says which
-    files to take.
+    Without `subset`, the folder "train" is used if it exists. With a table, which lists
+    the files itself, the whole folder is used.
     """
     root = os.fspath(folder)
     if not os.path.isdir(root):
-        raise FileNotFoundError(f"The folder of patches '{root}' does not exist.")
+        raise FileNotFoundError(f"The patch folder '{root}' does not exist.")
     if subset is None and not is_table and os.path.isdir(os.path.join(root, "train")):
         subset = "train"
     base = root if subset is None else os.path.join(root, subset)
     if not os.path.isdir(base):
         raise FileNotFoundError(
-            f"The folder of patches '{base}' does not exist.{_where_images_are(root)}"
+            f"The patch folder '{base}' does not exist.{_where_images_are(root)}"
         )
     names, skipped = list_images(base)
     if not names:
         seen = ", ".join(f"{count} {kind}" for kind, count in skipped.items())
         raise ValueError(
-            f"'{base}' holds no image files: none of its names ends in one of "
+            f"'{base}' does not contain image files. Their names must end in one of "
             f"{', '.join(sorted(image_suffixes()))}."
-            + (f" Skipped were {seen}." if seen else "")
+            + (f" Skipped entries: {seen}." if seen else "")
             + _where_images_are(root)
         )
     not_read = [] if subset is None else _folders_beside(root, subset)
@@ -78,7 +78,7 @@ def find_files_of(folder: FilePath, subset: str | None, *, is_table: bool) -> Fi
 
 
 def _folders_beside(root: str, subset: str) -> list[str]:
-    """Name the other folders in the folder of a subset that hold images."""
+    """Return the names of the folders next to the subset that contain images."""
     base = os.path.join(root, subset)
     if os.path.samefile(base, root):
         return []
@@ -91,56 +91,53 @@ def _folders_beside(root: str, subset: str) -> list[str]:
 
 
 def names_of_folders(files: Files, parameter: str) -> list[str]:
-    """Return the folder of each file, where each file is in a folder below the base.
+    """Return the name of the folder of each file.
 
     Parameters
     ----------
     files : Files
     parameter : {"label", "group"}
-        What the folders stand for.
+        What the folders mean.
 
     Raises
     ------
     ValueError
-        If some files are not exactly one folder below the base. The message shows calls
-        that say what each level of folders stands for.
+        If a file is not exactly one folder below the base. The message shows calls that
+        give each level of folders a meaning.
     """
     folders = folders_of(files.names)
     depths = {_depth(name) for name in folders}
     what = f"{parameter}='folder'"
-    if depths != {1}:
-        refuse_parts_of_the_data(files)
+    refuse_parts_of_the_data(files)
     if 0 in depths:
         raise ValueError(
-            f"With {what}, each image must be in a folder below '{files.folder}', but "
-            f"{folders['']} of {len(files.names)} images are not, such as "
+            f"With {what}, each image must be in a subfolder of '{files.folder}', but "
+            f"{folders['']} of {len(files.names)} images are not, for example "
             f"'{next(n for n in files.names if '/' not in n)}'. Move them into a "
-            "folder, or out of this one."
+            "subfolder or out of this folder."
         )
     if depths != {1}:
         example = max(files.names, key=_depth)
         raise ValueError(
-            f"With {what}, each image must be one folder below '{files.folder}', but "
-            f"images such as '{example}' are deeper. Say what the folders stand for "
-            f"with one of these calls:\n{_calls_for_levels(files)}"
+            f"With {what}, each image must be exactly one folder below "
+            f"'{files.folder}', but images such as '{example}' are deeper. State what "
+            f"the folders mean with one of these calls:\n{_calls_for_levels(files)}"
         )
-    if set(map(str.lower, folders)) <= _SUBSETS:
-        refuse_parts_of_the_data(files)
     return [os.path.dirname(name) for name in files.names]
 
 
 def refuse_two_meanings(files: Files) -> None:
-    """Raise the ValueError on folders that are classes and groups at once."""
+    """Raise a ValueError because folders cannot be both classes and groups."""
     raise ValueError(
-        "label='folder' and group='folder' do not say which level of folders is the "
-        f"class. Use one of these calls:\n{_calls_for_levels(files)}"
+        "label='folder' and group='folder' together leave open which level of folders "
+        f"is the class. Use one of these calls:\n{_calls_for_levels(files)}"
     )
 
 
 def check_folders_are_explained(files: Files) -> None:
-    """Raise a ValueError if files are in subfolders, which may mean different things.
+    """Raise a ValueError if files are in subfolders whose meaning is unknown.
 
-    The message shows the calls for each meaning.
+    The message shows a call for each possible meaning.
     """
     folders = folders_of(files.names)
     n_here = folders.pop("", 0)
@@ -148,26 +145,26 @@ def check_folders_are_explained(files: Files) -> None:
         return
     refuse_parts_of_the_data(files)
     lines = [
-        f"'{files.folder}' holds images in {len(folders)} "
-        f"folder{'' if len(folders) == 1 else 's'}: {_counted(folders)}."
+        f"'{files.folder}' contains images in {len(folders)} "
+        f"subfolder{'' if len(folders) == 1 else 's'}: {_counted(folders)}."
     ]
     if n_here:
-        lines[0] += f" It also holds {n_here} images itself."
+        lines[0] += f" It also contains {n_here} images itself."
     if {_depth(name) for name in folders} == {1}:
         lines += [
-            "The folders may be classes or slides. Say which with one of these calls:",
+            "The subfolders may be classes or slides. Use one of these calls:",
             f"  {call(files, label='folder')}",
             f"  {call(files, group='folder')}",
         ]
     else:
         lines += [
-            "Say what the folders stand for with one of these calls:",
+            "State what the folders mean with one of these calls:",
             _calls_for_levels(files),
         ]
     first = min(folders)
     lines += [
-        "If they are neither, read one of them, or take labels and groups from a table "
-        "or from the names of the files:",
+        "If they are neither, read a single subfolder, or take labels and groups from "
+        "a table or from the file names:",
         f"  load_patch_folder({os.path.join(files.folder, *first.split('/'))!r})",
         f"  {call(files, table='labels.csv', path='id', label='label')}",
         f"  {call(files, pattern='...')}",
@@ -176,7 +173,7 @@ def check_folders_are_explained(files: Files) -> None:
 
 
 def call(files: Files, **parameters: str) -> str:
-    """Return the text of a call of `load_patch_folder`."""
+    """Return the text of a call to `load_patch_folder`."""
     root = files.folder
     if files.subset is not None:
         root = os.path.dirname(root)
@@ -186,7 +183,7 @@ def call(files: Files, **parameters: str) -> str:
 
 
 def _calls_for_levels(files: Files) -> str:
-    """Show the calls for each meaning of several levels of folders."""
+    """Return the text of a call for each meaning of several levels of folders."""
     return "\n".join(
         f"  {call(files, pattern=pattern)}  # {meaning}"
         for pattern, meaning in _PATTERNS.items()
@@ -199,22 +196,22 @@ def refuse_parts_of_the_data(files: Files) -> None:
     if not parts or not set(map(str.lower, parts)) <= _SUBSETS:
         return
     lines = [
-        f"The folders in '{files.folder}' seem to be parts of the data: "
-        f"{', '.join(sorted(parts))}. Read one of them at a time:"
+        f"The subfolders of '{files.folder}' seem to be parts of the data: "
+        f"{', '.join(sorted(parts))}. Read one part at a time:"
     ]
     lines += [f"  {call(files._replace(subset=None), subset=p)}" for p in sorted(parts)]
     raise ValueError("\n".join(lines))
 
 
 def _where_images_are(root: str) -> str:
-    """Name the folders that contain images, and the call that reads them."""
+    """Return a hint that names the folders with images and a call that reads them."""
     folders = folders_of(list_images(root).names)
     if not folders:
         return ""
     first = max(folders, key=lambda name: (folders[name], name))
     path = os.path.join(root, *first.split("/")) if first else root
     return (
-        f" There are images in {_counted(folders)} below '{root}'. Read such a folder "
+        f" Folders with images below '{root}': {_counted(folders)}. Read one of them "
         f"with load_patch_folder({path!r})."
     )
 
@@ -231,6 +228,6 @@ def _depth(name: str) -> int:
 
 
 def as_ids(names: Sequence[str]) -> list[str]:
-    """Return names without suffix, or with it if they are the same without."""
+    """Return names without suffix, or with it if the suffix makes them unique."""
     stems = [os.path.splitext(name)[0] for name in names]
     return stems if len(set(stems)) == len(stems) else list(names)

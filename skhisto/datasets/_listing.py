@@ -1,4 +1,4 @@
-"""The image files in a folder and its subfolders."""
+"""Search for image files in a folder and its subfolders."""
 
 import os
 from collections import Counter
@@ -13,14 +13,14 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 
 
 class Listing(NamedTuple):
-    """Image files, and a count of everything else.
+    """Image files and counts of all other entries.
 
     Attributes
     ----------
     names : list of str
         Paths relative to the folder, with forward slashes, sorted.
     skipped : dict of str to int
-        The number of skipped entries of each kind.
+        Number of skipped entries of each kind.
     """
 
     names: list[str]
@@ -34,11 +34,11 @@ def image_suffixes() -> set[str]:
 
 
 def list_images(folder: str) -> Listing:
-    """Find the image files in a folder and its subfolders, by their suffixes.
+    """Find the image files in a folder and its subfolders by their suffixes.
 
-    Hidden files and folders are skipped. They include the files "._*" and the folder
-    "__MACOSX" that macOS leaves. Links to folders are followed. Links to files or
-    folders that do not exist are skipped.
+    Hidden files and folders are skipped, including the files "._*" and the folder
+    "__MACOSX" that macOS creates. Links to folders are followed. Broken links are
+    skipped.
     """
     names: list[str] = []
     skipped: Counter[str] = Counter()
@@ -47,9 +47,9 @@ def list_images(folder: str) -> Listing:
 
 
 def holds_images(folder: str) -> bool:
-    """Whether a folder or its subfolders contain an image file that is not skipped.
+    """Return whether a folder or its subfolders contain an image file.
 
-    It stops at the first one. Links to folders are not followed.
+    The search stops at the first one. Links to folders are not followed.
     """
     if _kind_to_skip(os.path.basename(folder), is_folder=True) is not None:
         return False
@@ -110,5 +110,5 @@ def _kind_to_skip(name: str, is_folder: bool) -> str | None:
 
 
 def folders_of(names: Collection[str]) -> Counter[str]:
-    """Count the files in each folder. The folder itself is ""."""
+    """Count the files in each folder. The base folder is ""."""
     return Counter(os.path.dirname(name) for name in names)

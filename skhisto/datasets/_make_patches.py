@@ -30,29 +30,29 @@ def make_patches(
 ) -> tuple[NDArray[Any], ...]:
     """Generate patches that look like lymph node stained with H&E.
 
-    The task is that of PatchCamelyon [1]_: a patch is positive if tumour reaches its
+    The task follows PatchCamelyon [1]_: a patch is positive if tumour reaches its
     central third (the central 32x32 of 96x96 pixels). The ring around it does not
-    count. All patches hold lymphocytes: small, round nuclei, dark inside. Positive
-    patches and about half of the negative ones also hold tumour: larger nuclei of
-    irregular outline. They are denser in the sense of packing, as they cover more of
-    the tissue that they grow in, while each of them is paler inside. Tumour covers as
-    much of those negatives as of the positives, but stays out of the centre, and each
-    slide is stained in its own way: colour statistics hardly tell the classes apart,
-    the shape of the nuclei in the centre does.
+    count.
+
+    All patches contain lymphocytes, which have small, round, dark nuclei. Positive
+    patches and about half of the negative ones also contain tumour, which has larger,
+    paler and more densely packed nuclei with irregular outlines. In those negative
+    patches, tumour covers the same share as in positive ones but stays outside the
+    centre. Each slide has its own staining. Colour statistics are therefore of little
+    use. What separates the classes is the shape of the nuclei in the centre.
 
     Parameters
     ----------
     n_samples : int, default=100
-        Number of patches. Half of them are positive (or one less or more if the
-        number is odd), on the whole and on each slide.
+        Number of patches. Half of them are positive, in total and on each slide. With
+        an odd number, the classes differ by one.
     size : int, default=96
-        Height and width in pixels, at least 12. A pixel is about one micron; below
-        48 pixels nuclei shrink with the patch, so that it still shows several.
+        Height and width in pixels, at least 12. A pixel is about one micron. Below
+        48 pixels, nuclei shrink with the patch, so that each patch still shows several.
     random_state : int, RandomState instance or None, default=None
-        Determines everything that is drawn. Pass an int for the same patches at each
-        call.
+        Determines all random numbers. Pass an int for reproducible patches.
     return_groups : bool, default=False
-        Whether to also return the slide that each patch is from.
+        Whether to also return the slide of each patch.
 
     Returns
     -------
@@ -61,22 +61,23 @@ def make_patches(
     y : ndarray of shape (n_samples,), int64
         1 where tumour reaches the central third, otherwise 0.
     groups : ndarray of shape (n_samples,), int64
-        Slides, numbered from 0: about one for every 30 patches, and at least four
-        where there are as many patches, so that folds can be grouped by slide. Only
-        if `return_groups` is True.
+        Slide numbers from 0, about one slide per 30 patches. There are at least four
+        slides (if there are four patches), so that folds can be grouped by slide. Only
+        returned if `return_groups` is True.
 
     Raises
     ------
     InvalidParameterError
-        If a parameter has the wrong type or `size` is below 12; it is a ValueError.
+        If a parameter has the wrong type or `size` is below 12. It is a subclass of
+        ValueError.
 
     Notes
     -----
-    Smooth noise gives the tissue its texture, tears and the extent of its tumour.
-    Nuclei sit on a jittered hexagonal lattice; their outlines are circles, stretched
-    and modulated by the second to fourth harmonic. Concentrations of haematoxylin and
-    eosin become colour by the Beer-Lambert law, with the stain vectors of Ruifrok and
-    Johnston [2]_, which every slide turns a little.
+    Smooth noise determines the texture, the tears and the tumour regions of the tissue.
+    Nuclei are placed on a jittered hexagonal lattice. Their outlines are circles that
+    are stretched and modulated by the second to fourth harmonic. Concentrations of
+    haematoxylin and eosin are converted to colour by the Beer-Lambert law. It uses the
+    stain vectors of Ruifrok and Johnston [2]_ with a small random change per slide.
 
     References
     ----------
@@ -96,8 +97,8 @@ def make_patches(
     (30, 4)
     """
     rng = check_random_state(random_state)
-    # Consecutive ranks are on one slide and alternate in class; which rows have
-    # which ranks is random.
+    # Consecutive ranks are on the same slide and alternate in class. Ranks are assigned
+    # to rows at random.
     rank = rng.permutation(n_samples)
     n_slides = max(min(n_samples, 4), round(n_samples / 30))
     groups = rank * n_slides // n_samples
@@ -112,7 +113,7 @@ def make_patches(
 
 
 def _draw_tumour(rng: np.random.RandomState, label: int) -> Tumour:
-    """Draw where the tumour of a patch is: in half of the negatives, in the ring."""
+    """Draw the place of the tumour. Half of the negatives have it in the ring."""
     if label == 1:
         return "centre"
     return "ring" if rng.random_sample() < 0.5 else "none"

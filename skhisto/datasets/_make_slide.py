@@ -36,29 +36,29 @@ def make_slide(
 ) -> Bunch:
     """Generate a slide that looks like lymph node stained with H&E.
 
-    One piece of tissue is surrounded by glass. It holds lymphocytes and round regions
-    of tumour, whose nuclei look like those of `make_patches`. Each slide is stained in
-    its own way.
+    One piece of tissue is surrounded by glass. It contains lymphocytes and round
+    regions of tumour, with nuclei like those of `make_patches`. Each slide has its own
+    staining.
 
-    With `path`, the slide is written as a pyramidal TIFF file that OpenSlide opens. It
-    is drawn and written row by row, so that memory grows with the width only.
+    With `path`, the slide is written as a pyramidal TIFF file that OpenSlide can open.
+    It is drawn and written row by row, so memory use depends only on the width.
 
     Parameters
     ----------
     shape : tuple of int (height, width), default=(1024, 1024)
         In pixels, at least 128.
     tumor_share : float, default=0.2
-        About the share of the tissue that is tumour, from 0 to 0.5. Small slides have
-        room for few regions: the share may be smaller.
+        Approximate share of the tissue that is tumour, from 0 to 0.5. It may be smaller
+        on small slides, which have room for few regions.
     mpp : float, default=0.97
         Microns per pixel, from 0.2 to 2. Nuclei have more pixels at a finer resolution.
         The default is the resolution of PatchCamelyon and `make_patches`.
     random_state : int, RandomState instance or None, default=None
-        Determines all that is drawn. Pass an int for the same slide at each call.
+        Determines all random numbers. Pass an int for a reproducible slide.
     path : str, path-like or None, default=None
-        The file to write, such as ``"slide.tif"``. It is replaced if it exists. None
-        returns the pixels. Tiles are compressed without loss, so that the file has the
-        same pixels.
+        The file to write, such as ``"slide.tif"``. An existing file is replaced.
+        Compression is lossless. With None, no file is written and the pixels are
+        returned.
 
     Returns
     -------
@@ -66,14 +66,13 @@ def make_slide(
         Dictionary-like object with the following attributes.
 
         image : ndarray of shape (height, width, 3), uint8
-            RGB pixels. Only without `path`.
+            RGB pixels. Only present without `path`.
         mask : ndarray of shape (height, width), bool
-            Tissue inside regions of tumour. Only without `path`.
+            Tissue inside tumour regions. Only present without `path`.
         path : str
-            The file. Only with `path`.
+            The file. Only present with `path`.
         annotations : Annotations
-            One polygon of the class "Tumor" for each region. The polygons cover the
-            mask.
+            One polygon of the class "Tumor" per region. The polygons cover the mask.
         mpp : float
             Microns per pixel.
         shape : tuple of int
@@ -82,10 +81,10 @@ def make_slide(
     Raises
     ------
     ImportError
-        If shapely is not installed, or if `path` is given and tifffile is not. Both are
-        in the extra ``slides``.
+        If shapely is not installed, or if `path` is given and tifffile is not
+        installed. Both are in the extra ``slides``.
     InvalidParameterError
-        If a parameter has the wrong type or value. It is a ValueError.
+        If a parameter has the wrong type or value. It is a subclass of ValueError.
     ValueError
         If `shape` is not two integers of at least 128.
     FileNotFoundError
@@ -97,8 +96,8 @@ def make_slide(
 
     Notes
     -----
-    Random numbers depend on positions in the slide, and not on the order in which its
-    blocks are drawn.
+    Random numbers depend on positions in the slide, not on the order in which blocks
+    are drawn.
 
     Examples
     --------
@@ -113,7 +112,7 @@ def make_slide(
     shapely = import_shapely()
     rng = check_random_state(random_state)
     slide = SyntheticSlide(rng, (height, width), tumor_share, mpp)
-    # By a pixel, so that the whole of a pixel at the outline is covered.
+    # The margin makes a polygon cover the pixels at its outline completely.
     outlines = [tumor.outline(margin=1) for tumor in slide.tumors]
     polygons = [shapely.Polygon(outline) for outline in outlines]
     result: dict[str, Any] = {
@@ -136,7 +135,7 @@ def _check_shape(shape: tuple[int, int]) -> tuple[int, int]:
     )
     if not is_valid:
         raise ValueError(
-            f"shape={shape!r}, but a height and a width of at least {_SMALLEST} pixels "
-            "were expected."
+            f"shape={shape!r}, but expected a height and a width of at least "
+            f"{_SMALLEST} pixels."
         )
     return int(shape[0]), int(shape[1])

@@ -67,82 +67,83 @@ def load_patch_folder(
 
     These layouts are recognised:
 
-    - **Kaggle's layout** [1]_: files in ``<folder>/<subset>/``, and their labels in
+    - **Kaggle's layout** [1]_: files in ``<folder>/<subset>/`` and labels in
       ``<folder>/<subset>_labels.csv``, with the columns `id` and `label`. Without the
       CSV file, the labels are None.
-    - **One folder per class**, with ``label="folder"``, or **one folder per slide**,
-      with ``group="folder"``. The folders are in ``<folder>`` or in
-      ``<folder>/<subset>``.
-    - **A table** of files: a CSV file or data frame `table` with a column `path` of
-      file names, and columns of labels and groups.
-    - **File names** that contain the label, the group or the coordinates: `pattern`.
+    - **One folder per class** with ``label="folder"``, or **one folder per slide** with
+      ``group="folder"``. The folders are in ``<folder>`` or in ``<folder>/<subset>``.
+    - **A table** of files: `table` is a CSV file or data frame with a column `path` of
+      file names and optional columns of labels and groups.
+    - **File names** that contain the label, the group or the coordinates, with
+      `pattern`.
     - **One folder of files** without labels.
 
-    They can be combined: for example, classes from folders and slides from file names.
-    What folders stand for is never guessed: if files are in subfolders and no parameter
-    explains them, an error shows the calls to choose from. No pixel is decoded until it
-    is accessed.
+    Layouts can be combined, for example classes from folders and slides from file
+    names. The meaning of subfolders is never guessed. If no parameter explains them, an
+    error shows the calls to choose from. Pixels are decoded when they are accessed.
 
     Parameters
     ----------
     folder : str or path-like
         The folder that contains the folder of patches, or the patches themselves.
     subset : str, default=None
-        Name of the folder of patches below `folder`, such as "test". None takes
-        "train" if it exists, otherwise `folder` itself. With `table`, None always takes
-        `folder` itself.
+        Name of the patch folder below `folder`, such as "test". None uses "train" if it
+        exists, otherwise `folder` itself. With `table`, None always uses `folder`
+        itself.
     label : str, default=None
         "folder" if the folder of a file is its class. With `table`, the name of the
-        column of labels; "folder" is the column of this name if the table has one,
-        otherwise the folder.
+        label column. If the table has a column named "folder", this column is used
+        instead of the folder.
     group : str, default=None
         "folder" if the folder of a file is its group, such as the slide or the patient.
-        With `table`, the name of the column of groups, or "folder" as for `label`.
+        With `table`, the name of the group column. "folder" has the same meaning as for
+        `label`.
     pattern : str, default=None
-        A regular expression with named groups, which is searched for in each file name,
-        or in the path below the folder of patches if it contains a slash. The names
-        have these meanings:
+        A regular expression with named groups. It is searched for in each file name, or
+        in the path below the patch folder if it contains a slash. The names have these
+        meanings:
 
-        - label: the label;
-        - group: the slide or patient;
-        - x, y: coordinates on the slide;
-        - others become columns of `meta`.
+        - label: the label
+        - group: the slide or patient
+        - x, y: coordinates on the slide
+        - any other name: a column of `meta`
     table : str, path-like or DataFrame, default=None
-        A CSV file, in UTF-8 with a header, or a data frame. It has one row per patch
-        and determines which files are read, in which order.
+        A CSV file in UTF-8 with a header, or a data frame. It has one row per patch and
+        determines which files are read and in which order.
     path : str, default=None
-        With `table`, the name of the column of file names. A name may have a suffix or
-        not, and may contain folders. None means "id".
+        With `table`, the name of the column of file names. File names may contain
+        folders, and their suffix is optional. None means "id".
     groups : str or path-like, default=None
         A CSV file with the column `id` and one other column, the group of each patch.
-        None takes ``<folder>/slide_folds.csv`` if it exists, knows patches of this
-        subset and no other parameter tells the groups.
+        None uses ``<folder>/slide_folds.csv`` if it exists, contains patches of this
+        subset, and no other parameter gives the groups.
     on_missing : {"raise", "skip"}, default="raise"
-        What to do in these cases. "skip" counts what it leaves out in `DESCR`.
+        What to do in the following cases. With "skip", `DESCR` gives the numbers of
+        rows and files that were left out.
 
-        - A row of `table` or of the file of labels has no file. "skip" leaves out the
-          row.
-        - A file has no row in the file of labels. "skip" leaves out the file. Files
-          without a row in `table` are left out in any case.
-        - The name of a file does not match `pattern`. "skip" leaves out the file, and
-          counts it in `skipped`, too. At least one name must match.
+        - A row of `table` or of the label file has no file. "skip" leaves out the row.
+        - A file has no row in the label file. "skip" leaves out the file. Files without
+          a row in `table` are always left out.
+        - A file name does not match `pattern`. "skip" leaves out the file and counts it
+          in `skipped`. At least one name must match.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
-        Required content of the files: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
-        unsigned 16-bit grey.
+        Required pixel format of the files: 8-bit RGB, 8-bit RGB with alpha, 8-bit
+        grey, or unsigned 16-bit grey.
     convert : bool, default=False
-        Whether to convert files with other content to `mode`, see :class:`PatchLoader`.
+        Whether to convert files with another pixel format to `mode`. See
+        :class:`PatchLoader`.
     size : int or tuple of int (height, width), default=None
-        Size of the patches in pixels. None takes the most frequent size of the files.
-        If several sizes are equally frequent, the one that is met first is taken.
+        Size of the patches in pixels. None uses the most frequent size of the files. Of
+        equally frequent sizes, the first one is used.
     on_mismatch : {"raise", "crop", "pad", "resize"}, default="raise"
         What to do with files of another size: raise one error that lists all of them,
-        keep their centre, add white around them, or resize them. See
+        crop them to their centre, pad them with white, or resize them. See
         :class:`PatchLoader`.
     verify : bool, default=False
         Whether to decode all files and compare the SHA-1 of their pixels with their
         ids. Only the files of the Kaggle competition [1]_ have such ids.
     n_jobs : int, default=None
-        Number of threads that read files. None means 1, -1 all processors.
+        Number of threads that read files. None means 1, and -1 means all processors.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
@@ -152,15 +153,16 @@ def load_patch_folder(
         Dictionary-like object with the following attributes.
 
         data : PatchArray of shape (n_patches, height, width, n_channels)
-            The patches, in the order of the table or the file of labels, or of the
-            sorted file names without one. uint8, or uint16 for mode "I;16". Its
-            attributes `groups` and `coords` are those below.
+            The patches, in the order of the table or label file if there is one,
+            otherwise sorted by file name. The dtype is uint8, or uint16 for mode
+            "I;16". The array has the attributes `groups` and `coords` as below.
         target : ndarray of shape (n_patches,), or None
-            The labels: int64 or float64 if all are written as such, otherwise str.
-            Labels of a data frame keep their type. None without labels.
+            The labels. The dtype is int64 or float64 if all labels are such numbers,
+            otherwise str. Labels from a data frame keep their type. None without
+            labels.
         ids : ndarray of shape (n_patches,), str
-            Paths below the folder of patches without suffix. If two of them are equal,
-            all have their suffix.
+            Paths below the patch folder without suffix. If two of them would be equal,
+            all keep their suffix.
         filenames : ndarray of shape (n_patches,), str
             The paths of the files.
         groups : ndarray of shape (n_patches,), or None
@@ -171,50 +173,47 @@ def load_patch_folder(
             All columns of the table and all named groups of `pattern`, one row per
             patch.
         skipped : dict of str to int
-            The number of skipped entries of each kind, such as hidden files or files
-            that the pattern does not match.
+            Number of skipped entries of each kind, such as hidden files or files whose
+            names do not match the pattern.
         DESCR : str
-            Description of the data: the layout that was found, the subset and the
-            folders beside it that were not read, where labels and groups come from, and
-            what was skipped.
+            Description of the data: the layout, the subset, other folders that were not
+            read, the sources of labels and groups, and the skipped entries.
 
     (data, target) : tuple if `return_X_y` is True
-        The patches and their labels, see above.
+        The patches and their labels.
 
     Raises
     ------
     FileNotFoundError
-        If a folder, a CSV file, or the file of a row does not exist, or if there is no
-        file of labels and `return_X_y` is True. If images are in other folders, the
+        If a folder, a CSV file or the file of a row does not exist, or if `return_X_y`
+        is True and the label file does not exist. If other folders contain images, the
         message names them.
     ValueError
-        In these cases:
+        In the following cases. Messages give the number of files and the first names.
 
-        - the folder holds no images, or holds them in subfolders that no parameter
-          explains;
-        - all subfolders have names such as "val" and "test", and `subset`, `table` or a
-          pattern with a slash does not say how to read them;
-        - parameters contradict each other;
-        - a table lacks a column, or has rows without file name, labels or groups, or
-          several rows for a file;
-        - `pattern` is not found in all file names, or in none with
-          ``on_missing="skip"``;
-        - a file has no label in the file of labels (with ``on_missing="raise"``), or no
-          group in the file of groups;
-        - files cannot be read, or have another mode or size;
-        - the content is not the published one (with `verify`).
-
-        Messages count the files and name the first ones.
+        - The folder does not contain images, or contains them in subfolders that no
+          parameter explains.
+        - All subfolders have names such as "val" and "test", and neither `subset` nor
+          `table` nor a pattern with a slash explains them.
+        - Parameters contradict each other.
+        - A table lacks a column, has several rows for a file, or has rows without a
+          file name, label or group.
+        - `pattern` does not match all file names, or matches none with
+          ``on_missing="skip"``.
+        - A file has no label in the label file (with ``on_missing="raise"``).
+        - A file has no group in the group file.
+        - A file cannot be read, or has another mode or size.
+        - With `verify`, the pixels of a file are not the published ones.
 
     See Also
     --------
-    load_pcam : PatchCamelyon in HDF5 files.
-    make_patches : Synthetic patches.
-    PatchLoader : Reads image files as a step of a Pipeline.
+    load_pcam : Load PatchCamelyon from its HDF5 files.
+    make_patches : Generate synthetic patches.
+    PatchLoader : Read image files as a step of a Pipeline.
 
     Notes
     -----
-    Some published data sets, and the parameters that read them:
+    The following parameters read some published data sets:
 
     - Histopathologic Cancer Detection [1]_: no parameters. 220,025 patches of 96x96
       pixels in the subset "train", 57,458 in "test".
@@ -222,16 +221,16 @@ def load_patch_folder(
       ``label="folder", pattern=r"CRC-Prim-HE-(?P<group>\d+)"``.
     - NCT-CRC-HE, https://doi.org/10.5281/zenodo.1214456, 100,000 and 7,180 tiles of
       224x224 pixels: ``label="folder"``.
-    - LC25000, https://arxiv.org/abs/1912.12142: ``label="folder"``, for each of its two
+    - LC25000, https://arxiv.org/abs/1912.12142: ``label="folder"`` for each of its two
       folders.
     - MHIST, https://bmirds.github.io/MHIST: ``table="annotations.csv", path="Image
       Name", label="Majority Vote Label"``.
 
-    `DESCR` compares size and number of the patches with those published if the names of
-    the files or classes are those of a data set above.
+    If the file names or classes match one of the first three data sets, `DESCR`
+    compares the size and number of patches with the published ones.
 
-    Loading reads the header of each file, which takes about 0.1 ms. Headers are
-    remembered, see :class:`PatchLoader`.
+    Loading reads the header of each file, which takes about 0.1 ms. Headers are cached,
+    see :class:`PatchLoader`.
 
     References
     ----------
@@ -352,7 +351,7 @@ def _describe(
 
 
 def _subset_line(files: Files) -> list[str]:
-    """Name the subset and the folders of images beside it that were not read."""
+    """Return the line on the subset and on other folders that were not read."""
     if files.subset is None:
         return []
     others = ", ".join(f"'{name}'" for name in files.not_read)
@@ -360,7 +359,7 @@ def _subset_line(files: Files) -> list[str]:
 
 
 def _counted(target: NDArray[Any] | None) -> str:
-    """Count the patches of each class: " (0: 10, 1: 20)"."""
+    """Return the number of patches of each class as " (0: 10, 1: 20)"."""
     if target is None:
         return ""
     classes, counts = np.unique(target, return_counts=True)

@@ -1,4 +1,4 @@
-"""PatchCamelyon in its HDF5 files."""
+"""Loader for the HDF5 files of PatchCamelyon."""
 
 import os
 from typing import Any
@@ -23,8 +23,8 @@ PatchCamelyon (PCam), subset {subset!r}
 from '{folder}'.
 
 Patches of lymph node sections from the Camelyon16 challenge, stained with haematoxylin
-and eosin, at 10x (about one micron a pixel). Label 1 says that the central 32x32 pixels
-hold at least one pixel of tumour; the ring around them is context only.
+and eosin, at 10x (about one micron per pixel). Label 1 means that the central 32x32
+pixels contain at least one pixel of tumour. The ring around them is context only.
 
 Published at {address} with {n_published:,} patches in this
 subset. {comparison}
@@ -52,9 +52,9 @@ def load_pcam(
 ) -> Bunch | tuple[PatchArray, NDArray[np.int64]]:
     """Load PatchCamelyon from its HDF5 files.
 
-    The files are ``camelyonpatch_level_2_split_<subset>_x.h5`` and ``_y.h5``, as
-    published [1]_ (decompressed with gunzip), and ``_meta.csv``, which may be missing.
-    262,144 patches were published for training, 32,768 for validation and 32,768 for
+    The files are ``camelyonpatch_level_2_split_<subset>_x.h5`` and ``_y.h5`` as
+    published [1]_, decompressed with gunzip. The file ``_meta.csv`` is optional. The
+    published set has 262,144 patches for training, 32,768 for validation and 32,768 for
     testing. Pixels are read only when they are accessed.
 
     Parameters
@@ -62,14 +62,13 @@ def load_pcam(
     folder : str or path-like
         The folder of the files.
     subset : {"train", "valid", "test"}, default="train"
-        Which part to load.
+        The part to load.
     verify : bool, default=False
-        Whether to compare the files with the published ones, and to raise an error
-        instead of a warning if the number of patches differs. If a compressed file
+        Whether to compare the files with the published ones. If a compressed file
         ``.h5.gz`` is still in the folder, its MD5 sum is compared with the published
-        sum, and its content with the ``.h5`` file. Otherwise all pixels are read, which
-        finds files that are truncated or damaged, but not other values. It reads
-        several gigabytes.
+        one, and its content with the ``.h5`` file. Otherwise all pixels are read, which
+        detects truncated and damaged files but not changed values. Several gigabytes
+        are read. A wrong number of patches raises an error instead of a warning.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
@@ -79,27 +78,27 @@ def load_pcam(
         Dictionary-like object with the following attributes.
 
         data : PatchArray of shape (n_patches, 96, 96, 3), uint8
-            The patches. Its attributes `groups` and `coords` are those below, so early
-            stopping of a classifier sets aside whole slides.
+            The patches. The array has the attributes `groups` and `coords` as below, so
+            that early stopping of a classifier sets aside whole slides.
         target : ndarray of shape (n_patches,), int64
-            1 where the central 32x32 pixels hold tumour, otherwise 0.
+            1 where the central 32x32 pixels contain tumour, otherwise 0.
         target_names : list of str
-            What 0 and 1 mean: normal and tumour.
+            The meaning of 0 and 1: normal and tumour.
         rows : ndarray of shape (n_patches,), int64
             Row numbers in the files.
         groups : ndarray of shape (n_patches,), str, or None
-            Names of the slides, the column `wsi` of the meta file. None without a meta
-            file.
+            Names of the slides, from the column `wsi` of the meta file. None without a
+            meta file.
         coords : ndarray of shape (n_patches, 2), or None
-            x and y of each patch on its slide, the columns `coord_x` and `coord_y` of
-            the meta file. None if it does not have them.
+            x and y of each patch on its slide, from the columns `coord_x` and `coord_y`
+            of the meta file. None without these columns.
         meta : DataFrame or None
-            The meta file, one row a patch.
+            The meta file, one row per patch.
         DESCR : str
             Description of the data.
 
     (data, target) : tuple if `return_X_y` is True
-        The patches and their labels, see above.
+        The patches and their labels.
 
     Raises
     ------
@@ -109,22 +108,26 @@ def load_pcam(
         If the folder or an HDF5 file does not exist. The message says which files are
         needed and where they are published.
     ValueError
-        If a file is not HDF5 (compressed, a Git LFS pointer, a web page, truncated), is
-        damaged, lacks the dataset, refers to other files for it, or has another number
-        of rows than the others; if there are no patches, or if they do not have 96x96
-        pixels, 3 channels and dtype uint8; if labels are not the integers 0 and 1; if
-        the meta file lacks the column `wsi` or has coordinates that are not numbers; or
-        if a file is not the published one (with `verify`). The message names the file.
+        In the following cases. The message names the file.
+
+        - A file is not HDF5 (for example compressed, a Git LFS pointer or a web page),
+          truncated or damaged.
+        - A file lacks its dataset, or the dataset refers to other files.
+        - The files have different numbers of rows, or no rows.
+        - The patches do not have 96x96 pixels, 3 channels and dtype uint8.
+        - A label is not the integer 0 or 1.
+        - The meta file lacks the column `wsi`, or has coordinates that are not numbers.
+        - With `verify`, a file is not the published one.
 
     Warns
     -----
     UserWarning
-        If the number of patches is not the published one.
+        If the number of patches differs from the published number.
 
     See Also
     --------
-    load_patch_folder : The same kind of data as one file a patch.
-    make_patches : Synthetic patches.
+    load_patch_folder : Load patches that are stored as one file each.
+    make_patches : Generate synthetic patches.
 
     References
     ----------
@@ -209,8 +212,8 @@ def _open_patches(path: str) -> HDF5Rows:
     if shape != [96, 96, 3] or source.dtype != np.uint8 or n_patches == 0:
         raise ValueError(
             f"The patches in '{path}' have shape {source.shape} and dtype "
-            f"{source.dtype}, but PatchCamelyon has the shape (n_patches, 96, 96, 3), "
-            "with at least one patch, and the dtype uint8."
+            f"{source.dtype}. PatchCamelyon has shape (n_patches, 96, 96, 3), with at "
+            "least one patch, and dtype uint8."
         )
     return source
 
@@ -219,21 +222,21 @@ def _read_target(path: str, n_patches: int) -> NDArray[np.int64]:
     rows = HDF5Rows(path, dataset="y")
     if rows.shape != (n_patches, 1, 1, 1):
         raise ValueError(
-            f"The labels in '{path}' have shape {rows.shape}, but there are "
-            f"{n_patches} patches: ({n_patches}, 1, 1, 1) was expected."
+            f"The labels in '{path}' have shape {rows.shape}. Expected "
+            f"({n_patches}, 1, 1, 1), because there are {n_patches} patches."
         )
     if rows.dtype.kind not in "biu":
         first = np.asarray(PatchArray(rows)[:10]).ravel().tolist()
         raise ValueError(
-            f"The labels in '{path}' have dtype {rows.dtype}, but integers or "
-            f"booleans were expected. The first are {first}."
+            f"The labels in '{path}' have dtype {rows.dtype}. Expected integers or "
+            f"booleans. The first labels are {first}."
         )
     labels = np.asarray(PatchArray(rows)).reshape(n_patches)
     bad = np.flatnonzero((labels != 0) & (labels != 1))
     if len(bad):
         raise ValueError(
             f"The labels in '{path}' must be 0 or 1, but they are not in "
-            f"{listed(bad, 'row')} (counted from 0); the first is {labels[bad[0]]}."
+            f"{listed(bad, 'row')} (counted from 0). The first is {labels[bad[0]]}."
         )
     return labels.astype(np.int64)
 
@@ -245,23 +248,23 @@ def _read_meta(path: str, n_patches: int) -> pd.DataFrame | None:
         meta = pd.read_csv(
             path, dtype={"wsi": str}, keep_default_na=False, na_values=[""]
         )
-    except ValueError as error:  # pandas' own errors, and wrong encodings
+    except ValueError as error:  # includes pandas' own errors and wrong encodings
         raise ValueError(f"'{path}' cannot be read as CSV: {error}.") from error
     if "wsi" not in meta:
         raise ValueError(
-            f"'{path}' has no column 'wsi' with the names of the slides. Its columns "
-            f"are {list(meta.columns)}."
+            f"'{path}' must have a column 'wsi' with the names of the slides. Its "
+            f"columns are {list(meta.columns)}."
         )
     if len(meta) != n_patches or meta["wsi"].isna().any():
         raise ValueError(
-            f"'{path}' names the slides of {meta['wsi'].count()} patches, but there "
-            f"are {n_patches}."
+            f"'{path}' gives the slides of {meta['wsi'].count()} patches, but there "
+            f"are {n_patches} patches."
         )
     return meta
 
 
 def _coords_of(meta: pd.DataFrame | None, path: str) -> NDArray[Any] | None:
-    """Return x and y of each patch, or None if the meta file does not have them."""
+    """Return x and y of each patch, or None if the meta file lacks them."""
     if meta is None or not {"coord_x", "coord_y"} <= set(meta):
         return None
     coords = meta[["coord_x", "coord_y"]].apply(pd.to_numeric, errors="coerce")
@@ -269,6 +272,6 @@ def _coords_of(meta: pd.DataFrame | None, path: str) -> NDArray[Any] | None:
     if len(bad):
         raise ValueError(
             f"'{path}' must have numbers in the columns 'coord_x' and 'coord_y', but "
-            f"has none in {listed(bad, 'row')} (counted from 0)."
+            f"it does not in {listed(bad, 'row')} (counted from 0)."
         )
     return coords.to_numpy()

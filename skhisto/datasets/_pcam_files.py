@@ -1,10 +1,9 @@
-"""Comparison of the files of PatchCamelyon with the published ones."""
+"""Checks of PatchCamelyon files against the published ones."""
 
 import gzip
 import hashlib
 import os
 import warnings
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -16,8 +15,8 @@ from skhisto.patches._transformed import chunks
 N_PUBLISHED = {"train": 262_144, "valid": 32_768, "test": 32_768}
 """The published number of patches of each subset."""
 
-# The table at https://github.com/basveeling/pcam swaps the sums of "valid" and "test":
-# see issues 1 and 4 there. These are the sums of the files that its links lead to.
+# The table at https://github.com/basveeling/pcam swaps the sums of "valid" and "test"
+# (see issues 1 and 4 there). These are the sums of the linked files.
 PUBLISHED_MD5 = {
     "camelyonpatch_level_2_split_train_x.h5.gz": "1571f514728f59376b705fc836ff4b63",
     "camelyonpatch_level_2_split_train_y.h5.gz": "35c2d7259d906cfc8143347bb8e05be7",
@@ -32,7 +31,7 @@ _CHUNK_BYTES = 2**20
 
 
 def compare_number(path: str, n_patches: int, subset: str, *, must_equal: bool) -> str:
-    """Compare the number of patches with the published one, and say the result.
+    """Compare the number of patches with the published one and describe the result.
 
     Raises
     ------
@@ -48,41 +47,42 @@ def compare_number(path: str, n_patches: int, subset: str, *, must_equal: bool) 
     if n_patches == n_published:
         return "The number of patches here is the same."
     message = (
-        f"'{path}' holds {n_patches:,} patches, but the published file holds "
-        f"{n_published:,}. It is incomplete, or not the file of this subset."
+        f"'{path}' contains {n_patches:,} patches, but the published file contains "
+        f"{n_published:,}. The file is incomplete or belongs to another subset."
     )
     if must_equal:
         raise ValueError(f"{message} Download it again.")
     warnings.warn(message, UserWarning, stacklevel=3)
-    return f"There are {n_patches:,} patches here: they are not the complete subset."
+    return f"There are {n_patches:,} patches here. They are not the complete subset."
 
 
 def verify_file(path: str, data: PatchArray | None) -> None:
-    """Raise a ValueError if a file is known not to be the published one.
+    """Raise a ValueError if a file differs from the published one.
 
     Parameters
     ----------
     path : str
-        The HDF5 file. The compressed file beside it is compared, if it exists.
+        The HDF5 file. It is compared with a compressed file in the same folder, if
+        there is one.
     data : PatchArray or None
-        The patches of the file, to be read without a compressed file.
+        The patches of the file. They are read if there is no compressed file.
     """
     archive = f"{path}.gz"
     if not os.path.exists(archive):
         if data is not None:
             for part in chunks(data):
-                np.asarray(data[part])  # raises an error where the file is damaged
+                np.asarray(data[part])  # raises an error if the file is damaged
         return
     expected, found = PUBLISHED_MD5[os.path.basename(archive)], _md5_of(archive)
     if found != expected:
         raise ValueError(
-            f"'{archive}' is not the published file: its MD5 sum is {found}, but "
-            f"{expected} was published. Download it again."
+            f"'{archive}' is not the published file. Its MD5 sum is {found}, but the "
+            f"published sum is {expected}. Download it again."
         )
     if not _has_content_of(path, archive):
         raise ValueError(
-            f"'{path}' does not have the content of '{archive}', which is the "
-            "published file. Decompress it again."
+            f"'{path}' and the published file '{archive}' have different contents. "
+            "Decompress it again."
         )
 
 
@@ -95,14 +95,11 @@ def _md5_of(path: str) -> str:
 
 
 def _has_content_of(path: str, archive: str) -> bool:
-    try:
-        with gzip.open(archive) as packed, open(path, "rb") as file:
-            for chunk in _chunks(packed):
-                if file.read(len(chunk)) != chunk:
-                    return False
-            return not file.read(1)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        return False
+    with gzip.open(archive) as packed, open(path, "rb") as file:
+        for chunk in _chunks(packed):
+            if file.read(len(chunk)) != chunk:
+                return False
+        return not file.read(1)
 
 
 def _chunks(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
-"""Random numbers that depend on a seed and a position only.
+"""Random numbers that depend only on a seed and a position.
 
-Parts of an image that are drawn one after the other, in any order, fit together.
+Parts of an image can be drawn in any order and still fit together.
 """
 
 from typing import Any
@@ -11,7 +11,8 @@ from scipy import ndimage, sparse
 
 Floats = NDArray[np.floating[Any]]
 
-# Multiples of these keep positions apart. The mixing is SplitMix64.
+# Multiples of these constants give each position its own number. The mixing function is
+# SplitMix64.
 _ROW, _COLUMN, _STREAM = np.array(
     [0x9E3779B97F4A7C15, 0xD1B54A32D192ED03, 0x8CB92BA72F3D8DD7], dtype=np.uint64
 )
@@ -22,7 +23,7 @@ _FACTORS = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 def uniform_at(
     seed: int, stream: int, rows: NDArray[Any], columns: NDArray[Any]
 ) -> Floats:
-    """Return a number from 0 to 1 for each position, which are integers."""
+    """Return a random number from 0 to 1 for each pair of integer coordinates."""
     numbers = np.asarray(rows, np.int64).view(np.uint64) * _ROW
     numbers = numbers + np.asarray(columns, np.int64).view(np.uint64) * _COLUMN
     numbers += np.array([seed], np.uint64) + np.array([stream], np.uint64) * _STREAM
@@ -41,7 +42,7 @@ def smooth_noise_at(
     Parameters
     ----------
     seed, stream : int
-        The numbers of a stream are independent of those of others.
+        Different streams have independent numbers.
     rows, columns : ndarray of shape (n_rows,) and (n_columns,)
         Positions in ascending order.
     sigma : float
@@ -55,8 +56,8 @@ def smooth_noise_at(
     grid_columns, column_weights = _kernel(columns, sigma)
     white = uniform_at(seed, stream, grid_rows[:, None], grid_columns[None])
     white = (np.sqrt(12) * (white - 0.5)).astype(np.float32)
-    # Sparse products are fast without threads, so that the order of sums, and with it
-    # the pixels, do not depend on the number of threads.
+    # Sparse products are fast on a single thread. The order of sums, and so the pixels,
+    # do not depend on the number of threads.
     return np.ascontiguousarray((column_weights @ (row_weights @ white).T).T)
 
 
@@ -67,9 +68,9 @@ def fine_noise_at(
     columns: NDArray[np.integer[Any]],
     sigma: float,
 ) -> Floats:
-    """Return noise as `smooth_noise_at`, faster for filters of a few pixels.
+    """Return noise like `smooth_noise_at`, but faster for filters of a few pixels.
 
-    The positions are consecutive integers.
+    The positions must be consecutive integers.
     """
     reach = int(np.ceil(2 * sigma))
     around = [np.arange(p[0] - reach, p[-1] + reach + 1) for p in (rows, columns)]
@@ -83,14 +84,14 @@ def fine_noise_at(
 
 
 def _kernel(positions: Floats, sigma: float) -> tuple[NDArray[np.int64], Any]:
-    """Return the points of a grid, and their weight at each position."""
-    # A Gaussian is sampled well by points that are half of sigma apart.
+    """Return the points of a grid and their weights at each position."""
+    # Points at half of sigma apart sample a Gaussian well.
     spacing = sigma / 2
     first = int(np.floor((positions[0] - 3 * sigma) / spacing))
     last = int(np.ceil((positions[-1] + 3 * sigma) / spacing))
     grid = np.arange(first, last + 1)
     distance = (positions[:, None] - grid * spacing) / sigma
-    # Without an end, weights would depend on where the grid happens to end.
+    # Without this cutoff, the weights would depend on where the grid ends.
     weights = np.where(np.abs(distance) < 3, np.exp(-0.5 * distance**2), 0.0)
     weights /= np.linalg.norm(weights, axis=1, keepdims=True)
     return grid, sparse.csr_array(weights.astype(np.float32))

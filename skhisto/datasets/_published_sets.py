@@ -1,4 +1,4 @@
-"""What is known of published data sets that are recognised by their names."""
+"""Published data sets that are recognised by file names or class names."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -18,9 +18,9 @@ class PublishedSet(NamedTuple):
     size : tuple of int (height, width)
         In pixels.
     rows : dict of str to int
-        The number of published patches of each part.
+        Number of published patches of each part.
     meaning : str
-        What the labels mean.
+        The meaning of the labels.
     """
 
     name: str
@@ -35,7 +35,7 @@ KAGGLE = PublishedSet(
     "https://www.kaggle.com/c/histopathologic-cancer-detection",
     (96, 96),
     {"train": 220_025, "test": 57_458},
-    "Label 1 says that the central 32x32 pixels hold at least one pixel of tumour.",
+    "Label 1 means that the central 32x32 pixels contain at least one pixel of tumour.",
 )
 _BY_CLASSES: dict[frozenset[object], PublishedSet] = {
     frozenset(
@@ -54,7 +54,7 @@ _BY_CLASSES: dict[frozenset[object], PublishedSet] = {
         "https://doi.org/10.5281/zenodo.53169",
         (150, 150),
         {"": 5_000},
-        "The labels are the eight classes of tissue of the publication.",
+        "The labels are the eight tissue classes of the publication.",
     ),
     frozenset(
         {"ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"}
@@ -63,7 +63,7 @@ _BY_CLASSES: dict[frozenset[object], PublishedSet] = {
         "https://doi.org/10.5281/zenodo.1214456",
         (224, 224),
         {"NCT-CRC-HE-100K": 100_000, "CRC-VAL-HE-7K": 7_180},
-        "The labels are the nine classes of tissue of the publication.",
+        "The labels are the nine tissue classes of the publication.",
     ),
 }
 
@@ -71,7 +71,7 @@ _BY_CLASSES: dict[frozenset[object], PublishedSet] = {
 def recognise(
     ids: Sequence[str], labels: Collection[object] | None
 ) -> PublishedSet | None:
-    """Recognise a published set by its ids or the names of its classes."""
+    """Recognise a published set by its ids or class names."""
     if all(_SHA1.fullmatch(name) for name in ids):
         return KAGGLE
     return None if labels is None else _BY_CLASSES.get(frozenset(labels))
@@ -84,22 +84,22 @@ def description(
     *,
     has_labels: bool,
 ) -> str:
-    """Compare patches with the published set, and say what labels mean, if any."""
+    """Describe the published set, how the patches differ, and what labels mean."""
     if found is None:
-        return "The files do not tell what the labels mean."
+        return "The meaning of the labels is not known."
     parts = " and ".join(
         f"{rows:,} patches{f' ({part})' * bool(part)}"
         for part, rows in found.rows.items()
     )
     height, width = found.size
     lines = [
-        f"The names are those of {found.name}. It is published at {found.address} with "
+        f"The names match {found.name}. It is published at {found.address} with "
         f"{parts} of {height}x{width} pixels."
     ]
     if size != found.size:
         lines.append(
-            f"The patches here have {size[0]}x{size[1]} pixels: they were changed or "
-            "are from another data set."
+            f"The patches here have {size[0]}x{size[1]} pixels. They were changed or "
+            "belong to another data set."
         )
         return "\n".join(lines)
     if n_patches not in found.rows.values():

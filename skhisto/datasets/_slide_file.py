@@ -1,7 +1,7 @@
-"""Pyramidal TIFF files, written row by row.
+"""Writer of pyramidal TIFF files that works row by row.
 
 The levels are main directories with ``NewSubfileType`` 1, because OpenSlide ignores
-those in SubIFDs.
+levels in SubIFDs.
 """
 
 import os
@@ -17,7 +17,7 @@ from skhisto._atomic_file import atomic_path
 
 TILE = 256
 FACTOR = 4
-"""How much smaller each level is than the one above it."""
+"""Ratio of the sizes of consecutive levels."""
 
 Rows = Iterable[NDArray[np.uint8]]
 
@@ -28,17 +28,17 @@ def write_pyramid(
     rows: Rows,
     mpp: float,
 ) -> None:
-    """Write a slide in memory for a few rows of tiles.
+    """Write a slide with memory for only a few rows of tiles.
 
     Parameters
     ----------
     path : str or path-like
-        An existing file is replaced, when the new one is complete.
+        An existing file is replaced once the new one is complete.
     shape : tuple of int (height, width)
         In pixels.
     rows : iterable of ndarray of shape (n_rows, width, 3), uint8
-        Rows of pixels from top to bottom. All but the last have a multiple of 256
-        rows.
+        Rows of pixels from top to bottom. Each array except the last has a multiple of
+        256 rows.
     mpp : float
         Microns per pixel.
     """
@@ -46,7 +46,7 @@ def write_pyramid(
     with (
         atomic_path(path) as temporary,
         tempfile.TemporaryDirectory(dir=os.path.dirname(temporary)) as folder,
-        # Positions in files of more than 4 GB need 64 bits.
+        # Offsets in files of more than 4 GB need 64 bits.
         tifffile.TiffWriter(temporary, bigtiff=np.prod(shape) * 3 > 2**31) as file,
     ):
         level = 0
@@ -74,20 +74,20 @@ def _write_level(
         dtype=np.uint8,
         tile=(TILE, TILE),
         photometric="rgb",
-        # Keeps each pixel. Pixels of tissue hardly become smaller at higher levels.
+        # Lossless. A higher compression level hardly reduces the size of tissue.
         compression="zlib",
         compressionargs={"level": 1},
         subfiletype=int(level > 0),
         resolution=(1e4 / mpp, 1e4 / mpp),
         resolutionunit="CENTIMETER",
-        # No date, so that the same seed gives the same file.
+        # No date is written, so that the same seed gives the same file.
         metadata=None,
         software=False,
     )
 
 
 def _tiles(rows: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Cut rows into complete tiles, row by row, with white outside the slide."""
+    """Cut rows into complete tiles. Pixels outside the slide are white."""
     height, width = rows.shape[:2]
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
@@ -98,7 +98,7 @@ def _tiles(rows: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _save_smaller(rows: Rows, path: str) -> Rows:
-    """Pass rows on, and save the means of squares of them in a file."""
+    """Pass rows on and save their reduced copy, the means of squares, in a file."""
     with open(path, "wb") as file:
         for row in rows:
             height, width = (length // FACTOR for length in row.shape[:2])

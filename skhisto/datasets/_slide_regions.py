@@ -1,4 +1,4 @@
-"""Where a synthetic slide has tissue and tumour."""
+"""Tissue and tumour regions of a synthetic slide."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ _SMALLEST_RADIUS = 30.0
 
 
 class Blob(NamedTuple):
-    """An ellipse whose outline is modulated by waves around its centre."""
+    """An ellipse whose outline is modulated by harmonics of the angle."""
 
     centre: Floats
     """Row and column, shape (2,)."""
@@ -21,9 +21,9 @@ class Blob(NamedTuple):
     """Amplitudes and phases of the second to sixth harmonic, as a share of 1."""
 
     def depth(self, rows: Floats, columns: Floats) -> Floats:
-        """Distance to the outline along the ray from the centre, positive inside.
+        """Return the distance to the outline along the ray from the centre.
 
-        It is in units of the larger radius.
+        It is positive inside, in units of the larger radius.
         """
         down = (rows - self.centre[0]) / self.radii[0]
         right = (columns - self.centre[1]) / self.radii[1]
@@ -33,7 +33,7 @@ class Blob(NamedTuple):
         return self._outline(point / np.maximum(distance, 1e-9)) - distance
 
     def outline(self, margin: float) -> Floats:
-        """Points around the blob, (n, 2) of x and y, moved outwards by `margin`."""
+        """Return the outline moved outwards by `margin`, shape (n, 2) of x and y."""
         n = max(64, int(self.radii.max()))
         ray = np.exp(2j * np.pi * np.arange(n) / n)
         points = self._outline(ray) * ray
@@ -53,7 +53,7 @@ class Blob(NamedTuple):
 def draw_blob(
     rng: np.random.RandomState, centre: Floats, radii: Floats, roughness: float
 ) -> Blob:
-    """Draw the waves of an outline."""
+    """Draw a blob with a random outline."""
     phases = np.exp(2j * np.pi * rng.random_sample(5))
     amplitudes = roughness * rng.uniform(0.3, 1, size=5) / np.arange(2, 7)
     return Blob(np.asarray(centre), np.asarray(radii), (phases * amplitudes).tolist())
@@ -68,16 +68,16 @@ def draw_tissue_outline(rng: np.random.RandomState, shape: tuple[int, int]) -> B
 def draw_tumours(
     rng: np.random.RandomState, tissue: Blob, share: float, scale: float
 ) -> list[Blob]:
-    """Draw round regions of tumour inside tissue, which do not touch each other.
+    """Draw round regions of tumour inside tissue that do not touch each other.
 
     Parameters
     ----------
     rng : RandomState
     tissue : Blob
     share : float
-        Their area together, as a share of the area of the tissue.
+        Total area of the regions as a share of the tissue area.
     scale : float
-        Pixels per micron, so that regions have room for several nuclei.
+        Pixels per micron. It sets the smallest region, which must fit several nuclei.
     """
     wanted = share * np.pi * tissue.radii.prod()
     largest = 0.35 * tissue.radii.min()
@@ -86,7 +86,7 @@ def draw_tumours(
     while wanted > 0.5 * np.pi * smallest**2:
         fitting = max(min(largest, np.sqrt(wanted / np.pi)), smallest)
         radius = rng.uniform(max(0.5 * fitting, smallest), fitting)
-        # A last region of the size that is left makes the share come out.
+        # The last region takes the area that is left.
         radius = fitting if wanted < 2 * np.pi * radius**2 else radius
         centre = _free_place(rng, tissue, tumours, radius)
         if centre is None and radius == smallest:
@@ -103,7 +103,7 @@ def draw_tumours(
 def _free_place(
     rng: np.random.RandomState, tissue: Blob, tumours: list[Blob], radius: float
 ) -> Floats | None:
-    """Return a place for a region, or None if none is found in a few trials."""
+    """Return the centre of a free place, or None if a few trials find none."""
     around = 1.3 * radius * np.exp(2j * np.pi * np.arange(16) / 16)
     for _ in range(50):
         centre = tissue.centre + rng.uniform(-1, 1, size=2) * tissue.radii

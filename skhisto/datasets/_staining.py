@@ -1,4 +1,4 @@
-"""How synthetic slides are stained."""
+"""Staining of synthetic slides."""
 
 from typing import Any, NamedTuple
 
@@ -9,20 +9,20 @@ from skhisto._stain.density import HE_STAINS, mix_stains, unit_length
 
 
 class Staining(NamedTuple):
-    """What all tissue of one slide has in common: its staining and its scanner."""
+    """Colours of one slide, which depend on its staining and its scanner."""
 
     stains: NDArray[np.float64]
     strength: NDArray[np.float64]
     background: NDArray[np.float64]
 
     def stain(self, concentrations: NDArray[Any]) -> NDArray[np.uint8]:
-        """Colour of tissue on this slide."""
+        """Return the colours of tissue on this slide."""
         stains = self.strength[:, None] * self.stains
         return mix_stains(concentrations, stains, self.background)
 
 
 def draw_staining(rng: np.random.RandomState) -> Staining:
-    """Draw a staining: which colours, how strong, and how bright the glass is."""
+    """Draw the stain colours, their strength, and the brightness of the glass."""
     turned = HE_STAINS + rng.normal(scale=0.06, size=(2, 3))
     return Staining(
         stains=unit_length(np.maximum(turned, 0.02)),

@@ -25,8 +25,8 @@ def write_submission(
 ) -> None:
     """Write predicted probabilities as a CSV file with the columns `id` and `label`.
 
-    The file appears as a whole or not at all: it is written under another name in the
-    same folder and then renamed. An older file of the same name is replaced.
+    The file is written atomically: under a temporary name in the same folder, and then
+    renamed. An existing file is replaced.
 
     Parameters
     ----------
@@ -35,28 +35,32 @@ def write_submission(
     ids : array-like of shape (n_patches,)
         The ids, such as `ids` of :func:`load_patch_folder`.
     proba : array-like of shape (n_patches,) or (n_patches, 2)
-        Probability that a patch is positive, or what `predict_proba` returns for two
-        classes, of which the second column is taken. Written so that reading gives the
-        same float64.
+        Probability that a patch is positive, or the result of `predict_proba` for two
+        classes, whose second column is used. Reading the file gives the same float64
+        values.
     sample : str or path-like, default=None
-        A sample submission: a CSV file with the column `id`, whose order is taken and
-        which must have the same ids. None writes the ids in the order given.
+        A sample submission: a CSV file with the column `id`. It must have the same ids,
+        and its order is used. None writes the ids in the given order.
 
     Raises
     ------
     FileNotFoundError
-        If the folder to write to, or `sample`, does not exist.
+        If `sample` or the folder of `path` does not exist.
     IsADirectoryError
         If `path` is a folder.
     ValueError
-        If there are no ids, or ids of another shape; if the numbers of ids and
-        probabilities differ; if a probability is no number, NaN or not in [0, 1]; if
-        an id is missing or occurs twice; or if the ids are not those of `sample`.
-        Nothing is written then. Messages count the ids and name the first ten.
+        In the following cases. The file is not written. Messages give the number of ids
+        and the first ten.
+
+        - `ids` is empty or has the wrong shape.
+        - The numbers of ids and probabilities differ.
+        - A probability is not a number from 0 to 1.
+        - An id is missing or occurs twice.
+        - `sample` has other ids.
 
     See Also
     --------
-    load_patch_folder : Loads the patches that a submission is about.
+    load_patch_folder : Load the patches of a submission.
 
     Examples
     --------
@@ -80,7 +84,7 @@ def write_submission(
         order = read_id_table(sample).index
         _check_same_ids(submission.index, order, sample)
         submission = submission.loc[order]
-    # Not by its name: pandas compresses files with a suffix such as ".gz".
+    # pandas gets the open file, because by name it would compress "*.gz".
     with atomic_path(path) as temporary, open(temporary, "xb") as file:
         submission.to_csv(file, lineterminator="\n")
 
@@ -89,11 +93,11 @@ def _check_ids(ids: ArrayLike) -> list[str]:
     array = np.asarray(ids, dtype=object)
     if array.ndim != 1:
         raise ValueError(
-            "ids must have shape (n_patches,); of a data frame, give the column that "
-            f"holds them. Got {array.shape}."
+            f"ids must have shape (n_patches,), got {array.shape}. If ids is a data "
+            "frame, pass its column of ids."
         )
     if not len(array):
-        raise ValueError("ids is empty, but at least one id is needed.")
+        raise ValueError("ids must contain at least one id, but it is empty.")
     values = pd.Series(array)
     empty = np.flatnonzero(values.isna() | (values == "")) + 1
     if len(empty):
@@ -110,24 +114,24 @@ def _check_proba(proba: ArrayLike, ids: list[str]) -> NDArray[np.float64]:
         values = np.asarray(proba, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            "proba must be an array of numbers between 0 and 1, which cannot be made "
-            f"of what was given: {error}."
+            "proba must be an array of numbers between 0 and 1, but it could not be "
+            f"converted: {error}."
         ) from error
     if values.ndim == 2 and values.shape[1] == 2:
         values = values[:, 1]
     if values.ndim != 1:
         raise ValueError(
-            "proba must have shape (n_patches,), or (n_patches, 2) as predict_proba "
-            f"returns it for two classes. Got {values.shape}."
+            "proba must have shape (n_patches,), or (n_patches, 2) as returned by "
+            f"predict_proba for two classes. Got {values.shape}."
         )
     if len(values) != len(ids):
         raise ValueError(f"There are {len(ids)} ids, but {len(values)} probabilities.")
-    # NaN is not between 0 and 1 either.
+    # The condition is also false for NaN.
     bad = np.flatnonzero(~((values >= 0) & (values <= 1)))
     if len(bad):
         raise ValueError(
-            "proba must lie between 0 and 1, but it does not for "
-            f"{listed([ids[i] for i in bad], 'id')}; the first is {values[bad[0]]}."
+            "proba must be between 0 and 1, but it is not for "
+            f"{listed([ids[i] for i in bad], 'id')}. The first is {values[bad[0]]}."
         )
     return values
 

@@ -1,6 +1,6 @@
-"""A synthetic slide that is drawn block by block.
+"""Synthetic slides that are drawn block by block.
 
-All that is drawn depends on the seed of the slide and on positions in it. Blocks can be
+The pixels depend only on the seed of the slide and on positions in it. Blocks can be
 drawn in any order and fit together.
 """
 
@@ -30,7 +30,7 @@ from skhisto.datasets._synthetic_tissue import (
 
 BLOCK = 512
 
-# Resolution at which a pixel is a pixel of make_patches.
+# Microns per pixel of make_patches.
 _PATCH_MPP = 0.97
 _N_STAMPS = 64
 # Streams of random numbers.
@@ -39,7 +39,7 @@ _TUMOUR_STREAM, _LYMPH_STREAM = 10, 20
 
 
 class SyntheticSlide:
-    """Draws blocks of one slide.
+    """One slide, drawn in blocks.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class SyntheticSlide:
         self._pad = max(self._tumour_nuclei.reach, self._lymphocytes.reach)
 
     def rows(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
-        """Yield pixels and tumour mask of rows of blocks, from top to bottom."""
+        """Yield the pixels and the tumour mask of each row of blocks, top to bottom."""
         height, width = self.shape
         for top in range(0, height, BLOCK):
             n_rows = min(BLOCK, height - top)
@@ -106,7 +106,7 @@ class SyntheticSlide:
         mask = np.zeros((BLOCK, BLOCK), dtype=bool)
         if not self._may_have_tissue(top, left):
             return np.broadcast_to(self.background, (BLOCK, BLOCK, 3)), mask
-        # Nuclei outside the block reach into it, and depend on the tissue there.
+        # Nuclei centred outside the block reach into it and depend on the tissue there.
         pad = self._pad
         rows = np.arange(top - pad, top + BLOCK + pad)
         columns = np.arange(left - pad, left + BLOCK + pad)
@@ -146,7 +146,7 @@ class SyntheticSlide:
         lymph_depth: Floats,
         region: NDArray[np.bool_],
     ) -> Floats:
-        """Return haematoxylin and eosin, (BLOCK, BLOCK, 2)."""
+        """Return haematoxylin and eosin, shape (BLOCK, BLOCK, 2)."""
         lymph_depth[cancer_depth > -HALO] = -np.inf
         solid = solid | (np.maximum(cancer_depth, lymph_depth) > -HALO)
         fine = fine_noise_at(self._seed, _FINE, rows, columns, 1.1 * self._scale)
@@ -168,7 +168,7 @@ class SyntheticSlide:
         return np.maximum(concentrations, 0)
 
     def _may_have_tissue(self, top: int, left: int) -> bool:
-        """Tell whether a block can be left as glass."""
+        """Return whether a block may contain tissue."""
         rows, columns = (
             np.linspace(start - self._pad, start + BLOCK + self._pad, 17)
             for start in (top, left)
@@ -178,13 +178,13 @@ class SyntheticSlide:
     def _is_solid(
         self, rows: NDArray[Any], columns: NDArray[Any], coarse: Floats
     ) -> NDArray[np.bool_]:
-        """Tell which pixels are tissue: inside its ragged outline and in no tear."""
+        """Return which pixels are inside the ragged outline and outside all tears."""
         ragged = 4 * self._scale * coarse / (0.5 * min(self.shape))
         depth = self._tissue.depth(rows[:, None] + 0.5, columns + 0.5)
         return (depth + ragged > 0) & (coarse > self._tears)
 
     def _tumour_depth(self, rows: NDArray[Any], columns: NDArray[Any]) -> Floats:
-        """Distance to the outline of the region of tumour in pixels."""
+        """Return the distance to the outline of a tumour region in pixels."""
         depth = np.full((len(rows), len(columns)), -np.inf)
         for tumour in self.tumors:
             down, right = _near(tumour, 0, rows), _near(tumour, 1, columns)
@@ -202,8 +202,8 @@ class SyntheticSlide:
 class _NucleusKind:
     """Nuclei on a jittered hexagonal lattice over the whole slide.
 
-    Each nucleus has one of a few shapes that are drawn once. Drawing every nucleus
-    takes several times as long, and looks the same.
+    Each nucleus has one of a few shapes that are drawn once. A separate shape for each
+    nucleus would take several times as long and look the same.
     """
 
     def __init__(
@@ -227,12 +227,12 @@ class _NucleusKind:
     def _draw_stamps(
         self, rng: np.random.RandomState, elongation: float, roughness: float
     ) -> Floats:
-        """Draw the depth of pixels in nuclei, (n, 2 * reach + 1, 2 * reach + 1)."""
+        """Draw the depth maps of the shapes, (n, 2 * reach + 1, 2 * reach + 1)."""
         side = 2 * self.reach + 1
         n = math.isqrt(_N_STAMPS)
         middles = np.indices((n, n)).reshape(2, -1).T * side + self.reach
         radii = self.radius * rng.uniform(0.8, 1.2, size=len(middles))
-        # Between pixels, but not so far that another pixel is nearest.
+        # Centres are between pixels, but the middle pixel stays the nearest one.
         centres = middles + rng.uniform(-0.4, 0.4, size=middles.shape)
         sheet = nuclear_depth(
             rng, Nuclei(centres, radii, elongation, roughness), n * side
@@ -241,16 +241,16 @@ class _NucleusKind:
         return np.ascontiguousarray(stamps).reshape(-1, side, side)
 
     def draw(self, top: int, left: int, pad: int, density: Floats) -> Floats:
-        """Draw the depth of the pixels of a block in the nuclei of this kind.
+        """Draw the depth map of a block: how deep each pixel is inside a nucleus.
 
         Parameters
         ----------
         top, left : int
-            Of the block.
+            Position of the block in pixels.
         pad : int
-            Pixels around the block in `density`.
+            Number of pixels around the block in `density`.
         density : ndarray of shape (BLOCK + 2 * pad, BLOCK + 2 * pad)
-            The probability that a point of the lattice has a nucleus.
+            Probability that a lattice point has a nucleus.
         """
         row, column, keep, stamp = self._lattice(top - pad, left - pad, len(density))
         is_kept = keep < density[row, column]
@@ -271,7 +271,7 @@ class _NucleusKind:
     def _lattice(
         self, top: int, left: int, size: int
     ) -> tuple[NDArray[Any], NDArray[Any], Floats, NDArray[Any]]:
-        """Return rows, columns, random numbers and stamps of points in a square."""
+        """Return rows, columns, random numbers and shapes of points in a square."""
         apart = self._spacing * np.sqrt(3) / 2
         i = np.arange(int(top / apart) - 2, int((top + size) / apart) + 3)
         j = np.arange(
@@ -290,8 +290,8 @@ class _NucleusKind:
 
 
 def _near(tumour: Blob, axis: int, positions: NDArray[Any]) -> slice:
-    """Return the part of ascending positions that a region can reach."""
-    # Outlines are at most a third farther out than the mean.
+    """Return the slice of ascending positions that a region can reach."""
+    # Outlines exceed the mean radius by a third at most.
     reach = 1.5 * tumour.radii[axis]
     ends = tumour.centre[axis] + np.array([-reach, reach])
     start, stop = np.searchsorted(positions, ends)

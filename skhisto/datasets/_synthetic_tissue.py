@@ -1,7 +1,7 @@
-"""Synthetic lymph node tissue: how much haematoxylin and eosin each pixel holds.
+"""Synthetic lymph node tissue: haematoxylin and eosin of each pixel.
 
-Lengths are pixels of about one micron, as in PatchCamelyon (10x): lymphocyte nuclei
-of 6 to 8 microns beside tumour nuclei of 8 to 16. Concentrations are optical densities.
+Lengths are in pixels of about one micron, as in PatchCamelyon (10x). Lymphocyte nuclei
+measure 6 to 8 microns, tumour nuclei 8 to 16. Concentrations are optical densities.
 """
 
 import math
@@ -15,17 +15,17 @@ Tumour = Literal["none", "ring", "centre"]
 Floats = NDArray[np.floating[Any]]
 Point = NDArray[np.integer[Any]]
 
-# Patches of fewer pixels get smaller nuclei, so that they still show several.
+# Smaller patches get smaller nuclei, so that they still show several.
 FULL_SCALE_SIZE = 48
 
-# A pixel is tinted by a nucleus from half a pixel outside its outline on, and tissue
-# surrounds a nucleus by a little more, also in a tear.
+# A nucleus colours pixels up to half a pixel outside its outline. It is surrounded by a
+# little more tissue, even in a tear.
 EDGE = -0.5
 HALO = 1.5
 
 
 class Nuclei(NamedTuple):
-    """Nuclei of one kind: an ellipse each, modulated by higher harmonics."""
+    """Nuclei of one kind: ellipses whose outlines are modulated by harmonics."""
 
     centres: Floats
     """Rows and columns, shape (n_nuclei, 2)."""
@@ -45,12 +45,12 @@ def draw_tissue(
     Parameters
     ----------
     rng : RandomState
-        Where the random numbers are from.
+        Source of the random numbers.
     size : int
         Height and width in pixels.
     tumour : {"none", "ring", "centre"}
-        Whether there is tumour, and whether it reaches the central third. In the ring
-        it covers as large a share of the patch as with "centre".
+        Whether there is tumour, and whether it reaches the central third. Tumour covers
+        the same share of the patch with "ring" and "centre".
 
     Returns
     -------
@@ -64,7 +64,7 @@ def draw_tissue(
     fine = smooth_noise(rng, size, 1.1)
     solid = coarse > -rng.uniform(1.2, 3.5)
 
-    # A tumour that reaches the centre does so at this point.
+    # Tumour that reaches the centre contains this point.
     centre = central_third(size)
     seed = rng.randint(centre.start, centre.stop, size=2)
     region = draw_tumour_region(rng, size, scale, tumour, seed)
@@ -87,12 +87,12 @@ def draw_tissue(
 
 
 def central_third(size: int) -> slice:
-    """Rows, and columns, of the part of a patch that decides on its label."""
+    """Return the rows (or columns) of the central third, which decides the label."""
     return slice(size // 3, size - size // 3)
 
 
 def smooth_noise(rng: np.random.RandomState, size: int, sigma: float) -> Floats:
-    """White noise after a Gaussian filter, with mean 0 and variance 1."""
+    """Return Gaussian-filtered white noise with mean 0 and variance 1."""
     noise = rng.random_sample((size, size)).astype(np.float32)
     noise = ndimage.gaussian_filter(noise, sigma, truncate=2)
     noise -= noise.mean()
@@ -103,7 +103,7 @@ def smooth_noise(rng: np.random.RandomState, size: int, sigma: float) -> Floats:
 def draw_tumour_region(
     rng: np.random.RandomState, size: int, scale: float, tumour: Tumour, seed: Point
 ) -> NDArray[np.bool_]:
-    """Draw where tumour grows: a share of the patch, at the seed or in the ring."""
+    """Draw the mask of a tumour region at the seed or in the ring."""
     if tumour == "none":
         return np.zeros((size, size), dtype=bool)
     pixel = np.arange(size)
@@ -127,7 +127,7 @@ def place_tumour_nuclei(
     tumour: Tumour,
     seed: Point,
 ) -> Nuclei:
-    """Pack large nuclei into a region, one of them at the seed if in the centre."""
+    """Pack large nuclei into a region. With "centre", one of them is at the seed."""
     radius = rng.uniform(4.8, 6.6) * scale
     spacing = 2.5 * radius
     centres = jittered_lattice(rng, len(region), spacing)
@@ -142,7 +142,7 @@ def place_tumour_nuclei(
 def place_lymphocytes(
     rng: np.random.RandomState, region: NDArray[np.bool_], scale: float
 ) -> Nuclei:
-    """Strew small nuclei over a region, thinner in some places than in others."""
+    """Scatter small nuclei over a region with varying density."""
     spacing = rng.uniform(8.0, 9.5) * scale
     centres = jittered_lattice(rng, len(region), spacing)
     density = rng.uniform(0.2, 1.1) + 0.3 * smooth_noise(rng, len(region), 10 * scale)
@@ -153,7 +153,7 @@ def place_lymphocytes(
 
 
 def jittered_lattice(rng: np.random.RandomState, size: int, spacing: float) -> Floats:
-    """Points of a hexagonal lattice over a patch and a rim around it, each moved."""
+    """Return jittered points of a hexagonal lattice over a patch and a margin."""
     count = int(size / (0.86 * spacing)) + 4
     rows, columns = np.mgrid[:count, :count].reshape(2, -1).astype(float)
     points = np.stack([rows * np.sqrt(3) / 2, columns + 0.5 * (rows % 2)], axis=1)
@@ -163,7 +163,7 @@ def jittered_lattice(rng: np.random.RandomState, size: int, spacing: float) -> F
 
 
 def sample_at(image: NDArray[Any], points: Floats) -> NDArray[Any]:
-    """Values of an image at points, those outside at the nearest pixel."""
+    """Return the values of an image at points, clipped to the nearest pixel."""
     rows, columns = np.clip(points.astype(int), 0, len(image) - 1).T
     return image[rows, columns]
 
@@ -174,10 +174,10 @@ def nuclear_depth(
     size: int,
     keep_out: slice | None = None,
 ) -> Floats:
-    """Distance in pixels from each pixel to the outline of its nucleus.
+    """Return the distance in pixels from each pixel to the outline of its nucleus.
 
-    It is positive inside a nucleus, and minus infinity far from all. Nuclei that tint
-    a pixel in the rows and columns of `keep_out` are left out.
+    It is positive inside a nucleus and minus infinity far from all nuclei. Nuclei that
+    colour a pixel in the rows and columns of `keep_out` are left out.
     """
     depth = np.full(size * size, -np.inf, dtype=np.float32)
     if not len(nuclei.centres):
@@ -189,7 +189,7 @@ def nuclear_depth(
     rows = pixels[:, 0, None, None] + near[:, None]
     columns = pixels[:, 1, None, None] + near
 
-    # One complex number per pixel, from the nucleus's centre: powers are harmonics.
+    # The offset from the centre is a complex number, whose powers give the harmonics.
     offset = np.empty(np.broadcast_shapes(rows.shape, columns.shape), np.complex64)
     offset.real = columns - nuclei.centres[:, 1, None, None]
     offset.imag = rows - nuclei.centres[:, 0, None, None]
@@ -208,7 +208,7 @@ def nuclear_depth(
         local[touching.any(axis=(1, 2))] = -np.inf
     patch = slice(0, size)
     drawn = (local > -HALO) & inside(rows, patch) & inside(columns, patch)
-    # The deepest wins where nuclei overlap.
+    # Where nuclei overlap, the largest depth counts.
     np.maximum.at(depth, (rows * size + columns)[drawn], local[drawn])
     return depth.reshape(size, size)
 
@@ -218,7 +218,7 @@ def harmonic(
     wave: NDArray[np.complexfloating[Any, Any]],
     amplitude: float,
 ) -> Floats:
-    """Modulation of outlines by one wave of random amplitude and phase each."""
+    """Return the modulation of outlines by waves of random amplitude and phase."""
     phase = 2 * np.pi * rng.random_sample(len(wave))
     height = amplitude * np.sqrt(rng.random_sample(len(wave)))
     real, imag = (height * [np.cos(phase), np.sin(phase)]).astype(np.float32)
@@ -226,14 +226,14 @@ def harmonic(
 
 
 def inside(indices: NDArray[Any], extent: slice) -> NDArray[np.bool_]:
-    """Whether indices lie in an extent."""
+    """Return whether indices are within a slice."""
     return (indices >= extent.start) & (indices < extent.stop)
 
 
 def chromatin(
     depth: Floats, fine: Floats, density: float | Floats, rim: float
 ) -> Floats:
-    """Haematoxylin of nuclei: even inside, denser along the outline and in clumps."""
+    """Return the haematoxylin of nuclei, denser along the outline and in clumps."""
     # Partly covered pixels keep the outlines smooth.
     coverage = np.clip(depth - EDGE, 0, 1)
     outline = rim * np.exp(-((depth - 0.8) ** 2))
@@ -244,7 +244,7 @@ def chromatin(
 def eosin_fibres(
     rng: np.random.RandomState, coarse: Floats, fine: Floats, scale: float
 ) -> Floats:
-    """Eosin of the tissue between nuclei: wavy fibres, strong in some places only."""
+    """Return the eosin of the tissue between nuclei, with wavy fibres in places."""
     size = len(coarse)
     angle = rng.uniform(0, np.pi)
     frequency = 2 * np.pi / (rng.uniform(5, 9) * scale)
@@ -262,6 +262,6 @@ def fibrous_eosin(
     threshold: float | Floats,
     level: float | Floats,
 ) -> Floats:
-    """Eosin of an even level, with fibres where coarse noise is below a threshold."""
+    """Return a constant level of eosin with fibres where noise is below a threshold."""
     fibrous = np.clip(threshold - coarse, 0, 1)
     return level + 0.04 * fine + 0.15 * fibrous * (1 + np.sin(phase))

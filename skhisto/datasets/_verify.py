@@ -1,4 +1,4 @@
-"""Comparison of patches with what was published."""
+"""Checks of pixels against published SHA-1 sums."""
 
 import hashlib
 import os
@@ -12,16 +12,16 @@ from skhisto.patches._patch_array import PatchArray
 def check_sha1_ids(data: PatchArray, ids: Sequence[str], files: Sequence[str]) -> None:
     """Raise a ValueError unless each id is the SHA-1 of the pixels of its file.
 
-    Ids may contain folders, of which only the last part counts.
+    Folders in an id are ignored.
     """
     names = [os.path.basename(name) for name in ids]
     no_hash = [name for name in names if len(name) != 40 or not _is_hex(name)]
     if no_hash:
         raise ValueError(
-            f"verify=True compares the pixels with ids that are SHA-1 sums, as in "
+            f"verify=True needs ids that are SHA-1 sums of the pixels, as in "
             f"{KAGGLE.name} ({KAGGLE.address}), but {listed(no_hash, 'id')} "
-            f"{'is' if len(no_hash) == 1 else 'are'} not. Other data sets publish no "
-            "sums of their pixels that skhisto knows."
+            f"{'is' if len(no_hash) == 1 else 'are'} not. Other data sets cannot be "
+            "verified."
         )
     pairs = zip(data, names, files, strict=True)
     wrong = [
@@ -31,8 +31,8 @@ def check_sha1_ids(data: PatchArray, ids: Sequence[str], files: Sequence[str]) -
     ]
     if wrong:
         raise ValueError(
-            f"The pixels are not the published ones in {listed(wrong, 'file')}. The "
-            "SHA-1 of the pixels differs from the id. Download these files again."
+            f"The pixels differ from the published ones in {listed(wrong, 'file')}: "
+            "their SHA-1 is not the id. Download these files again."
         )
 
 

@@ -1,4 +1,4 @@
-"""Patches to tables of features. Keras and ONNX Runtime are imported when used."""
+"""Feature tables of patches. Keras and ONNX Runtime are imported when used."""
 
 from skhisto.embedding._patch_embedder import PatchEmbedder
 

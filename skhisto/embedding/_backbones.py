@@ -1,4 +1,4 @@
-"""What computes features, as objects that can be pickled."""
+"""Backbones: picklable objects that compute features."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class Backbone(ABC):
-    """From a few patches in memory to features.
+    """Computes features of a few patches in memory.
 
     Attributes
     ----------
     n_features : int
-        Features of a patch.
+        Number of features of a patch.
     fingerprint : str or None
-        A hash of the weights; None if they are unknown.
+        A hash of the weights. None if the weights are unknown.
     pixel_dtype : {"uint8", "uint16", "float32"}
-        What a network in a file takes.
+        The input dtype of a network in a file.
     is_pretrained_on_pixels : bool
         Whether numbers that are not integers must be in [0, 1].
     """
@@ -35,7 +35,7 @@ class Backbone(ABC):
     @property
     @abstractmethod
     def identity(self) -> dict[str, Any] | None:
-        """All that features depend on, apart from the patches; None if unknown."""
+        """Everything except the patches that determines the features, or None."""
 
     @abstractmethod
     def features(self, patches: np.ndarray, views: Sequence[int]) -> np.ndarray:
@@ -43,7 +43,7 @@ class Backbone(ABC):
 
 
 class NetworkBackbone(Backbone):
-    """A network of Keras, stored as plain data.
+    """A Keras network, stored as plain data.
 
     Parameters
     ----------
@@ -71,13 +71,13 @@ class NetworkBackbone(Backbone):
 
 
 class NamedBackbone(NetworkBackbone):
-    """A network that a name specifies. Pickles contain no weights.
+    """A network that is given by name. Pickles do not contain its weights.
 
     Parameters
     ----------
     name : str
     load : callable
-        A function of a module, or a `functools.partial` of one, that returns the
+        A module-level function, or a `functools.partial` of one, that returns the
         extractor.
     """
 
@@ -90,14 +90,14 @@ class NamedBackbone(NetworkBackbone):
         return {k: v for k, v in vars(self).items() if k != "_extractor"}
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only if a pickle was loaded.
+        # Only reached after unpickling.
         if name != "_extractor" or "_load" not in vars(self):
             raise AttributeError(name)
         extractor = self._load()
         if extractor.fingerprint != self.fingerprint:
             raise ValueError(
-                f"The weights of {self._name!r} that are installed here are not those "
-                "that this PatchEmbedder was fitted with: their fingerprint is "
+                f"The installed weights of {self._name!r} differ from the weights that "
+                "this PatchEmbedder was fitted with. Their fingerprint is "
                 f"{extractor.fingerprint[:12]} instead of {self.fingerprint[:12]}. "
                 "Install the same version of the weights, or fit again."
             )
@@ -108,12 +108,12 @@ class NamedBackbone(NetworkBackbone):
 class NormalisedBackbone(Backbone):
     """A network that expects normalised pixels.
 
-    It receives ``(x - mean) / std`` for pixels x in [0, 1].
+    The network receives ``(x - mean) / std`` for pixels x in [0, 1].
 
     Parameters
     ----------
     backbone : Backbone
-        Receives float32 numbers.
+        The network, which receives float32 numbers.
     mean, std : ndarray of shape (channels,)
     """
 
@@ -145,15 +145,15 @@ class NormalisedBackbone(Backbone):
 
 
 class FunctionBackbone(Backbone):
-    """A function of the user.
+    """A user-defined function.
 
     Parameters
     ----------
     function : callable
-        From patches of shape (n, height, width, channels) to an array of shape
-        (n, n_features).
+        Takes patches of shape (n, height, width, channels) and returns an array of
+        shape (n, n_features).
     example : ndarray of shape (1, height, width, channels)
-        A patch, from which the number of features is found.
+        A patch that is used to determine the number of features.
     """
 
     _BATCH_SIZE = 32
@@ -167,7 +167,7 @@ class FunctionBackbone(Backbone):
 
     @property
     def identity(self) -> None:
-        """Unknown: functions have no fingerprint."""
+        """None, because functions do not have a fingerprint."""
         return
 
     def features(self, patches: np.ndarray, views: Sequence[int]) -> np.ndarray:
@@ -191,7 +191,7 @@ class FunctionBackbone(Backbone):
             or n_features not in (None, features.shape[1])
         ):
             raise ValueError(
-                "The function that is the backbone must return numbers of shape "
+                "The backbone function must return numbers of shape "
                 f"({expected[0]}, {expected[1]}) for patches of shape {patches.shape}, "
                 f"but it returned shape {features.shape} and dtype {features.dtype}."
             )

@@ -1,4 +1,4 @@
-"""Patches to features, a few patches at a time."""
+"""Computation of features, a few patches at a time."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,26 +12,26 @@ from skhisto.embedding._store import FeatureStore, keys_of
 from skhisto.patches._definition import Patches
 from skhisto.patches._resizing import resize_patches
 
-# A chunk has this number of bytes, if its patches are float32, or a few more. It is a
-# multiple of the batch sizes of all backbones, so that few batches are filled up.
+# Approximate size of a chunk of float32 patches in bytes. The number of patches is a
+# multiple of the batch sizes of all backbones, so that few batches need padding.
 _BYTES_PER_CHUNK = 2**25
 _CHUNK_STEP = 96
 
 
 class Embedding:
-    """From patches of any number to features.
+    """Function that returns the features of any number of patches.
 
     Parameters
     ----------
     backbone : Backbone
     size : tuple of int (height, width) or None
-        The size of the patches that the backbone receives. None keeps theirs.
+        The size to which patches are resized. None keeps their size.
     views : sequence of int
         Views of the square whose features are averaged.
     store : FeatureStore or None
-        Where features are kept.
+        Storage of features.
     verbose : bool
-        Whether to print the progress.
+        Whether to print progress.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Embedding:
         return max(1, n // _CHUNK_STEP) * _CHUNK_STEP
 
     def _chunk(self, patches: np.ndarray, start: int) -> np.ndarray:
-        """Embed patches, of which the first is in row `start`."""
+        """Embed consecutive patches that begin at row `start`."""
         if self._store is None:
             return self._embed(patches, start + np.arange(len(patches)))
         keys = keys_of(patches)
@@ -93,13 +93,13 @@ class Embedding:
         if self._size is not None:
             patches = resize_patches(patches, self._size)
         views = self._backbone.features(patches, self._views)
-        # Sorted, so that a rotated patch has the same features bitwise.
+        # Sorted, so that a rotated patch has bitwise equal features.
         features = np.sort(views, axis=0).mean(axis=0)
         bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
         if len(bad):
             raise ValueError(
-                f"The backbone gave NaN or infinite features for {len(bad)} patches, "
-                f"first for the patch in row {rows[bad[0]]}. Check the weights of the "
-                "backbone and, for files, mean and std."
+                f"The backbone returned NaN or infinite features for {len(bad)} "
+                f"patches. The first is in row {rows[bad[0]]}. Check the weights of "
+                "the backbone and, for files, mean and std."
             )
         return features

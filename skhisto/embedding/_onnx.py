@@ -17,15 +17,15 @@ from skhisto.patches._views import view
 _BATCH_SIZE = 24
 _MAX_BATCH_SIZE = 4096
 _DTYPES = ("float32", "float16", "uint8")
-# How protocol buffers store the name of a file of weights beside the ONNX file.
+# Encoding of the name of an external weight file in protocol buffers.
 _LOCATION = re.compile(rb"\x0a\x08location\x12")
 
 
 class OnnxFile:
-    """An ONNX file, with the weights that it stores in other files.
+    """An ONNX file and its external weight files.
 
-    Pickles contain a file that stores all of its weights. Otherwise they contain the
-    path, and the files must stay where they are.
+    A pickle contains the file if it stores all of its weights. Otherwise, the pickle
+    contains the path, and the files must not be moved.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class OnnxFile:
     Attributes
     ----------
     fingerprint : str
-        A hash of the contents.
+        A hash of the content.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -56,8 +56,8 @@ class OnnxFile:
         """Load the network."""
         if self._content is None and self._hash() != self.fingerprint:
             raise ValueError(
-                f"The ONNX file '{self.path}' or its files of weights have changed "
-                "since this PatchEmbedder was fitted. Restore them, or fit again."
+                f"The ONNX file '{self.path}' or its weight files have changed since "
+                "this PatchEmbedder was fitted. Restore them, or fit again."
             )
         try:
             return ENGINES[engine](self._content or self.path)
@@ -84,10 +84,10 @@ class OnnxFile:
 
 
 def _weight_files(path: Path, content: bytes) -> list[str]:
-    """Return the files of weights that an ONNX file refers to."""
+    """Return the weight files that an ONNX file refers to."""
     names = set()
     for match in _LOCATION.finditer(content):
-        # The length has one byte, or two bytes of 7 bits.
+        # The length is encoded in one byte, or in two bytes of 7 bits each.
         low, high = [*content[match.end() : match.end() + 2], 0, 0][:2]
         is_long = low >= 128
         length = low - 128 + 128 * high if is_long else low
@@ -96,14 +96,14 @@ def _weight_files(path: Path, content: bytes) -> list[str]:
     for name in names:
         if os.path.isabs(name) or ".." in Path(name).parts or "\0" in name:
             raise ValueError(
-                f"The ONNX file '{path}' refers to the file {name!r} outside of its "
-                "folder, which is not read. Save the network with its weights in the "
-                "folder of the ONNX file."
+                f"The ONNX file '{path}' refers to the file {name!r} outside its "
+                "folder. Such files are not read. Save the weights of the network in "
+                "the folder of the ONNX file."
             )
     return [str(path.parent / name) for name in sorted(names)]
 
 
-# Searches fit the same embedder again and again.
+# Cached, because searches fit the same embedder many times.
 @lru_cache(maxsize=2)
 def _loaded(file: OnnxFile, engine: str) -> OnnxEngine:
     return file.load(engine)
@@ -117,11 +117,11 @@ class OnnxBackbone(Backbone):
     path : str or path-like
     patch_shape : tuple of int (height, width, channels)
     layout : {"NHWC", "NCHW"} or None
-        Order of the axes of the input. None takes it from the file.
+        Order of the axes of the input. None derives it from the file.
     pooling : {"avg", "max", "cls"}
-        How features of several positions become one vector.
+        How feature vectors of several positions are combined.
     engine : {"onnxruntime", "openvino"}
-        What runs the network.
+        The library that runs the network.
     """
 
     is_pretrained_on_pixels = True
@@ -143,18 +143,19 @@ class OnnxBackbone(Backbone):
         _check_shape(given, self._layout, patch_shape, path)
         if given.dtype not in _DTYPES:
             raise ValueError(
-                f"The network in '{path}' takes inputs of type {given.dtype}, but only "
-                f"{', '.join(_DTYPES)} are supported."
+                f"The network in '{path}' takes inputs of type {given.dtype}. "
+                f"Supported types are {', '.join(_DTYPES)}."
             )
         self._dtype = np.dtype(given.dtype)
         self.pixel_dtype = "uint8" if given.dtype == "uint8" else "float32"
-        # Files that were exported for a fixed number of images keep it.
+        # A file may be exported for a fixed number of images.
         n = given.shape[0]
         self._batch_size = n if isinstance(n, int) else _BATCH_SIZE
         if not 1 <= self._batch_size <= _MAX_BATCH_SIZE:
             raise ValueError(
-                f"The network in '{path}' takes {n} images at once, but between 1 and "
-                f"{_MAX_BATCH_SIZE} are supported. Export it with a dynamic batch size."
+                f"The network in '{path}' has a fixed batch size of {n}. Supported "
+                f"sizes are 1 to {_MAX_BATCH_SIZE}. Export the network with a dynamic "
+                "batch size."
             )
         self.n_features = self._run(np.zeros((1, *patch_shape), np.uint8)).shape[1]
 
@@ -179,7 +180,7 @@ class OnnxBackbone(Backbone):
 
     def _run(self, patches: np.ndarray) -> np.ndarray:
         """Return the features of up to one batch."""
-        # Filled up: other numbers of rows would be rounded differently.
+        # Batches are padded, because other batch sizes would round differently.
         n = len(patches)
         shape = (self._batch_size, *patches.shape[1:])
         filled: np.ndarray = np.zeros(shape, self._dtype)
@@ -196,8 +197,8 @@ class OnnxBackbone(Backbone):
         if not isinstance(features, np.ndarray) or features.dtype.kind not in "fiub":
             raise ValueError(
                 f"The output of the network in '{self._file.path}' is not an array of "
-                "numbers. Export the network again with only the output that holds the "
-                "features."
+                "numbers. Export the network again with the features as its only "
+                "output."
             )
         return _pooled(features[:n], self._pooling, self._layout)
 
@@ -206,10 +207,10 @@ def _only_input(network: OnnxEngine, path: str | os.PathLike[str]) -> Port:
     inputs, outputs = network.inputs, network.outputs
     if len(inputs) != 1 or len(outputs) != 1:
         raise ValueError(
-            f"The network in '{path}' has the inputs {[x.name for x in inputs]} and "
-            f"the outputs {[x.name for x in outputs]}, but one input and one output "
-            "are needed: patches and features. Export the network again with only the "
-            "output that holds the features."
+            f"The network in '{path}' must have one input, the patches, and one "
+            f"output, the features. It has the inputs {[x.name for x in inputs]} and "
+            f"the outputs {[x.name for x in outputs]}. Export the network again with "
+            "the features as its only output."
         )
     return inputs[0]
 
@@ -217,14 +218,14 @@ def _only_input(network: OnnxEngine, path: str | os.PathLike[str]) -> Port:
 def _layout_of(
     shape: Sequence[Any], n_channels: int, path: str | os.PathLike[str]
 ) -> str:
-    """Tell the layout of an input by the place of the channels."""
+    """Determine the layout of an input from the position of the channels."""
     first = len(shape) == 4 and shape[1] == n_channels
     last = len(shape) == 4 and shape[3] == n_channels
     if first == last:
         raise ValueError(
-            f"The network in '{path}' takes inputs of shape {list(shape)}, which does "
-            f"not show where the {n_channels} channels are. Set layout='NCHW' or "
-            "'NHWC', or convert the patches to the number of channels that it takes."
+            f"The network in '{path}' takes inputs of shape {list(shape)}. The "
+            f"position of the {n_channels} channels is unclear. Set layout='NCHW' or "
+            "'NHWC', or convert the patches to the required number of channels."
         )
     return "NCHW" if first else "NHWC"
 
@@ -240,7 +241,7 @@ def _check_shape(
         (n_channels, height, width) if layout == "NCHW" else (height, width, n_channels)
     )
     is_matching = len(given.shape) == 4 and all(
-        # Lengths that the file leaves open have names.
+        # Dynamic axes have names instead of lengths.
         not isinstance(expected, int) or expected == length
         for expected, length in zip(given.shape[1:], lengths, strict=True)
     )
@@ -253,16 +254,16 @@ def _check_shape(
 
 
 def _pooled(features: np.ndarray, pooling: str, layout: str) -> np.ndarray:
-    """Return one vector for each patch."""
+    """Return one vector per patch."""
     if features.ndim == 4 and layout == "NCHW":
         features = features.transpose(0, 2, 3, 1)
     if features.ndim == 2:
         return features
     if features.ndim < 2 or (pooling == "cls" and features.ndim != 3):
         raise ValueError(
-            f"The ONNX network gives an output of shape {features.shape}, of which "
-            f"pooling={pooling!r} makes no features: the shape must be (n, n_features)"
-            ", (n, n_tokens, n_features) or that of images ('avg' and 'max' only)."
+            f"The ONNX network returned an output of shape {features.shape}, which "
+            f"pooling={pooling!r} does not support. Expected (n, n_features), (n, "
+            "n_tokens, n_features) or, for 'avg' and 'max', the shape of images."
         )
     if pooling == "cls":
         return features[:, 0]

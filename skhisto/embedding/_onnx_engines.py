@@ -1,4 +1,4 @@
-"""ONNX Runtime and OpenVINO, which run networks in ONNX files."""
+"""Engines for ONNX files: ONNX Runtime and OpenVINO."""
 
 import os
 import sys
@@ -24,9 +24,9 @@ class Port(NamedTuple):
     ----------
     name : str
     shape : tuple of int or str
-        Lengths that the file leaves open are strings.
+        Dynamic axes are strings.
     dtype : str
-        Such as "float32".
+        Name of the dtype, such as "float32".
     """
 
     name: str
@@ -35,12 +35,12 @@ class Port(NamedTuple):
 
 
 class OnnxEngine(ABC):
-    """A network that an engine has loaded.
+    """A network loaded by an engine.
 
     Parameters
     ----------
     file : bytes or str
-        The contents of an ONNX file, or its path.
+        The content of an ONNX file, or its path.
 
     Attributes
     ----------
@@ -59,12 +59,12 @@ class OnnxEngine(ABC):
 
 
 class OnnxRuntime(OnnxEngine):
-    """ONNX Runtime, with the threads that this process may use."""
+    """ONNX Runtime with the number of threads that this process may use."""
 
     def __init__(self, file: bytes | str) -> None:
         onnxruntime = _import_onnxruntime()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads_allowed() or 0  # 0: all cores
+        options.intra_op_num_threads = threads_allowed() or 0  # 0 means all cores
         self._session = onnxruntime.InferenceSession(
             file, options, providers=["CPUExecutionProvider"]
         )
@@ -80,9 +80,9 @@ class OnnxRuntime(OnnxEngine):
 
 
 class OpenVino(OnnxEngine):
-    """OpenVINO in float32, with the threads that this process may use.
+    """OpenVINO in float32 with the number of threads that this process may use.
 
-    A network is compiled for each shape of a batch.
+    A network is compiled for each batch shape.
     """
 
     def __init__(self, file: bytes | str) -> None:
@@ -126,10 +126,10 @@ _ONNX_TYPES = {
 
 @contextmanager
 def _without_telemetry() -> Iterator[None]:
-    """Switch off the telemetry of ONNX Runtime, unless the user has decided.
+    """Disable the telemetry of ONNX Runtime unless the user has set it.
 
-    Since version 1.29, it reports sessions to Microsoft. It reads the environment
-    variable once, when it is imported.
+    Since version 1.29, ONNX Runtime reports sessions to Microsoft. It reads the
+    environment variable once, when it is imported.
     """
     is_decided = _TELEMETRY in os.environ or "onnxruntime" in sys.modules
     if not is_decided:

@@ -1,4 +1,4 @@
-"""Patches to features, as a transformer of scikit-learn. No Keras in here."""
+"""A scikit-learn transformer from patches to features, without Keras."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -39,70 +39,71 @@ class PatchEmbedder(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Turn patches into tables of features with a frozen network.
+    """Convert patches to a table of features with a frozen network.
 
-    The estimators of scikit-learn work on the features: a linear classifier, nearest
-    neighbours, clustering, or semi-supervised learning. The weights of the network do
-    not change. `fit` only determines the shape of the patches and loads the network.
+    The features are input for scikit-learn estimators, such as a linear classifier,
+    nearest neighbours, clustering or semi-supervised learning. The weights of the
+    network do not change. `fit` only determines the shape of the patches and loads the
+    network.
 
     Patches have the same forms as in `PatchCNNClassifier`: an array of shape
     (n, height, width, channels) or (n, height, width), a `PatchArray`, a list of equal
     images, or flat rows of square patches. Pixels of dtype uint8 and uint16 are divided
-    by the maximum of their dtype. Other numbers must be in [0, 1], except where the
-    backbone is a classifier or a function, which receive them as they are.
+    by the maximum of their dtype. Other numbers must be in [0, 1]. If the backbone is a
+    classifier or a function, other numbers are passed unchanged and can have any range.
 
     Parameters
     ----------
     backbone : str, Architecture, PatchCNNClassifier, path or callable, \
             default="efficientnet_lite0"
-        What computes the features, in one of these forms:
+        The network or function that computes the features, in one of these forms:
 
-        - the name of an architecture with pretrained weights;
-        - an architecture object with pretrained weights;
-        - a fitted `PatchCNNClassifier`. `sklearn.base.clone` of the embedder keeps it
-          fitted. If the embedder is itself cloned as a part of another object, use
-          ``FrozenEstimator(classifier)``;
-        - the path of an ONNX file, which ONNX Runtime runs, with its telemetry switched
-          off, or `engine`. Needs the extra ``onnx`` or that of the engine;
-        - the path of a ``.keras`` file that consists of Keras' own layers. It is loaded
-          in Keras' safe mode. Load only files from sources that you trust;
-        - a function from patches of shape (n, height, width, channels), with the dtype
-          `pixel_dtype_`, to an array of shape (n, n_features).
+        - The name of an architecture with pretrained weights.
+        - An architecture object with pretrained weights.
+        - A fitted `PatchCNNClassifier`. `sklearn.base.clone` of the embedder keeps it
+          fitted. If the embedder itself is cloned as a part of another object, use
+          ``FrozenEstimator(classifier)``.
+        - The path of an ONNX file. It is run by ONNX Runtime (with telemetry disabled)
+          or by `engine`. Requires the extra ``onnx`` or the extra of the engine.
+        - The path of a ``.keras`` file with only built-in Keras layers. It is loaded in
+          Keras' safe mode. Load only files from sources that you trust.
+        - A function that takes patches of shape (n, height, width, channels) and dtype
+          `pixel_dtype_` and returns an array of shape (n, n_features).
 
-        The features of an architecture or a classifier are the values that its last
-        layer with weights receives, which computes the logits. The features of a file
-        are its output.
+        The features of an architecture or a classifier are the input of its last layer
+        with weights, which computes the logits. The features of a file are its output.
     size : int or tuple of int (height, width), default=None
-        Size in pixels to which patches are resized by bilinear interpolation; an int
-        stands for a square. Integers are rounded after it. None keeps the size.
+        Size in pixels to which patches are resized by bilinear interpolation. An int
+        means a square. Integers are rounded afterwards. None keeps the size.
     views : {"d4", "c4"}, default=None
-        Average the features over the eight views of the square ("d4") or over its four
+        Average the features over the eight views of the square ("d4") or its four
         rotations ("c4"). Embedding takes eight or four times as long.
     pooling : {"avg", "max", "cls"}, default="avg"
-        How a network that gives a vector for each of several positions makes one vector
-        of them: their mean, their maximum, or the vector of the first token, which is
-        the class token of most vision transformers. It has no effect on networks that
-        give one vector, such as EfficientNet-Lite, and on functions.
+        How the vectors of a network with several output positions are combined: "avg"
+        for their mean, "max" for their maximum, or "cls" for the vector of the first
+        token, which is the class token of most vision transformers. It has no effect on
+        functions and on networks with a single vector, such as EfficientNet-Lite.
     mean, std : float or array-like of shape (channels,), default=None
         The network in a file receives ``(x - mean) / std`` for pixels x in [0, 1]. None
-        stands for a mean of 0 and a standard deviation of 1. Only for files. A network
-        whose input has the dtype uint8 receives the pixels as they are.
+        means a mean of 0 and a standard deviation of 1. Only used for files. A network
+        with inputs of dtype uint8 receives unchanged pixels.
     layout : {"NHWC", "NCHW"}, default=None
-        Whether the network in an ONNX file takes the channels last or first. None takes
-        it from the shape of the input in the file.
+        Whether the channels of the input of an ONNX file are last or first. None
+        derives it from the shape of the input.
     precision : {"float32", "bfloat16", "float16", "auto"}, default="float32"
         Number format of the computation, as in `PatchCNNClassifier`. Features are
         float32. Files and functions determine their own format.
     engine : {"openvino"} or None, default=None
-        What runs the network. None runs networks of Keras with TensorFlow, and ONNX
-        files with ONNX Runtime. "openvino" runs both with OpenVINO on the processor and
-        needs the extra ``openvino``. The notes of `PatchCNNClassifier` state how far
-        the engines differ. Functions have no engine.
+        The library that runs the network. None uses TensorFlow for Keras networks and
+        ONNX Runtime for ONNX files. "openvino" uses OpenVINO for both, on the
+        processor, and requires the extra ``openvino``. The notes of
+        `PatchCNNClassifier` state how the results of the engines differ. It must be
+        None for functions.
     memory : str or path-like, default=None
-        Folder in which features are stored, so that every patch is embedded once. See
-        the notes. None stores nothing.
+        Folder in which features are stored, so that every patch is embedded only once.
+        See the notes. None disables storage.
     verbose : bool, default=False
-        Whether to print the number of patches that are done.
+        Whether to print the number of finished patches.
 
     Attributes
     ----------
@@ -111,8 +112,7 @@ class PatchEmbedder(
     input_shape_ : tuple of int (height, width, channels)
         Shape of the patches after resizing.
     pixel_dtype_ : {"uint8", "uint16", "float32"}
-        How the numbers seen in `fit` are used: as pixels of 8 or 16 bits, or as they
-        are.
+        How the numbers seen in `fit` are used: as pixels of 8 or 16 bits, or unchanged.
     fingerprint_ : str or None
         SHA-256 of the weights. None for functions.
     n_features_in_ : int
@@ -122,32 +122,35 @@ class PatchEmbedder(
 
     See Also
     --------
-    PatchCNNClassifier : Trains all layers of a network.
-    load_features : Features that other programs have computed.
+    PatchCNNClassifier : Train all layers of a network.
+    load_features : Load features computed by other programs.
 
     Notes
     -----
-    *Memory.* Patches are decoded ahead and embedded in batches. Apart from the result,
-    the memory that this needs does not grow with the number of patches.
+    *Memory use.* Patches are decoded ahead and embedded in batches. Apart from the
+    result, memory use does not depend on the number of patches.
 
     *Stored features.* With `memory`, features are stored under the hash of the decoded
-    patch, in one SQLite file for each backbone with its weights, `size`, `views`,
-    `pooling`, `mean`, `std`, `precision` and `engine`. The folds and candidates of a
-    search therefore embed every patch once. Several processes can use the same folder.
-    Delete the folder to free the space. Functions have no fingerprint, so that `memory`
-    cannot be used with them.
+    patch. Each combination of backbone, weights, `size`, `views`, `pooling`, `mean`,
+    `std`, `precision` and `engine` has its own SQLite file. As a result, the folds and
+    candidates of a search embed every patch only once. Several processes can use the
+    same folder. Delete the folder to free the space. `memory` cannot be used with
+    functions, because functions do not have a fingerprint.
 
-    *Reproducibility.* Batches of networks have a constant size: the features of a patch
-    do not depend on the other patches, bitwise, with every engine. With `views`, a
-    rotated or flipped patch has the same features, bitwise.
+    *Reproducibility.* Networks run with a constant batch size, so the features of a
+    patch are bitwise independent of the other patches, with every engine. With `views`,
+    a rotated or flipped patch has bitwise equal features.
 
-    *Pickles.* If the backbone is a name, pickles contain the name and the fingerprint
-    of the weights. Embedding raises an error if other weights are installed. If the
-    backbone is an architecture object or a ``.keras`` file, pickles contain the network
-    with its weights. ONNX files are contained too, unless they store their weights in
-    other files: such files must stay where they are, unchanged. Files of skops contain
-    the same. They need to trust ``skhisto.PatchEmbedder``, and the class of a backbone
-    that is an object.
+    *Pickles.* The content of a pickle depends on the backbone:
+
+    - Name: the name and the fingerprint of the weights. Embedding raises an error if
+      other weights are installed.
+    - Architecture object or ``.keras`` file: the network with its weights.
+    - ONNX file: the file. If its weights are stored in other files, the pickle contains
+      only the path, and the files must not be moved or changed.
+
+    skops files have the same content. When loading them, trust
+    ``skhisto.PatchEmbedder`` and, if the backbone is an object, its class.
 
     Examples
     --------
@@ -167,7 +170,7 @@ class PatchEmbedder(
     (40,)
     """
 
-    __module__ = "skhisto"  # the name that pickles store
+    __module__ = "skhisto"  # the public location, stored in pickles
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "backbone": [object],  # checked by resolve
@@ -214,12 +217,12 @@ class PatchEmbedder(
     def fit(self, X: ArrayLike | PatchArray, y: Any = None) -> Self:
         """Determine the shape of the patches and load the network.
 
-        No patch is decoded, except for one if the backbone is a function.
+        Patches are not decoded, except for one patch if the backbone is a function.
 
         Parameters
         ----------
         X : array-like or PatchArray of shape (n, height, width, channels)
-            Patches, in one of the forms that the class describes.
+            Patches in one of the supported forms, see the class.
         y : Ignored
             Not used, present for API consistency by convention.
 
@@ -233,8 +236,9 @@ class PatchEmbedder(
         ValueError
             - If a parameter is invalid, or has no effect on this backbone.
             - If X is not a valid stack of patches.
-            - If the backbone is unknown, has random weights, cannot be applied to
-              patches of this shape, or has several inputs or outputs.
+            - If the backbone is unknown or has random weights.
+            - If the backbone does not accept patches of this shape, or has several
+              inputs or outputs.
             - If `memory` is given and the backbone is a function.
         TypeError
             If the backbone is an object of another type.
@@ -271,12 +275,12 @@ class PatchEmbedder(
         Parameters
         ----------
         X : array-like or PatchArray of shape (n, height, width, channels)
-            Patches of the shape and the kind of numbers seen in `fit`.
+            Patches of the same shape and kind of numbers as in `fit`.
 
         Returns
         -------
         features : ndarray of shape (n, n_features), float32
-            One row for each patch. A data frame after
+            One row per patch. A data frame after
             ``set_output(transform="pandas")``.
 
         Raises
@@ -284,9 +288,9 @@ class PatchEmbedder(
         NotFittedError
             If the embedder is not fitted.
         ValueError
-            - If X is not a valid stack of patches, or if its shape or kind of numbers
-              differs from those in `fit`.
-            - If numbers are not in [0, 1] although the backbone expects pixels.
+            - If X is not a valid stack of patches.
+            - If its shape or kind of numbers differs from `fit`.
+            - If the backbone expects pixels and a number is outside [0, 1].
             - If features are NaN or infinite.
             - If stored features are corrupt.
             - If the weights differ from those in `fit`.
@@ -294,7 +298,7 @@ class PatchEmbedder(
             If the folder `memory` cannot be used.
         """
         check_is_fitted(self, "_fitted_backbone")
-        self._validate_params()  # some may have been set after fit
+        self._validate_params()  # parameters may have changed after fit
         patches = check_patches(
             self,
             X,
@@ -328,7 +332,7 @@ class PatchEmbedder(
         return self._backbone().n_features
 
     def _backbone(self) -> Backbone:
-        if isinstance(self._fitted_backbone, dict):  # in an embedder that was loaded
+        if isinstance(self._fitted_backbone, dict):  # after loading the embedder
             self._fitted_backbone = from_plain(self._fitted_backbone)
         return self._fitted_backbone
 
@@ -342,7 +346,7 @@ class PatchEmbedder(
     def __sklearn_clone__(self) -> Self:
         cloned = super().__sklearn_clone__()
         if classifier_of(self.backbone) is not None:
-            # A clone of the classifier would not be fitted.
+            # Cloning the classifier would lose its fitted state.
             cloned.backbone = self.backbone
         return cloned
 
@@ -361,11 +365,11 @@ def _example(
 
 
 def _check_can_be_stored(backbone: Backbone) -> dict[str, Any]:
-    """Return all that the features depend on, apart from the patches."""
+    """Return everything except the patches that determines the features."""
     if backbone.identity is None:
         raise ValueError(
-            "memory cannot be used if the backbone is a function: changes of a "
-            "function cannot be detected, so that stored features might be outdated. "
+            "memory cannot be used if the backbone is a function, because changes to "
+            "the function cannot be detected and stored features might be outdated. "
             "Set memory=None, or store the output of transform."
         )
     return backbone.identity

@@ -1,4 +1,4 @@
-"""From the parameter `backbone` to what computes features."""
+"""Conversion of the parameter `backbone` to a backbone object."""
 
 import os
 from collections.abc import Callable
@@ -30,7 +30,7 @@ PatchShape = tuple[int, int, int]
 
 
 def classifier_of(backbone: Any) -> PatchCNNClassifier | None:
-    """Return the classifier that a backbone is, or that is frozen in it."""
+    """Return the classifier of a backbone, which may be inside a FrozenEstimator."""
     if isinstance(backbone, FrozenEstimator):
         backbone = backbone.estimator
     return backbone if isinstance(backbone, PatchCNNClassifier) else None
@@ -42,17 +42,17 @@ def resolve(
     pixel_dtype: str,
     example: Callable[[], np.ndarray],
 ) -> Backbone:
-    """Return what computes the features of an embedder.
+    """Return the backbone object of an embedder.
 
     Parameters
     ----------
     embedder : PatchEmbedder
     patch_shape : tuple of int (height, width, channels)
-        Shape of the patches that the backbone receives, after resizing.
+        Shape of the input patches of the backbone, after resizing.
     pixel_dtype : {"uint8", "uint16", "float32"}
-        Their dtype.
+        Dtype of the input patches.
     example : callable
-        Returns one of them, of shape (1, *patch_shape).
+        Returns one input patch, of shape (1, *patch_shape).
     """
     backbone = embedder.backbone
     if _is_path(backbone):
@@ -60,8 +60,8 @@ def resolve(
     for name in ("mean", "std", "layout"):
         if getattr(embedder, name) is not None:
             raise ValueError(
-                f"{name} is only used if the backbone is an ONNX or Keras file. Other "
-                f"backbones scale pixels themselves. Set {name}=None."
+                f"{name} can only be used if the backbone is an ONNX or Keras file. "
+                f"Other backbones scale pixels themselves. Set {name}=None."
             )
     classifier = classifier_of(backbone)
     if classifier is not None:
@@ -82,8 +82,8 @@ def resolve(
     if isinstance(backbone, type) or not callable(backbone):
         raise TypeError(
             "backbone must be a name, an architecture with weights, a fitted "
-            "PatchCNNClassifier, the path of an ONNX or Keras file, or a function from "
-            f"patches to an array, but it is {backbone!r}."
+            "PatchCNNClassifier, the path of an ONNX or Keras file, or a function that "
+            f"returns an array, got {backbone!r}."
         )
     _check_float32(embedder, "a function")
     if embedder.engine is not None:
@@ -111,8 +111,9 @@ def _check_name(name: str) -> None:
 def _check_float32(embedder: BaseEstimator, what: str) -> None:
     if embedder.precision != "float32":
         raise ValueError(
-            f"precision={embedder.precision!r} has no effect if the backbone is {what},"
-            " which determines its own precision. Set precision='float32'."
+            f"precision={embedder.precision!r} has no effect if the backbone is "
+            f"{what}, because it determines its own precision. Set "
+            "precision='float32'."
         )
 
 
@@ -121,14 +122,14 @@ def _named_extractor(name: str, *settings: Any) -> "FeatureExtractor":
 
 
 def _extractor(architecture: Architecture, *settings: Any) -> "FeatureExtractor":
-    # Weights of installed packages do not change while Python runs.
+    # The weights of installed packages do not change while Python runs.
     if getattr(architecture, "weights", None) == "imagenet":
         return _installed_extractor(_Key(architecture), *settings)
     return _pretrained_extractor(architecture, *settings)
 
 
 class _Key:
-    """A copy of an architecture that can be hashed."""
+    """A hashable copy of an architecture."""
 
     def __init__(self, architecture: Architecture) -> None:
         self.architecture = clone(architecture)
@@ -140,7 +141,7 @@ class _Key:
         return hash(type(self.architecture))
 
 
-# Searches fit the same embedder again and again.
+# Cached, because searches fit the same embedder many times.
 @lru_cache(maxsize=2)
 def _installed_extractor(key: _Key, *settings: Any) -> "FeatureExtractor":
     return _pretrained_extractor(key.architecture, *settings)
@@ -172,14 +173,14 @@ def _from_classifier(
 ) -> Backbone:
     if not hasattr(classifier, "weights_"):
         raise NotFittedError(
-            "The classifier that is the backbone is not fitted. Fit it first. If it "
-            "was fitted, something has cloned it: pass FrozenEstimator(classifier), "
-            "which sklearn.frozen has."
+            "The classifier used as backbone is not fitted. Fit it first. If it was "
+            "fitted, it has been cloned. In that case, pass "
+            "sklearn.frozen.FrozenEstimator(classifier)."
         )
     fitted = (classifier.patch_shape_, classifier.pixel_dtype_)
     if (patch_shape, pixel_dtype) != fitted:
         raise ValueError(
-            f"The classifier that is the backbone was fitted on patches of shape "
+            f"The classifier used as backbone was fitted on patches of shape "
             f"{fitted[0]} and dtype {fitted[1]}, but it would receive patches of shape "
             f"{patch_shape} and dtype {pixel_dtype}. Resize them with the parameter "
             "size, or convert them."
@@ -213,8 +214,8 @@ def _from_file(
     elif os.fspath(path).endswith(".keras"):
         if embedder.layout not in (None, "NHWC"):
             raise ValueError(
-                f"layout={embedder.layout!r} is only used for ONNX files. Networks of "
-                "Keras take the channels last."
+                f"layout={embedder.layout!r} can only be used with ONNX files. Keras "
+                "networks take channels last. Set layout=None."
             )
         backbone = _from_keras_file(path, patch_shape, pooling, engine or "keras")
         dtype = backbone.pixel_dtype
@@ -226,8 +227,9 @@ def _from_file(
         return NormalisedBackbone(backbone, mean, std)
     if dtype != pixel_dtype or embedder.mean is not None or embedder.std is not None:
         raise ValueError(
-            f"The network in '{path}' takes pixels of dtype {dtype} as they are. Give "
-            f"patches of this dtype (X has {pixel_dtype}), and neither mean nor std."
+            f"The network in '{path}' takes unchanged pixels of dtype {dtype}. Pass "
+            f"patches of this dtype (X has {pixel_dtype}), and set mean=None and "
+            "std=None."
         )
     return backbone
 
@@ -248,13 +250,13 @@ def _from_keras_file(
 def _for_each_channel(
     name: str, value: Any, default: float, n_channels: int
 ) -> np.ndarray:
-    """Return `mean` or `std` as one number for each channel."""
+    """Return `mean` or `std` as one number per channel."""
     values = np.asarray(default if value is None else value, dtype=np.float64)
     if values.shape not in ((), (n_channels,)) or not np.isfinite(values).all():
         raise ValueError(
-            f"{name} must be a number or {n_channels} numbers, one for each channel; "
-            f"got {value!r}."
+            f"{name} must be a number or {n_channels} numbers, one per channel, got "
+            f"{value!r}."
         )
     if name == "std" and (values <= 0).any():
-        raise ValueError(f"std must be positive; got {value!r}.")
+        raise ValueError(f"std must be positive, got {value!r}.")
     return np.broadcast_to(values, n_channels).copy()

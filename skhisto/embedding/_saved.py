@@ -1,8 +1,8 @@
-"""Backbones as plain data.
+"""Conversion of backbones to plain data.
 
 Saved embedders contain dicts, arrays, strings and numbers instead of the private
-classes of backbones. Readers of skops files need to trust `PatchEmbedder` only, and the
-classes can be moved without breaking files.
+classes of backbones. As a result, loading a skops file only requires trust in
+`PatchEmbedder`, and the classes can be moved without breaking files.
 """
 
 from functools import partial
@@ -24,7 +24,7 @@ _MODULES = {
     "NetworkSpec": "skhisto._keras.network",
     "Ends": "skhisto._keras.network",
 }
-"""For each class that a backbone consists of, its module."""
+"""The module of each class that can be part of a backbone."""
 
 
 def to_plain(value: Any) -> Any:
@@ -39,7 +39,7 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Return what `to_plain` was given.
+    """Invert `to_plain`.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def from_plain(value: Any) -> Any:
             ". Fit the embedder again, or use the version of skhisto that saved it."
         )
     backbone = object.__new__(getattr(import_module(_MODULES[name]), name))
-    # Frozen dataclasses accept no attributes. Their dict does.
+    # Attributes of frozen dataclasses can only be set through their dict.
     vars(backbone).update(
         {key: from_plain(part) for key, part in value.items() if key != _CLASS}
     )

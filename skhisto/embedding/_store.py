@@ -1,9 +1,9 @@
-"""Features of patches that were embedded before, in one file.
+"""Persistent storage of the features of patches.
 
-A store is one SQLite file for each backbone with its settings. SQLite is part of
-Python. Transactions make writing atomic, and its locks make it safe for several
-processes. The number of files does not depend on the number of patches. Features are
-stored as the bytes of little-endian float32 numbers: reading them executes no code.
+A store is one SQLite file per backbone and settings. SQLite is part of Python. Its
+transactions make writing atomic, and its locks allow access from several processes. The
+number of files does not depend on the number of patches. Features are stored as the
+bytes of little-endian float32 numbers, so reading them never executes code.
 """
 
 import hashlib
@@ -19,20 +19,21 @@ import numpy as np
 
 _FORMAT = 1
 _DTYPE = np.dtype("<f4")
-_SECONDS_TO_WAIT = 60  # for another process that is writing
+_SECONDS_TO_WAIT = 60  # while another process is writing
 
 
 class FeatureStore:
-    """Features by the hash of a patch, shared by processes.
+    """Features by patch hash, shared by processes.
 
     Parameters
     ----------
     folder : str or path-like
-        It is created if it does not exist.
+        The folder. It is created if it does not exist.
     identity : dict
-        All that features depend on, apart from the patches. Each identity has a file.
+        Everything except the patches that determines the features. Each identity has
+        its own file.
     n_features : int
-        Features of a patch.
+        Number of features of a patch.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class FeatureStore:
         self._n_features = n_features
 
     def read(self, keys: Sequence[bytes]) -> list[np.ndarray | None]:
-        """Return the features of each key, None where they are unknown."""
+        """Return the features of each key, or None for unknown keys."""
         with self._opened() as connection:
             rows = [
                 connection.execute(
@@ -56,7 +57,7 @@ class FeatureStore:
         return [None if row is None else self._decoded(row[0]) for row in rows]
 
     def write(self, keys: Sequence[bytes], features: np.ndarray) -> None:
-        """Add features, all of them or, after an error, none."""
+        """Add features. After an error, none of them are stored."""
         rows = zip(keys, map(np.ndarray.tobytes, features.astype(_DTYPE)), strict=True)
         with self._opened() as connection, connection:
             connection.executemany("INSERT OR IGNORE INTO patches VALUES (?, ?)", rows)
@@ -89,7 +90,7 @@ class FeatureStore:
                 "CREATE TABLE IF NOT EXISTS patches "
                 "(hash BLOB PRIMARY KEY, features BLOB NOT NULL)"
             )
-            # Only for people who look into the file.
+            # For people who inspect the file.
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS settings (json TEXT PRIMARY KEY)"
             )
@@ -101,12 +102,12 @@ class FeatureStore:
     def _corrupt(self, cause: Any) -> ValueError:
         return ValueError(
             f"The stored features in '{self.path}' are corrupt: {cause}. Delete the "
-            "file; the patches are then embedded again."
+            "file, so that the patches are embedded again."
         )
 
 
 def keys_of(patches: np.ndarray) -> list[bytes]:
-    """Return a hash of each patch: of its pixels, its shape and its dtype."""
+    """Return a hash of each patch that covers pixels, shape and dtype."""
     start = hashlib.blake2b(digest_size=20)
     start.update(f"{patches.dtype.str} {patches.shape[1:]}".encode())
     keys = []

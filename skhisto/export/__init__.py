@@ -1,4 +1,4 @@
-"""Fitted classifiers for other runtimes, and model cards."""
+"""Export of fitted classifiers to other runtimes, and model cards."""
 
 from skhisto.export._model_card import model_card
 from skhisto.export._onnx import export_onnx

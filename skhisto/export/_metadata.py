@@ -1,4 +1,4 @@
-"""What exported files say about themselves."""
+"""Metadata of exported files."""
 
 import json
 import math
@@ -15,23 +15,25 @@ UNKNOWN = "unknown"
 def check_mpp(mpp: float | None) -> None:
     """Raise a ValueError unless `mpp` is None or a positive number."""
     if mpp is not None and not (mpp > 0 and math.isfinite(mpp)):
-        raise ValueError(f"mpp must be a positive number of microns; got {mpp!r}.")
+        raise ValueError(
+            f"mpp must be a positive number of microns per pixel, got {mpp!r}."
+        )
 
 
 def weights_licence(architecture: Any) -> str | None:
-    """Return the licence of the initial weights of a parameter `architecture`.
+    """Return the licence of the initial weights of an architecture.
 
     Returns
     -------
     licence : str or None
-        None if the initial weights are random, "unknown" for functions.
+        None if the initial weights are random. "unknown" for functions.
     """
     builder = as_builder(architecture)
     return builder.weights_licence if isinstance(builder, Architecture) else UNKNOWN
 
 
 def architecture_name(architecture: Any) -> str:
-    """Return an architecture as one line of text."""
+    """Return a one-line description of an architecture."""
     builder = as_builder(architecture)
     if isinstance(builder, Architecture):
         return " ".join(repr(builder).split())
@@ -39,7 +41,7 @@ def architecture_name(architecture: Any) -> str:
 
 
 def metadata_of(plan: ExportPlan, mpp: float | None) -> dict[str, Any]:
-    """Return the metadata of an export, as values of JSON."""
+    """Return the metadata of an export as JSON values."""
     classifier = plan.classifier
     return {
         "classes": classifier.classes_.tolist(),
@@ -54,7 +56,7 @@ def metadata_of(plan: ExportPlan, mpp: float | None) -> dict[str, Any]:
 
 
 def as_strings(metadata: dict[str, Any]) -> dict[str, str]:
-    """Return metadata for formats that store strings only. None is left out."""
+    """Return metadata for formats that only store strings. None is left out."""
     return {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in metadata.items()

@@ -1,4 +1,4 @@
-"""Model cards: what a user of a fitted estimator needs to know."""
+"""Model cards, which describe fitted estimators for their users."""
 
 import platform
 from collections.abc import Iterator, Mapping
@@ -20,14 +20,15 @@ from skhisto.export._metadata import UNKNOWN, weights_licence
 _NOT_STATED = "Not stated."
 _NOT_A_DEVICE = (
     "This model is not a medical device. It has not been evaluated or approved for "
-    "diagnosis, and must not be used for decisions on patients."
+    "diagnosis, and must not be used for decisions about patients."
 )
 _GENERAL_LIMITS = (
-    "Predictions can be wrong on patches from other scanners, laboratories, stains, "
-    "tissues or magnifications than those in the data. Check them on your own data."
+    "Predictions can be wrong for patches from other scanners, laboratories, stains, "
+    "tissues or magnifications than in the training data. Validate the model on your "
+    "own data."
 )
 _PACKAGES = ("skhisto", "scikit-learn", "keras", "tensorflow", "numpy")
-# Parameters that hold names of folders, which may be private.
+# Parameters with folder names, which may be private.
 _FOLDERS = ("root", "memory")
 
 
@@ -44,22 +45,22 @@ def model_card(
 
     The card lists intended use, limits, data, groups, scores, parameters, the licence
     of the initial weights and versions. It states that the model is not a medical
-    device. Texts that are not given appear as "Not stated."
+    device. Missing texts appear as "Not stated."
 
     Parameters
     ----------
     estimator : estimator object
         A fitted `PatchCNNClassifier`, or a fitted Pipeline.
     data : str, default=None
-        What the estimator was fitted on: source, number of patches and slides, tissue,
-        stain, scanner, microns per pixel, and where the labels come from.
+        The training data: source, number of patches and slides, tissue, stain, scanner,
+        microns per pixel, and origin of the labels.
     groups : str, default=None
-        What the groups are, such as slides or patients, and how they were split.
+        The meaning of the groups, such as slides or patients, and how they were split.
     scores : dict, default=None
-        For each name of a metric, a number, or a tuple (score, low, high) with the ends
-        of an interval. State in the name on which patches it was measured.
+        Maps the name of a metric to a number, or to a tuple (score, low, high) with the
+        limits of an interval. State in the name which patches were used.
     intended_use : str, default=None
-        What the estimator is meant for.
+        Intended use of the estimator.
     limits : str, default=None
         Known limits, in addition to the general ones on the card.
 
@@ -76,11 +77,11 @@ def model_card(
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If a score is neither a number nor three numbers.
+        If a score is neither a number nor a tuple of three numbers.
 
     Notes
     -----
-    Parameters that hold names of folders are left out.
+    Parameters with folder names are left out.
 
     Examples
     --------
@@ -133,7 +134,7 @@ def model_card(
 
 
 def _columns(heading: str, rows: list[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return rows as the columns of a table of Markdown."""
+    """Return rows as the columns of a Markdown table."""
     cells = [[cell.replace("|", r"\|") for cell in row] for row in rows]
     return {heading: [row[0] for row in cells], "Value": [row[1] for row in cells]}
 
@@ -145,7 +146,7 @@ def _score_rows(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
         is_valid = isinstance(numbers, list | tuple) and len(numbers) in (1, 3)
         if not is_valid or not all(isinstance(number, Real) for number in numbers):
             raise TypeError(
-                "A score must be a number or a tuple (score, low, high); got "
+                "A score must be a number or a tuple (score, low, high), got "
                 f"{score!r} for {name!r}."
             )
         texts = [f"{float(number):.3g}" for number in numbers]
@@ -200,7 +201,7 @@ def _licences(estimator: BaseEstimator) -> str:
         if isinstance(step, PatchCNNClassifier | PatchEmbedder)
     }
     texts = [licence or "None: the initial weights were random" for licence in licences]
-    return "; ".join(sorted(texts)) + "." if texts else "There are no initial weights."
+    return "; ".join(sorted(texts)) + "." if texts else "No initial weights."
 
 
 def _licence_of(network: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Export to ONNX, with the description file of WSInfer."""
+"""Export to ONNX with a configuration file for WSInfer."""
 
 import json
 import os
@@ -23,13 +23,12 @@ def export_onnx(
 ) -> None:
     """Write a fitted classifier as an ONNX file.
 
-    The network contains everything from pixels to probabilities: the steps of a
-    Pipeline after its `PatchLoader`, the scaling of pixels, the views of test-time
-    augmentation, and sigmoid or softmax. It computes in float32. Its probabilities
-    differ from those of `predict_proba` with ``precision="float32"`` by less than 1e-4
-    (see the notes).
+    The network contains all steps from pixels to probabilities: the steps of a Pipeline
+    after its `PatchLoader`, the scaling of pixels, the views of test-time augmentation,
+    and sigmoid or softmax. It computes in float32. Its probabilities differ from
+    `predict_proba` with ``precision="float32"`` by less than 1e-4 (see the notes).
 
-    - Input "patches": shape (n, height, width, channels) for any n, and the dtype
+    - Input "patches": shape (n, height, width, channels) for any n, with the dtype
       ``pixel_dtype_`` of the classifier, usually uint8.
     - Output "probabilities": shape (n, n_classes), float32, in the order of
       ``classes_``.
@@ -37,20 +36,20 @@ def export_onnx(
     Parameters
     ----------
     estimator : PatchCNNClassifier or Pipeline
-        A fitted classifier, or a fitted Pipeline of, in this order, an optional
-        `PatchLoader`, any number of `CenterCrop` and `Resize`, and a classifier. The
+        A fitted classifier, or a fitted Pipeline of an optional `PatchLoader`, any
+        number of `CenterCrop` and `Resize` steps, and a classifier, in this order. The
         loader is not exported.
     path : str or path-like
         Name of the file. It must end with ".onnx". An existing file is replaced.
     patch_size : int or tuple of int (height, width), default=None
-        Size in pixels of the patches that the exported network receives. An int means a
-        square. None takes the parameter ``size`` of the `PatchLoader`, or the size of
+        Size of the input patches of the exported network in pixels. An int means a
+        square. None uses the parameter ``size`` of the `PatchLoader`, or the size of
         the patches that the classifier was fitted on. It is required if the Pipeline
         crops or resizes patches and its loader has no size.
     mpp : float, default=None
-        Microns per pixel of the patches that the exported network receives. It is
-        written to the metadata. If it is given and patches are square, the file
-        ``config.json`` is written to the same folder, with the fields of WSInfer [1]_.
+        Microns per pixel of the input patches, for the metadata. If it is given and
+        patches are square, the file ``config.json`` with the fields of WSInfer [1]_ is
+        written to the same folder.
 
     Raises
     ------
@@ -68,26 +67,24 @@ def export_onnx(
     FileNotFoundError
         If the folder of `path` does not exist.
     FileExistsError
-        If the folder contains a ``config.json`` that does not describe a network. It
-        is not replaced.
+        If the folder contains another ``config.json`` that is not from WSInfer. It is
+        not replaced.
 
     See Also
     --------
-    export_openvino : The same network for OpenVINO.
-    export_saved_model : The same network for TensorFlow.
+    export_openvino : Write the same network for OpenVINO.
+    export_saved_model : Write the same network for TensorFlow.
 
     Notes
     -----
-    Metadata are strings, which ``session.get_modelmeta().custom_metadata_map`` returns:
+    ``session.get_modelmeta().custom_metadata_map`` returns the metadata as strings:
     "classes" and "patch_shape" as JSON, "pixel_dtype", "mpp", "tta", "architecture",
     "initial_weights_licence" and "skhisto_version". Entries without a value are left
-    out.
+    out. Architecture and licence are taken from the current parameter `architecture` of
+    the classifier.
 
-    The architecture and the licence are those of the current parameter `architecture`
-    of the classifier.
-
-    In the tests, probabilities differ from those of `predict_proba` by less than 1e-5.
-    Resizing gives exactly the pixels of `Resize`. It computes in float64.
+    In tests, the probabilities differ from `predict_proba` by less than 1e-5. Resizing
+    computes in float64 and gives exactly the pixels of `Resize`.
 
     References
     ----------
@@ -148,7 +145,7 @@ def onnx_model(plan: ExportPlan, mpp: float | None) -> Any:
 
 
 def _wsinfer_config(plan: ExportPlan, mpp: float | None) -> dict[str, Any] | None:
-    """Return the description of WSInfer, or None if it cannot describe the network."""
+    """Return WSInfer's configuration, or None if it cannot describe the network."""
     height, width = plan.input_size
     if mpp is None or height != width:
         return None
@@ -160,12 +157,12 @@ def _wsinfer_config(plan: ExportPlan, mpp: float | None) -> dict[str, Any] | Non
         "class_names": [str(label) for label in metadata["classes"]],
         "patch_size_pixels": height,
         "spacing_um_px": metadata["mpp"],
-        "transform": [],  # the network receives pixels as they are
+        "transform": [],  # the network receives unchanged pixels
     }
 
 
 def _check_replaceable(config: Path) -> None:
-    """Raise a FileExistsError if a file is there that WSInfer does not know."""
+    """Raise a FileExistsError if a file exists that is not from WSInfer."""
     if not config.exists():
         return
     try:
@@ -175,5 +172,5 @@ def _check_replaceable(config: Path) -> None:
     if not is_known:
         raise FileExistsError(
             f"'{config}' exists and does not describe a network. The export would "
-            "replace it. Export to another folder, or set mpp=None."
+            "replace this file. Export to another folder, or set mpp=None."
         )

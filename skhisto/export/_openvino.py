@@ -19,31 +19,27 @@ def export_openvino(
     patch_size: int | Size | None = None,
     mpp: float | None = None,
 ) -> None:
-    """Write a fitted classifier for OpenVINO: an ``.xml`` and a ``.bin`` file.
+    """Write a fitted classifier for OpenVINO as an ``.xml`` and a ``.bin`` file.
 
-    The network is that of `export_onnx`, with the same input and output. Its weights
-    are float32.
+    The network is the same as in `export_onnx`, with the same input and output. Its
+    weights are float32.
 
     **Processors with native bfloat16 compute in bfloat16 by default.** Compile the
     network with ``{"INFERENCE_PRECISION_HINT": "f32"}`` for probabilities that differ
-    from those of `predict_proba` with ``precision="float32"`` by less than 1e-4. In
-    bfloat16, errors of up to 5e-2 were measured (see the user guide).
+    from `predict_proba` with ``precision="float32"`` by less than 1e-4. In bfloat16,
+    errors of up to 5e-2 were measured (see the user guide).
 
     Parameters
     ----------
     estimator : PatchCNNClassifier or Pipeline
-        A fitted classifier, or a fitted Pipeline of, in this order, an optional
-        `PatchLoader`, any number of `CenterCrop`, and a classifier. The loader is not
-        exported.
+        A fitted classifier or Pipeline, as in `export_onnx` but without `Resize`.
     path : str or path-like
-        Name of the file of the network. It must end with ".xml". The file of the
-        weights has the same name with the ending ".bin". Existing files are replaced.
+        Name of the network file. It must end with ".xml". The weight file has the same
+        name with the suffix ".bin". Existing files are replaced.
     patch_size : int or tuple of int (height, width), default=None
-        Size in pixels of the patches that the exported network receives, as in
-        `export_onnx`.
+        Size of the input patches in pixels, as in `export_onnx`.
     mpp : float, default=None
-        Microns per pixel of the patches that the exported network receives. It is
-        written to the metadata.
+        Microns per pixel of the input patches, for the metadata.
 
     Raises
     ------
@@ -55,8 +51,8 @@ def export_openvino(
         If the classifier is not fitted.
     ValueError
         - If `path` does not end with ".xml", or `mpp` is not positive.
-        - If the Pipeline has a step that cannot be exported. `Resize` cannot: it needs
-          float64, which OpenVINO does not compute in on processors.
+        - If the Pipeline has a step that cannot be exported. `Resize` is not supported,
+          because it needs float64 and OpenVINO does not use float64 on processors.
         - If `patch_size` is missing or does not match the classifier.
         - If ONNX lacks an operation of the network.
     FileNotFoundError
@@ -64,12 +60,12 @@ def export_openvino(
 
     See Also
     --------
-    export_onnx : The same network as an ONNX file.
+    export_onnx : Write the same network as an ONNX file.
 
     Notes
     -----
-    ``model.get_rt_info(["skhisto", key])`` of a model that ``Core.read_model`` has read
-    returns the metadata, with the keys of `export_onnx`.
+    For a model from ``Core.read_model``, ``model.get_rt_info(["skhisto", key])``
+    returns the metadata, with the same keys as in `export_onnx`.
 
     Examples
     --------
@@ -90,13 +86,13 @@ def export_openvino(
     plan = plan_export(estimator, patch_size)
     if plan.has_resizing:
         raise ValueError(
-            "A Pipeline with Resize cannot be exported to OpenVINO: the pixels would "
-            "differ, because OpenVINO does not compute in float64 on processors. Use "
-            "export_onnx or export_saved_model, or resize the patches before the "
-            "exported network and export the steps after Resize."
+            "A Pipeline with Resize cannot be exported to OpenVINO. Resize needs "
+            "float64, but OpenVINO does not use float64 on processors, so the pixels "
+            "would differ. Use export_onnx or export_saved_model. Or export the steps "
+            "after Resize, and resize patches before the exported network."
         )
     openvino = import_openvino()
-    # In the same folder, so that the files can be renamed to their final names.
+    # Written to the same folder, so that the files can be renamed.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         # Unlike openvino.convert_model, read_model sends no telemetry.
         content = onnx_model(plan, mpp).SerializeToString()
@@ -105,6 +101,6 @@ def export_openvino(
             model.set_rt_info(value, ["skhisto", key])
         written = Path(folder, "network.xml")
         openvino.save_model(model, written, compress_to_fp16=False)
-        # The network last: it is complete when its name appears.
+        # The network is renamed last, so that it is complete when its name appears.
         for suffix in (".bin", ".xml"):
             os.replace(written.with_suffix(suffix), path.with_suffix(suffix))

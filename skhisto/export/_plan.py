@@ -1,4 +1,4 @@
-"""What is exported: a classifier, and the steps of a Pipeline before it."""
+"""The plan of an export: a classifier and the steps of a Pipeline before it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,13 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """What is exported.
+    """The parts of an export.
 
     Parameters
     ----------
     classifier : PatchCNNClassifier
     steps : list of CenterCrop or Resize
-        In the order in which they are applied.
+        The steps before the classifier, in order.
     input_size : tuple of int (height, width)
         Size of the patches before all steps, in pixels.
     """
@@ -44,11 +44,11 @@ class ExportPlan:
 
     @property
     def has_resizing(self) -> bool:
-        """Whether a step computes new pixels."""
+        """Whether a step resizes patches."""
         return any(isinstance(step, Resize) for step in self.steps)
 
     def build(self) -> "ExportedFunction":
-        """Build the function from patches to probabilities."""
+        """Build the function that computes probabilities from patches."""
         from skhisto._keras.export_graph import ExportedFunction, Resampling, Window
 
         classifier, size = self.classifier, self.input_size
@@ -68,7 +68,7 @@ class ExportPlan:
 
 
 def plan_export(estimator: Any, patch_size: int | Size | None) -> ExportPlan:
-    """Check an estimator and return what is exported.
+    """Check an estimator and return the plan of its export.
 
     Raises
     ------
@@ -82,16 +82,15 @@ def plan_export(estimator: Any, patch_size: int | Size | None) -> ExportPlan:
     """
     loader, steps, classifier = _split(estimator)
     check_is_fitted(classifier, "weights_")
-    classifier._validate_params()  # tta may have been set after fit
+    classifier._validate_params()  # tta may have changed after fit
     if classifier.tta is not None:
         check_square(classifier.patch_shape_, f"tta={classifier.tta!r}")
     given = patch_size or (loader.size if loader is not None else None)
     fitted_size: Size = classifier.patch_shape_[:2]
     if given is None and steps:
         raise ValueError(
-            "The Pipeline crops or resizes patches, but the size of the patches that "
-            "it receives is not stored. Set patch_size to their height and width in "
-            "pixels."
+            "The Pipeline crops or resizes patches, but does not store the size of its "
+            "input patches. Set patch_size to their height and width in pixels."
         )
     input_size = fitted_size if given is None else as_height_width(given)
     _check_sizes(steps, input_size, fitted_size)
@@ -109,8 +108,8 @@ def _split(
         if hasattr(estimator, "best_estimator_"):
             hint = " Export its best_estimator_."
         raise TypeError(
-            "Only a PatchCNNClassifier, or a Pipeline that ends with one, can be "
-            f"exported, but the estimator is a {type(estimator).__name__}.{hint}"
+            "The estimator must be a PatchCNNClassifier or a Pipeline that ends with "
+            f"one, got {type(estimator).__name__}.{hint}"
         )
     named = [s for s in estimator.steps if s[1] not in (None, "passthrough")]
     loader = None
@@ -122,7 +121,7 @@ def _split(
         if not isinstance(step, kinds):
             raise ValueError(_message(name, step, is_last))
     if not named:
-        raise ValueError("The Pipeline has no PatchCNNClassifier to export.")
+        raise ValueError("The Pipeline must end with a PatchCNNClassifier.")
     return loader, [step for _, step in named[:-1]], named[-1][1]
 
 
@@ -147,11 +146,11 @@ def _check_sizes(
     for step in steps:
         new_size = as_height_width(step.size)
         if isinstance(step, CenterCrop):
-            center_window(*size, new_size)  # raises an error if it does not fit
+            center_window(*size, new_size)  # raises an error if the crop is too large
         size = new_size
     if size != fitted_size:
         raise ValueError(
             f"The classifier was fitted on patches of {fitted_size[0]}x{fitted_size[1]}"
-            f" pixels (height x width), but it would receive {size[0]}x{size[1]} pixels"
-            ". Correct patch_size or the steps of the Pipeline."
+            f" pixels (height x width), but would receive {size[0]}x{size[1]} pixels. "
+            "Correct patch_size or the steps of the Pipeline."
         )

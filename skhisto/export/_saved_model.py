@@ -1,4 +1,4 @@
-"""Export to TensorFlow's SavedModel."""
+"""Export to TensorFlow's SavedModel format."""
 
 import json
 import os
@@ -20,28 +20,23 @@ def export_saved_model(
     patch_size: int | Size | None = None,
     mpp: float | None = None,
 ) -> None:
-    """Write a fitted classifier as a SavedModel of TensorFlow, which is a folder.
+    """Write a fitted classifier as a TensorFlow SavedModel, which is a folder.
 
-    The network contains everything from pixels to probabilities, as that of
-    `export_onnx`. ``tf.saved_model.load`` and TensorFlow Serving load it without Keras
-    and skhisto. Its signature "serving_default" has the input "patches" and the output
-    "probabilities".
+    The network is the same as in `export_onnx`. ``tf.saved_model.load`` and TensorFlow
+    Serving load it without Keras and skhisto. Its signature "serving_default" has the
+    input "patches" and the output "probabilities".
 
     Parameters
     ----------
     estimator : PatchCNNClassifier or Pipeline
-        A fitted classifier, or a fitted Pipeline of, in this order, an optional
-        `PatchLoader`, any number of `CenterCrop` and `Resize`, and a classifier. The
-        loader is not exported.
+        A fitted classifier or Pipeline, as in `export_onnx`.
     path : str or path-like
-        Name of the folder. It is created. An existing SavedModel or an empty folder is
+        Name of the folder to create. An existing SavedModel or an empty folder is
         replaced.
     patch_size : int or tuple of int (height, width), default=None
-        Size in pixels of the patches that the exported network receives, as in
-        `export_onnx`.
+        Size of the input patches in pixels, as in `export_onnx`.
     mpp : float, default=None
-        Microns per pixel of the patches that the exported network receives. It is
-        written to the metadata.
+        Microns per pixel of the input patches, for the metadata.
 
     Raises
     ------
@@ -60,11 +55,11 @@ def export_saved_model(
 
     See Also
     --------
-    export_onnx : The same network as an ONNX file.
+    export_onnx : Write the same network as an ONNX file.
 
     Notes
     -----
-    The file ``assets.extra/metadata.json`` in the folder contains the metadata of
+    The file ``assets.extra/metadata.json`` in the folder contains the same metadata as
     `export_onnx`.
 
     Examples
@@ -91,7 +86,7 @@ def export_saved_model(
     plan = plan_export(estimator, patch_size)
     from skhisto._keras.export_graph import write_saved_model
 
-    # In the same folder, so that it can be renamed to its final name.
+    # Written to the same parent folder, so that it can be renamed.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         written = Path(folder, "new")
         write_saved_model(plan.build(), str(written))
@@ -104,11 +99,11 @@ def export_saved_model(
 
 
 def _check_replaceable(path: Path) -> None:
-    """Raise a FileExistsError if something else than a SavedModel would be lost."""
+    """Raise a FileExistsError if anything but a SavedModel would be replaced."""
     if not path.exists() or (path / "saved_model.pb").is_file():
         return
     if not path.is_dir() or any(path.iterdir()):
         raise FileExistsError(
             f"'{path}' exists and is not a SavedModel. The export would replace it. "
-            "Give another name."
+            "Use another name."
         )

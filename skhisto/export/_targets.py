@@ -1,4 +1,4 @@
-"""Checks of the names that exports are written to."""
+"""Checks of the target paths of exports."""
 
 import os
 from pathlib import Path
@@ -10,15 +10,13 @@ def check_file(path: str | os.PathLike[str], suffix: str) -> Path:
     Raises
     ------
     ValueError
-        If the name has another ending.
+        If the name has another suffix.
     FileNotFoundError
-        If its folder does not exist.
+        If the folder does not exist.
     """
     path = Path(path)
     if path.suffix != suffix:
-        raise ValueError(
-            f"The name of the file must end with '{suffix}'; got '{path}'."
-        )
+        raise ValueError(f"The file name must end with '{suffix}', got '{path}'.")
     check_folder_of(path)
     return path
 
@@ -26,6 +24,4 @@ def check_file(path: str | os.PathLike[str], suffix: str) -> Path:
 def check_folder_of(path: Path) -> None:
     """Raise a FileNotFoundError unless the folder of a file exists."""
     if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"The folder '{path.parent}' to write to does not exist."
-        )
+        raise FileNotFoundError(f"The target folder '{path.parent}' does not exist.")

@@ -1,4 +1,4 @@
-"""Patches with maps of the evidence for a class."""
+"""Display of patches with maps of the evidence for a class."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-_GAP = 0.06  # between patches, in widths of a patch
-_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
+_GAP = 0.06  # gap between patches, in patch widths
+_LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
 
 
 class CAMDisplay:
-    """Patches, each with a map of the evidence for a class below it.
+    """Display of patches, each with a map of the evidence for a class below it.
 
-    Use `from_estimator` to compute the maps, or pass maps of `class_activation_map` or
-    `occlusion_map`. All maps share one scale.
+    Use `from_estimator` to compute the maps, or pass the maps of `class_activation_map`
+    or `occlusion_map`. All maps share one colour scale.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class CAMDisplay:
             (n, height, width)
         Patches of 1 to 4 channels. Two channels are shown as magenta and green.
         uint8 and uint16 are shown from 0 to the maximum of the dtype. Other numbers are
-        shown from 0 to 1, or over their range if it is wider.
+        shown from 0 to 1, or over their own range if it is wider.
     maps : array-like of shape (n, height, width)
-        A number for each pixel. If any is negative, the colours diverge from 0.
+        One number per pixel. If a number is negative, a diverging colour scale is used.
     label : str, default="evidence"
         Label of the colour scale.
 
@@ -53,12 +53,13 @@ class CAMDisplay:
     TypeError
         If `patches` is a data set, a loader, an iterator or a mapping.
     ValueError
-        If `patches` holds no patches, or if the shape of `maps` does not match.
+        If `patches` is not a valid stack of at least one patch, or if the shape of
+        `maps` does not match.
 
     See Also
     --------
-    class_activation_map : Computes maps from gradients of the network.
-    occlusion_map : Computes maps by covering parts of the patches.
+    class_activation_map : Compute maps from gradients of the network.
+    occlusion_map : Compute maps by covering parts of the patches.
 
     Examples
     --------
@@ -102,9 +103,9 @@ class CAMDisplay:
         target : label, default=None
             The class, see `class_activation_map`.
         method : {"hires_cam", "grad_cam"}, default="hires_cam"
-            How maps are computed, see `class_activation_map`.
+            Method for the maps, see `class_activation_map`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -121,7 +122,7 @@ class CAMDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -133,7 +134,7 @@ class CAMDisplay:
         if maps.shape != patches.shape[:3]:
             raise ValueError(
                 f"Patches of shape {patches.shape} need maps of shape "
-                f"{patches.shape[:3]}; got maps of shape {maps.shape}."
+                f"{patches.shape[:3]}, got maps of shape {maps.shape}."
             )
         n, height, width = maps.shape
         step = np.array([width, height]) + width * _GAP
@@ -175,6 +176,6 @@ class CAMDisplay:
 
 
 def _grey(shown: np.ndarray) -> np.ndarray:
-    """Return the luminance of a picture, from 0 to 1."""
+    """Return the luminance of an image, from 0 to 1."""
     rgb = shown[..., :3] / (255 if shown.dtype == np.uint8 else 1)
     return rgb @ np.array(_LUMINANCE)

@@ -19,11 +19,11 @@ from skhisto.patches._definition import Patches
 def class_activation_map(
     estimator: Any, X: Any, *, target: Any = None, method: str = "hires_cam"
 ) -> np.ndarray:
-    """Map the evidence for a class in each patch, as the network sees it.
+    """Map the evidence for a class in each patch from the gradients of the network.
 
-    The last image inside the network has few places and many channels. The gradient of
-    the logit tells how much each place contributes to the logit of the class. The
-    contributions are interpolated linearly to the pixels of the patch.
+    The last feature map of the network has few positions and many channels. The
+    gradient of the logit gives the contribution of each position to the logit of the
+    class. The contributions are interpolated linearly to the pixels of the patch.
 
     Parameters
     ----------
@@ -38,20 +38,20 @@ def class_activation_map(
     method : {"hires_cam", "grad_cam"}, default="hires_cam"
         How activations and gradients are combined.
 
-        - "hires_cam" [1]_ multiplies them place by place. The maps show what the
+        - "hires_cam" [1]_ multiplies them position by position. The maps show what the
           network uses.
-        - "grad_cam" [2]_ first averages the gradients over all places. The maps are the
-          same if the network itself averages over places, as "compact" does. Otherwise
-          they may show places that have no influence.
+        - "grad_cam" [2]_ first averages the gradients over all positions. If the
+          network itself averages over positions, as "compact" does, the maps are the
+          same. Otherwise, they may show positions without influence.
 
     Returns
     -------
     maps : ndarray of shape (n, height, width), float32
         Contributions in units of the logit. Negative contributions are set to 0. The
-        maps have the resolution of the patches that reach the classifier, for example
-        of the cropped patches after a `CenterCrop`. Beyond the outermost places of the
-        last image, the values of those places continue. `tta` has no effect: the maps
-        belong to the patches and not to their other views.
+        maps have the size of the patches that reach the classifier, for example the
+        cropped size after a `CenterCrop`. The outermost positions of the last feature
+        map are extended to the border. `tta` has no effect, because the maps belong to
+        the patches and not to their other views.
 
     Raises
     ------
@@ -62,18 +62,18 @@ def class_activation_map(
         If `estimator` is not fitted.
     ValueError
         If X is not valid input of the estimator, if `target` is not one of the classes,
-        or if no layer of the network returns an image.
+        or if the network does not contain a layer that returns a feature map.
 
     See Also
     --------
-    occlusion_map : Needs no gradients and works with every classifier.
-    CAMDisplay : Shows the maps.
+    occlusion_map : Compute maps without gradients, for any classifier.
+    CAMDisplay : Show the maps.
 
     Notes
     -----
-    A map is not a proof. It shows the position of the evidence but not its nature, and
-    it is valid only for the patches in `X`. Maps of a network with random weights must
-    look different [3]_.
+    A map is not a proof. It shows where the evidence is, but not what it is, and it is
+    valid only for the patches in `X`. As a check, maps of a network with random weights
+    must look different [3]_.
 
     References
     ----------
@@ -110,7 +110,7 @@ def class_activation_map(
 def _logits_of(
     classifier: PatchCNNClassifier, patches: Patches, target: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the position and the sign of the logit that stands for the target."""
+    """Return the position and the sign of the logit of the target."""
     n_classes = len(classifier.classes_)
     position = position_of(target, classifier.classes_)
     if position is None:
@@ -122,7 +122,7 @@ def _logits_of(
 
 
 def _cells(images: np.ndarray, gradients: np.ndarray, method: str) -> np.ndarray:
-    """Return the evidence for the target at each place, (n, rows, columns)."""
+    """Return the evidence for the target at each position, (n, rows, columns)."""
     if method == "grad_cam":
         gradients = gradients.mean(axis=(1, 2), keepdims=True)
     return np.maximum((images * gradients).sum(axis=-1), 0)
@@ -131,7 +131,7 @@ def _cells(images: np.ndarray, gradients: np.ndarray, method: str) -> np.ndarray
 def _spread(
     cells: np.ndarray, size: tuple[int, int], strides: tuple[float, float]
 ) -> np.ndarray:
-    """Interpolate between cells. Their grid is centred on the patch."""
+    """Interpolate between positions. Their grid is centred on the patch."""
     vertical, horizontal = (
         _interpolation(n_cells, n_pixels, stride)
         for n_cells, n_pixels, stride in zip(

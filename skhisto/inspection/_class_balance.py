@@ -1,4 +1,4 @@
-"""A display of the number of patches of each class."""
+"""Display of the number of patches of each class."""
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
     from matplotlib.text import Text
 
-_LONGEST_LINE = 28  # characters of a name; longer names continue on the next line
+_LONGEST_LINE = 28  # characters per line of a name, longer names are wrapped
 
 
 class ClassBalanceDisplay:
-    """Number of patches of each class, for all patches or by slide, patient or fold.
+    """Number of patches of each class, in total or by slide, patient or fold.
 
-    Make it with `from_arrays`.
+    Create the display with `from_arrays`.
 
-    - Without groups, each class is a bar. Its number of patches and its share of all
-      patches are written at the end.
-    - With groups, each group is a bar, and each class is a part of it. Parts with
-      enough room show their number of patches and their share of the group.
+    - Without groups, there is one bar per class. The number of patches and the share of
+      all patches are written at its end.
+    - With groups, there is one stacked bar per group, with one part per class. Parts
+      with enough room show the number of patches and the share of the group.
 
     Parameters
     ----------
@@ -42,10 +42,10 @@ class ClassBalanceDisplay:
     classes : array-like of shape (n_classes,)
         The labels.
     groups : array-like of shape (n_groups,), default=None
-        Names of the slides, patients or folds. None means that there are no groups,
-        and that `counts` has a single row.
+        Names of the slides, patients or folds. None means no groups, so that `counts`
+        has a single row.
     display_labels : sequence of str of length n_classes, default=None
-        Names of the classes. None means the labels.
+        Names of the classes. None uses the labels.
 
     Attributes
     ----------
@@ -54,17 +54,17 @@ class ClassBalanceDisplay:
     figure_ : matplotlib Figure
         Figure that contains the axes.
     bars_ : list of matplotlib BarContainer
-        The bars or their parts, one container for each class.
+        The bars or their parts, one container per class.
 
     Raises
     ------
     ValueError
-        If the shape of `counts` does not match `groups` and `classes`, or if the
-        numbers of `classes` and `display_labels` differ.
+        If the shape of `counts` does not match `groups` and `classes`, or if `classes`
+        and `display_labels` have different lengths.
 
     See Also
     --------
-    PatchGridDisplay : Shows the patches.
+    PatchGridDisplay : Show the patches.
 
     Examples
     --------
@@ -101,18 +101,18 @@ class ClassBalanceDisplay:
         display_labels: Sequence[str] | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Count labels and draw the numbers.
+        """Count labels and draw the bars.
 
         Parameters
         ----------
         y : array-like of shape (n,)
             Labels of the patches.
         groups : array-like of shape (n,), default=None
-            Slide, patient or fold of each patch. None means one bar for each class.
+            Slide, patient or fold of each patch. None means one bar per class.
         display_labels : sequence of str, default=None
             Names of the classes, in the order of the sorted labels.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -136,7 +136,7 @@ class ClassBalanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -147,8 +147,8 @@ class ClassBalanceDisplay:
         groups = [None] if self.groups is None else np.asarray(self.groups).tolist()
         if counts.shape != (len(groups), len(names)):
             raise ValueError(
-                f"counts must have the shape {(len(groups), len(names))} of groups and "
-                f"classes; got {counts.shape}."
+                f"counts must have shape (n_groups, n_classes), here "
+                f"{(len(groups), len(names))}, got {counts.shape}."
             )
         names = _wrapped(names)
         n_lines = [name.count("\n") + 1 for name in names]
@@ -174,7 +174,7 @@ class ClassBalanceDisplay:
     def _draw_classes(
         self, counts: np.ndarray, names: list[str]
     ) -> "list[BarContainer]":
-        """Draw a bar for each class, the first one on top."""
+        """Draw one bar per class, with the first class on top."""
         bars = [
             self.ax_.barh(
                 [row], [n], height=0.7, color=colour_of(row), label=names[row]
@@ -186,13 +186,13 @@ class ClassBalanceDisplay:
             self.ax_.bar_label(bar, [text], padding=3, fontsize="small")
         self.ax_.set(yticks=range(len(names)), yticklabels=names)
         self.ax_.set_ylim(len(names) - 0.5, -0.5)
-        self.ax_.margins(x=0.2)  # room for the text after the longest bar
+        self.ax_.margins(x=0.2)  # makes room for the text after the longest bar
         return bars
 
     def _draw_groups(
         self, counts: np.ndarray, groups: list[str], names: list[str]
     ) -> "list[BarContainer]":
-        """Draw a bar for each group, the first one on top, and a legend."""
+        """Draw one bar per group, with the first group on top, and a legend."""
         totals, left = counts.sum(axis=1), np.zeros(len(groups), int)
         all_bars: list[BarContainer] = []
         labelled: list[tuple[Rectangle, Text]] = []
@@ -231,7 +231,7 @@ class ClassBalanceDisplay:
     def _remove_texts_without_room(
         self, labelled: "list[tuple[Rectangle, Text]]"
     ) -> None:
-        self.figure_.figure.draw_without_rendering()  # decides the width of the axes
+        self.figure_.figure.draw_without_rendering()  # fixes the width of the axes
         for part, text in labelled:
             if text.get_window_extent().width > 0.95 * part.get_window_extent().width:
                 text.remove()

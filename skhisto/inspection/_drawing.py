@@ -1,4 +1,4 @@
-"""Functions that all displays share: axes, colours, and patches as pictures."""
+"""Functions shared by all displays: axes, colours, and conversion of patches."""
 
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-# The colours of Okabe and Ito without yellow, which is too light for lines on white.
-# Neighbours differ with any kind of colour vision. https://jfly.uni-koeln.de/color
-# The others follow the method of Glasbey et al., "Colour displays for categorical
-# images", Color Research & Application 32(4), 2007: each colour is as far as possible
-# from white and from those before it, here in the colour space Oklab.
+# The first colours are from Okabe and Ito, without yellow, which is too light for lines
+# on white. Adjacent colours differ with any kind of colour vision.
+# https://jfly.uni-koeln.de/color
+# The other colours follow the method of Glasbey et al., "Colour displays for
+# categorical images", Color Research & Application 32(4), 2007: each colour is as far
+# as possible from white and from the colours before it, here in the colour space Oklab.
 COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
     *("#5A0F00", "#0FF000", "#9600FF", "#000096", "#005A00", "#A50069", "#FF0FFF"),
@@ -32,7 +33,7 @@ def colour_of(position: int) -> str:
 def axes_to_draw_on(
     ax: "Axes | None", caller: str, size: tuple[float, float] | None = None
 ) -> "tuple[Figure | SubFigure, Axes]":
-    """Return axes and their figure. None makes new ones, of a size in inches.
+    """Return axes and their figure. None creates them with a size in inches.
 
     Raises
     ------
@@ -64,18 +65,18 @@ def as_images(X: Any) -> Patches:
     TypeError
         If X is a data set, a loader, an iterator or a mapping.
     ValueError
-        If X does not hold patches. An X without any patch is accepted.
+        If X is not a valid stack of patches. The stack may be empty.
     """
     return with_channel_axis(as_patches(X, min_patches=0))
 
 
 def pictures(patches: np.ndarray) -> np.ndarray:
-    """Return patches as RGB or RGBA images for Matplotlib, all on one scale.
+    """Return patches as RGB or RGBA images for Matplotlib, with a common scale.
 
     - One channel is shown in grey, two as magenta and green, three as RGB and four as
-      RGBA. Pixels with two equal channels are grey.
+      RGBA. If two channels are equal, the pixel is grey.
     - uint8 and uint16 are shown from 0 to the maximum of the dtype. Other numbers are
-      shown from 0 to 1, or over their range if it is wider, as in normalised patches.
+      shown from 0 to 1, or over their own range if it is wider.
     """
     if patches.dtype == np.uint16:
         patches = patches / np.iinfo(np.uint16).max
@@ -91,7 +92,7 @@ def text_colour_on(colour: str) -> str:
     """Return black or white, whichever is easier to read on a colour."""
     from matplotlib.colors import to_rgb
 
-    # Relative luminance of WCAG 2.1. At 0.179, the contrast with both is equal.
+    # Relative luminance of WCAG 2.1. At 0.179, black and white have equal contrast.
     linear = [
         c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
         for c in to_rgb(colour)

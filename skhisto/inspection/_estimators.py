@@ -26,8 +26,8 @@ def classifier_of(estimator: Any) -> PatchCNNClassifier:
         last = last[-1]
     if not isinstance(last, PatchCNNClassifier):
         raise TypeError(
-            "estimator must be a PatchCNNClassifier, or a Pipeline that ends in one, "
-            f"but got {estimator!r}. For a search, pass its best_estimator_."
+            "estimator must be a PatchCNNClassifier or a Pipeline that ends in one, "
+            f"got {estimator!r}. For a search, pass its best_estimator_."
         )
     check_is_fitted(last, "weights_")
     return last

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def names_of(display_labels: Sequence[str] | None, classes: ArrayLike) -> list[str]:
-    """Return the names of classes. Without names, return the labels as text.
+    """Return the names of classes, or the labels as text without names.
 
     Raises
     ------
@@ -18,6 +18,6 @@ def names_of(display_labels: Sequence[str] | None, classes: ArrayLike) -> list[s
     names = labels if display_labels is None else list(display_labels)
     if len(names) != len(labels):
         raise ValueError(
-            f"display_labels must name the {len(labels)} classes {labels}; got {names}."
+            f"display_labels must name the {len(labels)} classes {labels}, got {names}."
         )
     return [str(name) for name in names]

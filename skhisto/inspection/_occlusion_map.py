@@ -27,10 +27,10 @@ def occlusion_map(
     window: int = 16,
     stride: int | None = None,
 ) -> np.ndarray:
-    """Map how much the probability of a class falls where patches are covered.
+    """Map how much the probability of a class drops when a region is covered.
 
-    A square of the mean colour of the patch is moved over the patch [1]_. The function
-    needs no gradients, so it works with every classifier and with a whole Pipeline.
+    A square with the mean colour of the patch is moved over the patch [1]_. The method
+    does not use gradients, so it works with any classifier and with a whole Pipeline.
 
     Parameters
     ----------
@@ -48,13 +48,13 @@ def occlusion_map(
         Side of the square in pixels.
     stride : int, default=None
         Distance in pixels between positions of the square. None means half of `window`.
-        Each position costs one prediction. The defaults make 121 for 96x96 pixels.
+        Each position takes one prediction, 121 for 96x96 pixels with the defaults.
 
     Returns
     -------
     maps : ndarray of shape (n, height, width), float32
         The decrease of the probability, from -1 to 1. Each pixel has the mean over all
-        positions that cover it, or 0 if no position covers it. Negative values are
+        positions that cover it, or 0 if it is never covered. Negative values are
         evidence against the class.
 
     Raises
@@ -64,13 +64,13 @@ def occlusion_map(
     TypeError
         If X is a data set, a loader, an iterator or a mapping.
     ValueError
-        If X does not hold patches, if `window` is larger than the patches, or if
-        `target` is not one of the classes.
+        If X is not a valid stack of patches, if `window` is larger than the patches, or
+        if `target` is not one of the classes.
 
     See Also
     --------
-    class_activation_map : Needs one prediction, but a PatchCNNClassifier.
-    CAMDisplay : Shows the maps.
+    class_activation_map : Compute maps of a PatchCNNClassifier with one prediction.
+    CAMDisplay : Show the maps.
 
     References
     ----------
@@ -94,7 +94,7 @@ def occlusion_map(
     _check_window(window, patches)
     stride = stride or max(window // 2, 1)
     position = position_of(target, estimator.classes_)
-    # One patch at a time keeps memory small with a PatchArray.
+    # One patch at a time, so that a PatchArray needs little memory.
     maps = [
         _map(estimator, patches[i], position, window, stride)
         for i in range(len(patches))
@@ -106,7 +106,7 @@ def _check_window(window: int, patches: Patches) -> None:
     height, width = patches.shape[1:3]
     if window > min(height, width):
         raise ValueError(
-            f"window={window} does not fit into patches of {height}x{width} pixels "
+            f"window={window} is larger than patches of {height}x{width} pixels "
             "(height x width)."
         )
 

@@ -1,4 +1,4 @@
-"""Patches side by side."""
+"""Display of a grid of patches."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.patches import Rectangle
 
-_GAP = 0.08  # between patches, in widths of a patch
-_LINE = 0.18  # height of a line above a patch, in widths of a patch
+_GAP = 0.08  # gap between patches, in patch widths
+_LINE = 0.18  # height of a line above a patch, in patch widths
 _INCHES = 1.4  # width of a patch
 _LEGEND_LINE = 0.17  # inches
-_TALLEST = 18.0  # inches; with many rows, the patches are smaller instead
+_TALLEST = 18.0  # maximum height in inches, with many rows the patches are smaller
 
 
 class PatchGridDisplay:
-    """Patches side by side, with their labels and predictions.
+    """Display of a grid of patches with their labels and predictions.
 
-    Make it with `from_arrays`, `from_predictions` or `from_estimator`.
+    Create the display with `from_arrays`, `from_predictions` or `from_estimator`.
 
-    - The line above a patch names its class. The frame has the colour of that class.
-    - With predictions, a second line names the predicted class and its probability. The
+    - The line above a patch shows its class. The frame has the colour of the class.
+    - With predictions, a second line shows the predicted class and its probability. The
       frame then has the colour of the predicted class.
-    - Names that are too long for the width of a patch are shortened. A legend then maps
-      the colours to the full names.
+    - Names that are wider than a patch are shortened. A legend then maps the colours to
+      the full names.
     - With ``center``, a square in the middle shows the part of the patch that the label
       refers to, such as the central 32x32 pixels in PatchCamelyon.
 
@@ -43,17 +43,17 @@ class PatchGridDisplay:
             (n, height, width)
         Patches of 1 to 4 channels. Two channels are shown as magenta and green.
         uint8 and uint16 are shown from 0 to the maximum of the dtype. Other numbers are
-        shown from 0 to 1, or over their range if it is wider.
+        shown from 0 to 1, or over their own range if it is wider.
     y_true : array-like of shape (n,)
         Labels of the patches.
     y_proba : array-like of shape (n, n_classes), default=None
         Probabilities of the classes.
     classes : array-like of shape (n_classes,), default=None
-        The labels in the order of `y_proba`. None means the sorted labels of `y_true`.
+        The labels in the order of `y_proba`. None uses the sorted labels of `y_true`.
     display_labels : sequence of str of length n_classes, default=None
-        Names of the classes. None means the labels.
+        Names of the classes. None uses the labels.
     titles : sequence of str of length n, default=None
-        Lines above the patches. None means the classes and the predictions.
+        Lines above the patches. None shows the classes and the predictions.
 
     Attributes
     ----------
@@ -75,13 +75,13 @@ class PatchGridDisplay:
     TypeError
         If `patches` is a data set, a loader, an iterator or a mapping.
     ValueError
-        If `patches` does not hold patches, if numbers of rows differ, or if a label is
-        not one of the classes.
+        If `patches` is not a valid stack of patches, if arguments have different
+        lengths, or if a label is not one of the classes.
 
     See Also
     --------
-    ClassBalanceDisplay : Shows the number of patches of each class.
-    CAMDisplay : Shows the evidence for a class in patches.
+    ClassBalanceDisplay : Show the number of patches of each class.
+    CAMDisplay : Show the evidence for a class in patches.
 
     Examples
     --------
@@ -124,23 +124,23 @@ class PatchGridDisplay:
         random_state: int | np.random.RandomState | None = None,
         **plot_params: Any,
     ) -> Self:
-        """Select patches of each class at random and show one row for each class.
+        """Show a random selection of patches, with one row per class.
 
         Parameters
         ----------
         X : array-like or PatchArray of shape (n, height, width, channels)
-            Patches, see :class:`PatchGridDisplay`. Of a PatchArray, only the patches
-            that are shown are decoded.
+            Patches, see :class:`PatchGridDisplay`. Only the selected patches of a
+            PatchArray are decoded.
         y : array-like of shape (n,)
             Labels of the patches.
         n_patches : int, default=6
-            Largest number of patches of each class.
+            Maximum number of patches per class.
         display_labels : sequence of str, default=None
             Names of the classes, in the order of the sorted labels.
         random_state : int, RandomState instance or None, default=None
-            Determines which patches are selected.
+            Determines the selection of patches.
         **plot_params : dict
-            Further parameters of `plot`.
+            Other parameters of `plot`.
 
         Returns
         -------
@@ -182,30 +182,30 @@ class PatchGridDisplay:
         Parameters
         ----------
         X : array-like or PatchArray of shape (n, height, width, channels)
-            Patches, see :class:`PatchGridDisplay`. Of a PatchArray, only the patches
-            that are shown are decoded.
+            Patches, see :class:`PatchGridDisplay`. Only the selected patches of a
+            PatchArray are decoded.
         y_true : array-like of shape (n,)
             Labels of the patches.
         y_proba : array-like of shape (n, n_classes) or (n,)
-            Output of `predict_proba`. With two classes, its last column is enough.
+            Output of `predict_proba`. With two classes, its last column is sufficient.
         order : {"mistakes", "probability", "random"}, default="mistakes"
-            Which patches are shown.
+            The patches to show.
 
-            - "mistakes": wrong predictions, the most confident ones first.
+            - "mistakes": wrong predictions, most confident first.
             - "probability": patches at equal steps in the ranking by the probability of
-              the last class, from the lowest to the highest.
+              the last class, from lowest to highest.
             - "random": a random selection.
         n_patches : int, default=12
-            Largest number of patches.
+            Maximum number of patches.
         classes : array-like of shape (n_classes,), default=None
-            The labels in the order of `y_proba`. None means the sorted labels of
+            The labels in the order of `y_proba`. None uses the sorted labels of
             `y_true`.
         display_labels : sequence of str, default=None
             Names of the classes, in the order of `classes`.
         random_state : int, RandomState instance or None, default=None
-            Determines which patches are selected if `order` is "random".
+            Determines the selection of patches if `order` is "random".
         **plot_params : dict
-            Further parameters of `plot`.
+            Other parameters of `plot`.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class PatchGridDisplay:
     def from_estimator(
         cls, estimator: Any, X: Any, y: ArrayLike, **params: Any
     ) -> Self:
-        """Predict the classes of patches and show the patches with the predictions.
+        """Predict the classes of patches and show them with their predictions.
 
         Parameters
         ----------
@@ -242,7 +242,7 @@ class PatchGridDisplay:
         y : array-like of shape (n,)
             Labels of the patches.
         **params : dict
-            Further parameters of `from_predictions` and of `plot`.
+            Other parameters of `from_predictions` and `plot`.
 
         Returns
         -------
@@ -265,16 +265,16 @@ class PatchGridDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
         n_columns : int, default=6
             Number of patches in a row.
         center : int, tuple of (height, width) or None, default=None
-            Size of the square in the middle, in pixels. None draws no square. Use
-            ``center=32`` for PatchCamelyon, whose labels refer to the central 32x32
-            pixels. No square is drawn, either, unless the patches are larger than it.
+            Size of the square in the middle in pixels. Use ``center=32`` for
+            PatchCamelyon, whose labels refer to the central 32x32 pixels. The square is
+            only drawn if it is smaller than the patches. None draws no square.
         row_per_class : bool, default=False
-            Whether a new row begins where the class of the patches changes. The name of
-            the class is then written once above the row, unless `titles` are given.
+            Whether to start a new row when the class of the patches changes. Unless
+            `titles` are given, the class is then written once above its row.
 
         Returns
         -------
@@ -368,14 +368,14 @@ class PatchGridDisplay:
     def _draw_legend(
         self, names: list[str], positions: list[int], *, is_new_figure: bool
     ) -> None:
-        """Map the colours of the frames to the full names of classes."""
+        """Draw a legend of the frame colours and the full names of classes."""
         from matplotlib.patches import Patch
 
         if is_new_figure:  # the patches keep their size
-            figure = self.figure_.figure  # never a part of a figure
+            figure = self.figure_.figure  # the whole figure, not a subfigure
             width, height = figure.get_size_inches()
             figure.set_size_inches(width, height + 0.2 + _LEGEND_LINE * len(positions))
-        self.ax_.set_anchor("N")  # room that is left over is at the bottom
+        self.ax_.set_anchor("N")  # leaves unused room at the bottom
         self.ax_.legend(
             handles=[Patch(color=colour_of(i), label=names[i]) for i in positions],
             loc="upper left",
@@ -419,7 +419,7 @@ def _positions(
     unknown = sorted(set(labels.tolist()) - set(known))
     if unknown:
         raise ValueError(
-            f"y_true holds {unknown}, which are not among the classes {known}."
+            f"y_true contains {unknown}, which are not among the classes {known}."
         )
     if y_proba is not None and np.shape(y_proba)[1] != len(known):
         raise ValueError(
@@ -452,5 +452,5 @@ def _choose(
     if order == "random":
         return rng.permutation(len(true))[:n_patches]
     raise ValueError(
-        f"order must be 'mistakes', 'probability' or 'random'; got {order!r}."
+        f"order must be 'mistakes', 'probability' or 'random', got {order!r}."
     )

@@ -24,5 +24,5 @@ def position_of(target: Any, classes: np.ndarray) -> int | None:
     if target is None:
         return 1 if len(labels) == 2 else None
     if target not in labels:
-        raise ValueError(f"target must be one of the classes {labels}; got {target!r}.")
+        raise ValueError(f"target must be one of the classes {labels}, got {target!r}.")
     return labels.index(target)

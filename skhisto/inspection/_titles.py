@@ -1,4 +1,4 @@
-"""Lines of text above patches that fit into the width of a patch."""
+"""Lines of text above patches, limited to the width of a patch."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
-_SMALLEST = 5.0  # points; smaller text is hard to read, so names are shortened instead
-_FILLED = 0.9  # of the width, so that neighbours do not touch
+_SMALLEST = 5.0  # points, smaller text is hard to read, so names are shortened instead
+_FILLED = 0.9  # maximum share of the width, so that adjacent titles do not touch
 
 
 class Line(NamedTuple):
-    """A line of a title: a name, which may be shortened, and what is around it."""
+    """A line of a title: a name that may be shortened, and the text around it."""
 
     name: str
     before: str = ""
@@ -27,23 +27,23 @@ Title = Sequence[Line]
 def draw_titles(
     ax: "Axes", corners: Sequence[np.ndarray], titles: Sequence[Title], width: float
 ) -> "tuple[list[Text], bool]":
-    """Write titles above patches, at one size.
+    """Write titles above patches in one font size.
 
     Parameters
     ----------
     ax : matplotlib Axes
         Axes with their final limits.
     corners : sequence of ndarray of shape (2,)
-        Where each title begins: left and bottom, in units of the data.
+        Left and bottom of each title, in data units.
     titles : sequence of sequence of Line
     width : float
-        Room for a title, in units of the data.
+        Width that is available for a title, in data units.
 
     Returns
     -------
     texts : list of matplotlib Text
     are_shortened : bool
-        Whether the end of a name is missing.
+        Whether a name was shortened.
     """
     texts = [
         ax.text(corner[0], corner[1], _text(title), fontsize="x-small")
@@ -77,14 +77,14 @@ def _shrink(texts: "list[Text]", room: float, smallest: float) -> None:
         longest = max(text.get_window_extent().width for text in texts)
         if longest <= room:
             return
-        # Letters are as wide as whole pixels, so one step may not be enough.
+        # Letter widths are rounded to pixels, so one step may not be enough.
         size = max(0.98 * size * room / longest, min(smallest, size))
         for text in texts:
             text.set_fontsize(size)
 
 
 def _shorten(text: "Text", title: Title, room: float) -> bool:
-    """Shorten the names in a title until it fits. Return whether that was needed."""
+    """Shorten the names in a title until it fits. Return whether it was shortened."""
     width = text.get_window_extent().width
     if width <= room:
         return False

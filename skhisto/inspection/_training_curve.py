@@ -1,4 +1,4 @@
-"""A display of loss and metrics by epoch."""
+"""Display of loss and metrics by epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -18,22 +18,22 @@ _PARTS = {"": "training", "val_": "validation"}
 
 
 class TrainingCurveDisplay:
-    """Loss or accuracy by epoch, of one fit or of the folds of a cross-validation.
+    """Loss or accuracy by epoch, for one fit or the folds of a cross-validation.
 
-    Make it with `from_estimator`. Several fits are shown as their mean and a band from
-    the lowest to the highest value. Fits that early stopping ended before an epoch do
-    not count in the mean of that epoch. Dots mark the epochs whose weights were kept.
+    Create the display with `from_estimator`. Several fits are shown as their mean and a
+    band from the lowest to the highest value. The mean of an epoch only includes fits
+    that reached it before early stopping. Dots mark the epochs whose weights were kept.
 
     Parameters
     ----------
     histories : sequence of dict of str to list of float
-        The `history_` of each classifier: values of "loss", "accuracy" and, with
-        validation, "val_loss" and "val_accuracy", one for each epoch.
+        The `history_` of each classifier: one value per epoch of "loss", "accuracy"
+        and, with validation, "val_loss" and "val_accuracy".
     metric : {"loss", "accuracy"}, default="loss"
         The metric to show.
     kept_epochs : sequence of int or None, default=None
         For each fit, the epoch whose weights were kept, counted from 1, or None for no
-        mark. None instead of a sequence means no marks at all.
+        mark. If `kept_epochs` itself is None, no marks are drawn.
 
     Attributes
     ----------
@@ -44,14 +44,14 @@ class TrainingCurveDisplay:
     lines_ : dict of str to matplotlib Line2D
         The curves. The keys are "training" and "validation".
     bands_ : dict of str to matplotlib PolyCollection
-        The bands. Empty with a single fit.
+        The bands. Empty for a single fit.
     dots_ : list of matplotlib Line2D
         The marks of kept epochs.
 
     Raises
     ------
     ValueError
-        If there are no fits, or if a fit does not have the metric.
+        If `histories` is empty, or if a fit does not have the metric.
 
     See Also
     --------
@@ -101,7 +101,7 @@ class TrainingCurveDisplay:
         metric : {"loss", "accuracy"}, default="loss"
             The metric to show.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -127,16 +127,21 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
         self : TrainingCurveDisplay
         """
         found = [_metrics(history) for history in self.histories]
-        if not found or any(self.metric not in metrics for metrics in found):
-            what = sorted(set.intersection(*found)) if found else "no fits"
-            raise ValueError(f"There is no metric {self.metric!r}: there are {what}.")
+        if not found:
+            raise ValueError("histories must contain at least one fit.")
+        if any(self.metric not in metrics for metrics in found):
+            available = sorted(set.intersection(*found))
+            raise ValueError(
+                f"Unknown metric {self.metric!r}. Available metrics: "
+                f"{', '.join(available)}."
+            )
         self.figure_, self.ax_ = axes_to_draw_on(ax, f"{type(self).__name__}.plot")
         from matplotlib.ticker import MaxNLocator
 
@@ -158,7 +163,7 @@ class TrainingCurveDisplay:
 
     def _draw(self, part: str, curves: np.ndarray, colour: str) -> None:
         epochs = np.arange(1, curves.shape[1] + 1)
-        marker = "o" if len(epochs) == 1 else None  # a line of one point is invisible
+        marker = "o" if len(epochs) == 1 else None  # a single point has no visible line
         (self.lines_[part],) = self.ax_.plot(
             epochs, curves.mean(axis=0), color=colour, label=part, marker=marker
         )
@@ -187,7 +192,7 @@ def _metrics(history: History) -> set[str]:
 
 
 def _table(curves: Sequence[Sequence[float]]) -> np.ma.MaskedArray:
-    """Return curves as rows. Missing values, and those after the end, are masked."""
+    """Return curves as rows. Missing values and values after the end are masked."""
     table = np.full((len(curves), max(map(len, curves))), np.nan)
     for row, curve in zip(table, curves, strict=True):
         row[: len(curve)] = curve

@@ -1,4 +1,4 @@
-"""Maps of probabilities over slides."""
+"""Probability maps of slides."""
 
 from skhisto.maps._display import SlideMapDisplay
 from skhisto.maps._probability_map import probability_map

@@ -1,4 +1,4 @@
-"""A map drawn over its slide."""
+"""Plots of a map over its slide."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,10 +17,10 @@ _LONGEST_BAR = 0.3  # of the width of the slide
 
 
 class SlideMapDisplay:
-    """A map of probabilities over a thumbnail of its slide.
+    """A probability map over a thumbnail of its slide.
 
-    Cells that were not scored are transparent. Lines surround the cells whose
-    probability reaches the threshold. Axes are in level-0 pixels.
+    Cells that were not scored are transparent. Cells whose probability reaches the
+    threshold are outlined. Axes are in level-0 pixels.
 
     Parameters
     ----------
@@ -29,10 +29,10 @@ class SlideMapDisplay:
     thumbnail : ndarray of shape (height, width, 3), default=None
         Picture of the whole slide, uint8. None draws on white.
     class_ : label, default=None
-        The class. Of two classes, None is the second one. Of more classes, one must be
-        given.
+        The class to show. For two classes, None means the second one. For more classes,
+        it is required.
     threshold : float or None, default=0.5
-        The lowest probability within the outlines. None draws no outlines.
+        Minimum probability of outlined cells. None draws no outlines.
 
     Attributes
     ----------
@@ -41,11 +41,11 @@ class SlideMapDisplay:
     figure_ : matplotlib Figure
         Figure that contains the axes.
     image_ : matplotlib AxesImage
-        The map.
+        Image of the map.
     thumbnail_ : matplotlib AxesImage or None
-        The picture of the slide.
+        Image of the slide.
     outlines_ : matplotlib LineCollection or None
-        The outlines.
+        Outlines of cells that reach the threshold.
     scale_bar_ : matplotlib Rectangle or None
         The scale bar. None if the resolution is unknown.
     colorbar_ : matplotlib Colorbar
@@ -113,11 +113,11 @@ class SlideMapDisplay:
         slide : Slide, path or ndarray of shape (height, width, 3), default=None
             The slide or the pixels that were mapped. None draws on white.
         class_ : label, default=None
-            The class, see `SlideMapDisplay`.
+            The class to show, see `SlideMapDisplay`.
         threshold : float or None, default=0.5
-            The lowest probability within the outlines. None draws no outlines.
+            Minimum probability of outlined cells. None draws no outlines.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -126,16 +126,15 @@ class SlideMapDisplay:
         Raises
         ------
         ValueError
-            If the slide has another size than that of the map, or if `threshold` is
-            outside [0, 1].
+            If the sizes of slide and map differ, or if `threshold` is outside [0, 1].
         """
         if slide is not None and not isinstance(slide, Slide):
             slide = Slide(slide)
         if slide is not None and slide.shape != probability_map.slide_shape:
             raise ValueError(
-                f"The map is of a slide of shape {probability_map.slide_shape}, but "
-                f"'{slide.name}' has the shape {slide.shape}. Pass the slide that the "
-                "map was made of."
+                f"The map belongs to a slide of shape {probability_map.slide_shape}, "
+                f"but '{slide.name}' has shape {slide.shape}. Pass the slide that was "
+                "mapped."
             )
         thumbnail = None if slide is None else slide.thumbnail(1024)
         display = cls(probability_map, thumbnail, class_=class_, threshold=threshold)
@@ -147,7 +146,7 @@ class SlideMapDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -161,7 +160,7 @@ class SlideMapDisplay:
         shown = self.probability_map
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ValueError(
-                f"threshold must be None or in [0, 1]; got {self.threshold!r}."
+                f"threshold must be None or in [0, 1], got {self.threshold!r}."
             )
         probability = shown.of(self.class_)
         name = shown.classes[shown.position_of(self.class_)]
@@ -216,7 +215,7 @@ class SlideMapDisplay:
         if mpp is None:
             return
         microns, label = _round_length(_LONGEST_BAR * width * mpp)
-        # Below the slide, where it covers nothing.
+        # The bar is below the slide, so that it does not cover any tissue.
         self.scale_bar_ = Rectangle(
             (0, 1.02 * height), microns / mpp, 0.012 * height, color="black"
         )
@@ -233,7 +232,7 @@ class SlideMapDisplay:
 
 
 def _round_length(longest: float) -> tuple[float, str]:
-    """Return the longest 1, 2 or 5 times a power of ten, in microns, and its text."""
+    """Return the largest 1, 2 or 5 times a power of ten in microns, and its label."""
     power = 10.0 ** np.floor(np.log10(longest))
     microns = power * max(step for step in (1, 2, 5) if step * power <= longest)
     if microns >= 1000:

@@ -1,4 +1,4 @@
-"""Maps in files: one npz file each, without pickles."""
+"""Files of maps, in npz format without pickles."""
 
 import json
 import os
@@ -26,31 +26,31 @@ def write_map(path: str | os.PathLike[str], fields: dict[str, Any]) -> None:
 
 
 def read_map(file: BinaryIO, max_bytes: int) -> dict[str, Any]:
-    """Read the fields of a map of limited size. Nothing in the file is run.
+    """Read the fields of a map of limited size. No code in the file is run.
 
-    Files that are damaged, or made to do harm, raise exceptions of many types.
+    Damaged or malicious files raise many types of exceptions.
     """
     _check_size(file, max_bytes)
     with np.load(file, allow_pickle=False) as content:
         header = json.loads(str(content["header"][()]))
         if header.pop("kind") != _KIND:
-            raise ValueError("it holds something else")
+            raise ValueError("the file contains something else")
         version = header.pop("format")
         if version != _FORMAT:
             raise ValueError(
-                f"it has format {version}, but this version of skhisto reads format "
-                f"{_FORMAT}; install a newer skhisto"
+                f"the file has format {version}, but this version of skhisto reads "
+                f"format {_FORMAT}. Install a newer skhisto"
             )
         return {**header, **{name: content[name] for name in _ARRAYS}}
 
 
 def _check_size(file: BinaryIO, max_bytes: int) -> None:
-    # No more of a member is expanded than the size that the directory states.
+    # zipfile never expands more than the size that is stated in the directory.
     with zipfile.ZipFile(file) as archive:
         n_bytes = sum(member.file_size for member in archive.infolist())
     file.seek(0)
     if n_bytes > max_bytes:
         raise ValueError(
-            f"its arrays have {n_bytes:,} bytes, and the limit is {max_bytes:,}; pass "
+            f"the arrays have {n_bytes:,} bytes, but the limit is {max_bytes:,}. Pass "
             "a higher max_bytes if you trust the file"
         )

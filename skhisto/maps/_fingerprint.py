@@ -1,4 +1,4 @@
-"""A hash of all that the probabilities of an estimator depend on."""
+"""Hash of everything that determines the probabilities of an estimator."""
 
 import hashlib
 import pickle
@@ -12,15 +12,16 @@ from skhisto._classifier.patch_cnn import PatchCNNClassifier
 from skhisto.embedding import PatchEmbedder
 from skhisto.maps._windows import unwrapped
 
-# Of an embedder, what its features do not depend on, or the fingerprint contains.
+# Attributes of an embedder that do not change its features, or that its own fingerprint
+# contains.
 _IGNORED = {"backbone", "memory", "verbose"}
 
 
 def fingerprint_of(estimator: Any) -> str:
-    """Return a SHA-256 for an estimator.
+    """Return a SHA-256 that identifies an estimator.
 
-    It is the same in every process. An empty string means that the estimator cannot be
-    pickled, and therefore has no fingerprint.
+    It is the same in every process. It is an empty string if the estimator cannot be
+    pickled.
     """
     try:
         return _hash(_contents(estimator))
@@ -29,7 +30,7 @@ def fingerprint_of(estimator: Any) -> str:
 
 
 def _contents(estimator: Any) -> Any:
-    """Return what to hash of an estimator."""
+    """Return the parts of an estimator that are hashed."""
     estimator = unwrapped(estimator)
     if isinstance(estimator, Pipeline):
         return [_contents(step) for _, step in estimator.steps]
@@ -58,5 +59,5 @@ def _of_classifier(classifier: PatchCNNClassifier) -> list[Any]:
 
 
 def _hash(contents: Any) -> str:
-    # joblib hashes arrays by their values, and gives MD5 or SHA-1.
+    # joblib hashes arrays by value, but only provides MD5 and SHA-1.
     return hashlib.sha256(joblib.hash(contents, "sha1").encode()).hexdigest()

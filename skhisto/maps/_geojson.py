@@ -1,4 +1,4 @@
-"""Maps as objects of QuPath."""
+"""Conversion of maps to QuPath objects."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from scipy import ndimage
 from skhisto.maps._outlines import outlines
 from skhisto.slides._polygons import import_shapely
 
-_DECIMALS = 3  # of a pixel, so that files stay small
+_DECIMALS = 3  # decimals of a pixel, to keep files small
 _Shape = tuple[Any, dict[str, float]]
 
 
@@ -22,7 +22,7 @@ def regions(
     ----------
     probability : ndarray of shape (n_rows, n_columns)
     is_in : ndarray of bool of shape (n_rows, n_columns)
-        Which cells belong to a set.
+        The cells to outline.
     origin : tuple of float
         Upper left corner (x, y) of the first cell.
     stride : float
@@ -32,7 +32,7 @@ def regions(
     ------
     polygon : shapely Polygon
     measurements : dict
-        Mean and highest probability, and the number of cells.
+        Mean and maximum probability, and the number of cells.
     """
     shapely = import_shapely()
     rings, parts, labels = outlines(is_in)
@@ -93,5 +93,5 @@ def tiles(
 
 
 def _at(points: np.ndarray, origin: Any, stride: float) -> np.ndarray:
-    """Return points that are given in cells in pixels of level 0."""
+    """Convert points from cells to pixels of level 0."""
     return np.round(np.asarray(origin) + stride * points, _DECIMALS)

@@ -1,4 +1,4 @@
-"""What is mapped: a slide at one resolution, or an array."""
+"""The image of a map: a slide at one resolution, or an array."""
 
 import os
 from collections.abc import Callable
@@ -12,29 +12,30 @@ from skhisto.slides import Slide
 from skhisto.slides._array_reader import hash_of_pixels
 
 Read = Callable[[int, int, int, int], np.ndarray]
-"""From top, left, height and width to pixels."""
+"""Function of top, left, height and width that returns pixels."""
 
 
 @dataclass(frozen=True)
 class MappedImage:
-    """An image with its place on a slide.
+    """An image and its position on a slide.
 
     Parameters
     ----------
     slide : Slide or None
         None for arrays that are not RGB.
     name, fingerprint : str
-        Of the slide.
+        Name and fingerprint of the slide.
     slide_shape : tuple of int (height, width)
-        Of level 0.
+        Size of level 0.
     mpp : float or None
         Microns per pixel of level 0.
     scale : float
-        Pixels of level 0 for each pixel of the image.
+        Pixels of level 0 per pixel of the image.
     shape : tuple of int (height, width, channels)
-        Of the image, in its own pixels.
+        Size of the image in its own pixels.
     read : callable
-        From top, left, height and width of a region inside the image to its pixels.
+        Takes top, left, height and width of a region inside the image and returns its
+        pixels.
     """
 
     slide: Slide | None
@@ -48,15 +49,15 @@ class MappedImage:
 
 
 def as_image(slide: Any, mpp: float | None) -> MappedImage:
-    """Return what is mapped.
+    """Convert a slide, path or array to an image.
 
     Raises
     ------
     TypeError
         If `slide` is neither a Slide, a path nor an array.
     ValueError
-        If an array does not hold pixels of dtype uint8, or if the resolution of a slide
-        is unknown.
+        If an array does not contain pixels of dtype uint8, or if the resolution of a
+        slide is unknown.
     """
     if isinstance(slide, str | os.PathLike):
         slide = Slide(slide)
@@ -76,7 +77,7 @@ def as_image(slide: Any, mpp: float | None) -> MappedImage:
         return _of_array(slide)
     raise TypeError(
         "slide must be a Slide, a path or a uint8 array of shape (height, width, "
-        f"channels); got {type(slide).__name__}."
+        f"channels), got {type(slide).__name__}."
     )
 
 
@@ -84,8 +85,8 @@ def _of_array(pixels: np.ndarray) -> MappedImage:
     is_image = pixels.ndim == 3 and pixels.size and pixels.shape[2] <= 4
     if not is_image or pixels.dtype != np.uint8:
         raise ValueError(
-            "An array to map must have the dtype uint8 and the shape (height, width, "
-            "channels) with 1 to 4 channels, and must not be empty; got dtype "
+            "An array to map must have dtype uint8 and shape (height, width, channels) "
+            "with 1 to 4 channels, and must not be empty. Got dtype "
             f"{pixels.dtype} and shape {pixels.shape}."
         )
     return MappedImage(

@@ -1,21 +1,21 @@
-"""The outlines of cells as polygons."""
+"""Outlines of cells as polygons."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from scipy import ndimage
 
-# Directions in the order of right turns: along columns, rows, and back.
+# Directions in the order of right turns: right, down, left, up.
 _RIGHT, _DOWN, _LEFT, _UP = range(4)
 
 
 def outlines(is_in: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Trace the outlines of connected cells, exactly along their sides.
+    """Trace the outlines of connected cells exactly along their sides.
 
     Cells are connected if they share a side. Each set of connected cells has one outer
-    outline and one outline for each hole. No outline passes a point twice, so that the
-    polygons are valid as in OGC's Simple Features. Holes may touch the outer outline in
-    a point.
+    outline and one outline per hole. An outline never passes a point twice, so the
+    polygons are valid as defined in OGC's Simple Features. Holes may touch the outer
+    outline in single points.
 
     Parameters
     ----------
@@ -24,13 +24,13 @@ def outlines(is_in: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarra
     Returns
     -------
     rings : list of ndarray of int of shape (n, 2)
-        Corners of each outline (x, y) in cells, without the first one repeated.
-        Outer outlines are counter-clockwise if y points up, and holes are clockwise.
+        Corners (x, y) of each outline in cells. The first corner is not repeated. If y
+        points up, outer outlines are counter-clockwise and holes are clockwise.
     parts : ndarray of int of shape (n_rings,)
-        To which set of connected cells an outline belongs, in ascending order. The
-        outer outline comes first.
+        The set of connected cells of each outline, in ascending order. The outer
+        outline of a set comes first.
     labels : ndarray of int of shape (n_rows, n_columns)
-        The set of each cell, from 1. 0 is none.
+        The set of each cell, from 1. 0 means not in a set.
     """
     labels, _ = ndimage.label(is_in)
     corners, next_corner, part_of_corner = _linked_corners(labels)
@@ -38,7 +38,7 @@ def outlines(is_in: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarra
     for ring in _cycles(next_corner.tolist()):
         rings.append(corners[ring])
         parts.append(part_of_corner[ring[0]])
-    # Corners are in reading order: the first of a set is on its outer outline.
+    # Corners are in reading order, so the first one of a set is on its outer outline.
     order = np.argsort(np.asarray(parts, int), kind="stable")
     return [rings[i] for i in order], np.asarray(parts, int)[order], labels
 
@@ -46,19 +46,19 @@ def outlines(is_in: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarra
 def _linked_corners(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the corners of all outlines, their successors, and their sets.
 
-    An outline has its cells on the right of its direction, with y down.
+    Seen along an outline, its cells are on the right (with y down).
     """
     around = np.pad(labels, 1)
     nw, ne, sw, se = around[:-1, :-1], around[:-1, 1:], around[1:, :-1], around[1:, 1:]
-    # In each direction, the cells on the right and on the left of the way out of a
-    # point, and of the way into it.
+    # For each direction: the cells to the right and left of a side that leaves a point,
+    # and of a side that enters it.
     ways_out = ((se, ne), (sw, se), (nw, sw), (ne, nw))
     ways_in = ((sw, nw), (nw, ne), (ne, se), (se, sw))
     is_out = [(right > 0) & (left == 0) for right, left in ways_out]
     is_in = [(right > 0) & (left == 0) for right, left in ways_in]
-    # Where two cells touch in a point only, an outline goes around the cells if they
-    # belong to different sets. Otherwise it goes around the gaps, which must belong to
-    # different outlines, because the set surrounds one of them.
+    # If two cells touch only in a point and belong to different sets, each has its own
+    # outline. If they belong to the same set, the outlines separate the two gaps
+    # instead, because the set surrounds one of them.
     is_pinched = is_in[_RIGHT] & is_in[_LEFT] | is_in[_DOWN] & is_in[_UP]
     turns_left = is_pinched & (np.maximum(nw, ne) == np.maximum(sw, se))
     found = []
@@ -84,7 +84,7 @@ def _next_corners(
 ) -> np.ndarray:
     """Return the corner at the end of the side that begins at each corner.
 
-    Along a line, beginnings and ends of sides in one direction alternate.
+    Along a line, starts and ends of sides with the same direction alternate.
     """
     next_corner = np.empty(len(rows), int)
     for direction in range(4):
@@ -100,7 +100,7 @@ def _next_corners(
 
 
 def _cycles(successors: list[int]) -> Iterator[list[int]]:
-    """Yield the cycles of a permutation, in the order of their smallest members."""
+    """Yield the cycles of a permutation, ordered by their smallest members."""
     is_unseen = [True] * len(successors)
     for start in range(len(successors)):
         cycle, position = [], start

@@ -1,4 +1,4 @@
-"""What has to be computed for a map, tile by tile."""
+"""The plan of a map, and its computation tile by tile."""
 
 import math
 from collections.abc import Collection, Generator, Iterable
@@ -20,16 +20,16 @@ from skhisto.maps._windows import check_window, use_of_windows
 from skhisto.slides import WindowGrid
 
 TileValues = tuple[int, np.ndarray]
-"""Number of a tile, and its float32 probabilities (n_rows, n_columns, n_classes)."""
+"""Number and float32 probabilities (n_rows, n_columns, n_classes) of a tile."""
 
 
 @dataclass(frozen=True)
 class MapPlan:
-    """All that determines a map.
+    """Everything that determines a map.
 
     The same estimator, slide, stride and memory limit give the same plan. The
-    probabilities of a tile do not depend on which other tiles are computed, so that a
-    map can be continued later, with the same result bitwise.
+    probabilities of a tile do not depend on other tiles. Therefore, an interrupted map
+    can be continued with a bitwise equal result.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def plan_map(
     mask: Any,
     max_memory: float,
 ) -> MapPlan:
-    """Check everything, and decide how a map is computed.
+    """Check all arguments and decide how a map is computed.
 
     The parameters are those of `probability_map`.
     """
@@ -79,7 +79,7 @@ def plan_map(
     image = as_image(slide, mpp)
     grid = WindowGrid(image.shape[:2], use.window, stride)
     if not (isinstance(max_memory, Real) and 0 < max_memory < math.inf):
-        raise ValueError(f"max_memory must be a positive number; got {max_memory!r}.")
+        raise ValueError(f"max_memory must be a positive number, got {max_memory!r}.")
     check_window(estimator, use, image.shape[2])
     scorer = choose_scorer(estimator, use, grid.stride)
     largest = scorer.largest_tile(grid.shape, image.shape[2], max_memory * 1e6)
@@ -97,10 +97,10 @@ def plan_map(
 def score_tiles(
     plan: MapPlan, done: Collection[int] = ()
 ) -> Generator[TileValues, None, None]:
-    """Yield the tiles that are not done, with the probabilities of their cells.
+    """Yield the remaining tiles with the probabilities of their cells.
 
-    Cells that are not wanted are NaN. Tiles without wanted cells are left out. The next
-    tiles are read ahead in a thread.
+    Cells that are not scored are NaN. Tiles without scored cells are left out. A thread
+    reads the next tiles ahead.
     """
     numbers = [number for number in plan.todo if number not in done]
     read = BoxReader(plan.image.read)
@@ -120,7 +120,7 @@ def score_tiles(
 
 
 def map_of_tiles(plan: MapPlan, tiles: Iterable[TileValues]) -> ProbabilityMap:
-    """Put the tiles together."""
+    """Assemble a map from its tiles."""
     shape = (*plan.grid.shape, len(plan.classes))
     probabilities = np.full(shape, np.nan, np.float32)
     for number, values in tiles:
@@ -129,7 +129,7 @@ def map_of_tiles(plan: MapPlan, tiles: Iterable[TileValues]) -> ProbabilityMap:
 
 
 def attributes_of_map(plan: MapPlan) -> dict[str, Any]:
-    """Return the attributes of a map that are known before anything is computed."""
+    """Return the attributes of a map that do not depend on its probabilities."""
     image, grid = plan.image, plan.grid
     top, left = grid.cell_origin
     height, width = grid.size

@@ -1,4 +1,4 @@
-"""From a classifier and a slide to a map of probabilities."""
+"""Computation of probability maps from a classifier and a slide."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,76 +18,76 @@ def probability_map(
     max_memory: float = 500,
     verbose: bool = False,
 ) -> ProbabilityMap:
-    """Predict probabilities all over a slide.
+    """Predict a map of probabilities for a slide.
 
-    The classifier predicts windows at a regular distance. The map has a cell for each
-    window: the square of `stride` x `stride` pixels around its centre.
+    The classifier predicts windows on a regular grid. The map has one cell per window:
+    the square of `stride` x `stride` pixels around the centre of the window.
 
     Parameters
     ----------
     estimator : estimator
         A fitted classifier of patches of dtype uint8, with `predict_proba`:
 
-        - a `PatchCNNClassifier`;
+        - a `PatchCNNClassifier`
         - a `Pipeline` of `CenterCrop`, `Resize` and `StainNormalizer` that ends in a
-          classifier of patches;
-        - a `Pipeline` with a `PatchEmbedder`, which any steps of scikit-learn may
-          follow;
-        - another classifier of patches, with `window`;
-        - a search that was refitted on one of these.
+          classifier of patches
+        - a `Pipeline` with a `PatchEmbedder`, followed by any scikit-learn steps
+        - another classifier of patches, with `window`
+        - a search that was refitted on one of these
     slide : Slide, path or ndarray of shape (height, width, channels), uint8
-        The slide, or pixels that are mapped as they are.
+        The slide, or pixels that are mapped without resampling.
     stride : int, default=32
         Distance between windows, in pixels at the resolution `mpp`. The label of a
-        PatchCamelyon patch refers to its central 32x32 pixels.
+        PatchCamelyon patch refers to its central 32x32 pixels. If `stride` is larger
+        than the windows, the first cell starts at a negative coordinate.
     window : int or tuple of int (height, width), default=None
         Size of the windows, in pixels at the resolution `mpp`. None means the size of
         the patches that the classifier or `PatchEmbedder` was fitted on. If the first
         step of a pipeline is `CenterCrop`, None means the size of the crop, because the
-        pixels outside of it do not change the probabilities. Otherwise `window` must be
-        given if the pipeline changes the size of the patches.
+        pixels outside the crop do not change the probabilities. Otherwise, `window` is
+        required if the pipeline changes the size of the patches.
     mpp : float or None, default=0.97
         Microns per pixel of the patches that the classifier was fitted on. The slide is
-        read at this resolution. The default is that of PatchCamelyon [1]_. None reads
-        level 0 as it is. Arrays are always mapped as they are.
+        read at this resolution. The default is the resolution of PatchCamelyon [1]_.
+        None reads level 0 without resampling. Arrays are never resampled.
     mask : "tissue", None, TissueMask or ndarray of bool, default="tissue"
-        Which cells are scored: those of which at least 5 % are in the mask.
+        Selects the cells to score: those with at least 5 % of their area in the mask.
 
-        - "tissue": the tissue, as :func:`skhisto.slides.tissue_mask` finds it.
+        - "tissue": the tissue found by :func:`skhisto.slides.tissue_mask`.
         - None: all cells.
-        - A :class:`skhisto.slides.TissueMask`, or an array of shape (height, width),
-          which is stretched over the slide.
+        - A :class:`skhisto.slides.TissueMask`.
+        - An array of shape (height, width): it is stretched over the slide.
     max_memory : float, default=500
-        Most memory for pixels and computation, in megabytes (1e6 bytes). It limits the
-        size of a tile. The libraries, the estimator and the map come in addition. So
-        does a batch of windows, if they are predicted one by one. Maps are slower with
-        much less memory than the default, and hardly faster with more.
+        Maximum memory for pixels and computation in megabytes (1e6 bytes). It limits
+        the size of a tile. The libraries, the estimator, the map and a batch of cut-out
+        windows are not included. Much less memory makes maps slower. More memory hardly
+        makes them faster.
     verbose : bool, default=False
-        Whether to print the number of tiles that are done.
+        Whether to print the number of finished tiles.
 
     Returns
     -------
     map : ProbabilityMap
         Probabilities in float32, with the position of the cells on the slide. NaN in
-        skipped cells. The attributes `way` and `reason` tell how the map was computed.
+        skipped cells. The attributes `way` and `reason` state how the map was computed.
 
     Raises
     ------
     TypeError
         - If `slide` is neither a Slide, a path nor an array.
-        - If the estimator predicts no probabilities.
-        - If a step of a pipeline is not known to treat every patch on its own.
+        - If the estimator does not have `predict_proba`.
+        - If a step of a pipeline may not treat every patch separately.
     NotFittedError
         If the estimator is not fitted.
     ValueError
         - If `stride` is not a positive integer.
         - If the slide is smaller than a window.
-        - If the resolution of the slide is unknown, and `mpp` is a number.
-        - If the size of the windows is unknown, or not that of the patches in `fit`.
+        - If the resolution of the slide is unknown and `mpp` is a number.
+        - If the size of the windows is unknown or differs from the patches in `fit`.
         - If the classifier was fitted on patches of another dtype than uint8, or with
           another number of channels.
-        - If `max_memory` is not a positive number, or less than one tile needs.
-        - If `mask` is none of the values above, or the mask of another slide.
+        - If `max_memory` is not a positive number, or is too small for one tile.
+        - If `mask` has another type or belongs to another slide.
 
     See Also
     --------
@@ -95,19 +95,19 @@ def probability_map(
 
     Notes
     -----
-    Windows overlap if `stride` is less than their size. There are two ways to compute
-    the same numbers:
+    Windows overlap if `stride` is smaller than the windows. There are two ways to
+    compute the same numbers:
 
-    - "dense": the network runs once over a whole region, so that no pixel is convolved
-      twice. This needs a `PatchCNNClassifier`, alone or behind `CenterCrop`. All layers
-      of its network must be unpadded, and `stride` must be a multiple of the stride of
-      the network, which is 8 for the default network. With float32, the probabilities
-      equal those of `predict_proba` to about 1e-6.
-    - "windows": windows are cut out and predicted. Each pixel is read once. Padding
-      makes the border of a window special, so that networks with ``padding="same"``
-      need this way.
+    - "dense": the network runs once over a whole region, so each pixel is convolved
+      only once. This requires a `PatchCNNClassifier`, alone or after `CenterCrop`. All
+      layers of its network must be unpadded, and `stride` must be a multiple of the
+      stride of the network, which is 8 for the default network. With float32, the
+      probabilities equal `predict_proba` to about 1e-6.
+    - "windows": windows are cut out and predicted. Each pixel is read once. Networks
+      with ``padding="same"`` need this way, because padding changes the result at the
+      border of a window.
 
-    The test-time augmentation of the classifier is applied in both ways.
+    Both ways apply the test-time augmentation of the classifier.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The probabilities of a slide, cell by cell."""
+"""The probabilities of the cells of a slide."""
 
 import os
 import sys
@@ -22,24 +22,23 @@ from skhisto.slides._geojson import (
 Way = Literal["dense", "windows"]
 
 _MAX_LABEL = 1000
-_MAX_NUMBER = 1e9  # of pixels or microns
+_MAX_NUMBER = 1e9  # in pixels or microns
 
 
 @dataclass(frozen=True, eq=False)
 class ProbabilityMap:
-    """Probabilities of the classes over a slide.
+    """Class probabilities of a slide, as returned by `probability_map`.
 
-    `probability_map` makes it. The map is a grid of square cells. A cell is the square
-    around the centre of a window whose side is the stride between windows. It holds the
-    probabilities that the classifier predicted for the window.
+    The map is a grid of square cells. Each cell is centred on a window, and its side is
+    the stride between windows. It contains the probabilities that the classifier
+    predicted for the window.
 
     Positions and lengths are in pixels of level 0 of the slide, as in OpenSlide and
     QuPath: x to the right, y down, from the upper left corner of the slide. They are
-    floats, because a window of whole pixels at another resolution is seldom a whole
+    floats, because a window of whole pixels at another resolution is rarely a whole
     number of pixels at level 0.
 
-    Arrays that are passed are not copied if they have the right dtype. The arrays of
-    the map are read-only.
+    Input arrays of the right dtype are not copied. The arrays of the map are read-only.
 
     Parameters
     ----------
@@ -58,18 +57,18 @@ class ProbabilityMap:
     mpp : float or None
         Microns per pixel of level 0. None if unknown.
     tissue : array-like of bool of shape (n_rows, n_columns)
-        Which cells were scored.
+        The cells that were scored.
     slide_name : str
-        The user's name of the slide.
+        Name of the slide.
     slide_fingerprint : str
-        Identifies the contents of the slide.
+        Hash that identifies the content of the slide.
     model_fingerprint : str
-        Identifies the model.
+        Hash that identifies the model.
     way : {"dense", "windows"}
-        How probabilities were computed: one run of the network over whole regions, or
+        How probabilities were computed: by running the network over whole regions, or
         window by window.
     reason : str
-        A sentence that says why.
+        The reason for this way, as a sentence.
 
     Attributes
     ----------
@@ -81,11 +80,15 @@ class ProbabilityMap:
     Raises
     ------
     TypeError
-        If a number or a string is of another type.
+        If a parameter has the wrong type.
     ValueError
-        If shapes differ, if a probability is outside [0, 1], if probabilities are
-        missing in scored cells or present in others, if a length is not positive, or if
-        a number is larger than 1e9.
+        In the following cases:
+
+        - Shapes do not match.
+        - A probability is outside [0, 1].
+        - A scored cell has no probability, or another cell has one.
+        - A length is not positive.
+        - A number exceeds 1e9.
 
     Examples
     --------
@@ -155,22 +158,22 @@ class ProbabilityMap:
         for name in texts:
             if not isinstance(getattr(self, name), str):
                 raise TypeError(
-                    f"{name} must be a string; got {getattr(self, name)!r}."
+                    f"{name} must be a string, got {getattr(self, name)!r}."
                 )
         if self.way not in get_args(Way):
-            raise ValueError(f"way must be 'dense' or 'windows'; got {self.way!r}.")
+            raise ValueError(f"way must be 'dense' or 'windows', got {self.way!r}.")
 
     def _check_shapes(self) -> None:
         *cells, n_classes = self.probabilities.shape
         if len(self.classes) != n_classes:
             raise ValueError(
                 f"Probabilities of shape {self.probabilities.shape} need {n_classes} "
-                f"classes; got {self.classes.tolist()}."
+                f"classes, got {self.classes.tolist()}."
             )
         if self.tissue.shape != tuple(cells):
             raise ValueError(
                 f"Probabilities of shape {self.probabilities.shape} need a tissue mask "
-                f"of shape {tuple(cells)}; got {self.tissue.shape}."
+                f"of shape {tuple(cells)}, got {self.tissue.shape}."
             )
         is_missing = np.isnan(self.probabilities)
         if not (is_missing == ~self.tissue[..., None]).all():
@@ -197,8 +200,8 @@ class ProbabilityMap:
         Parameters
         ----------
         class_ : label, default=None
-            The class. Of two classes, None is the second one. Of more classes, one must
-            be given.
+            The class. For two classes, None means the second one. For more classes, it
+            is required.
 
         Returns
         -------
@@ -208,7 +211,8 @@ class ProbabilityMap:
         Raises
         ------
         ValueError
-            If the class is unknown, or if it is None and there are more than two.
+            If the class is unknown, or if it is None and there are more than two
+            classes.
         """
         return self.probabilities[..., self.position_of(class_)]
 
@@ -223,20 +227,23 @@ class ProbabilityMap:
         Returns
         -------
         position : int
-            From 0.
+            Index from 0.
 
         Raises
         ------
         ValueError
-            If the class is unknown, or if it is None and there are more than two.
+            If the class is unknown, or if it is None and there are more than two
+            classes.
         """
         labels = self.classes.tolist()
         if class_ is None:
             if len(labels) == 2:
                 return 1
-            raise ValueError(f"Of several classes, class_ must be one of {labels}.")
+            raise ValueError(
+                f"The map has several classes, so class_ must be one of {labels}."
+            )
         if class_ not in labels:
-            raise ValueError(f"class_ must be one of {labels}; got {class_!r}.")
+            raise ValueError(f"class_ must be one of {labels}, got {class_!r}.")
         return labels.index(class_)
 
     def boxes(self) -> np.ndarray:
@@ -246,27 +253,27 @@ class ProbabilityMap:
         -------
         boxes : ndarray of float64 of shape (n_rows * n_columns, 4)
             Minimum x, minimum y, maximum x and maximum y in level-0 pixels, row by row.
-            `Annotations.touched` and `TissueMask.covers` take such boxes.
+            `Annotations.touched` and `TissueMask.covers` accept such boxes.
         """
         rows, columns = np.indices(self.tissue.shape).reshape(2, -1)
         corners = np.column_stack([columns, rows, columns + 1, rows + 1])
         return np.tile(self.origin, 2) + self.stride * corners
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table of the scored cells, with the columns of WSInfer.
+        """Return a table of the scored cells with the columns of WSInfer.
 
-        WSInfer (https://wsinfer.readthedocs.io) writes such tables as CSV files:
-        ``map.to_frame().to_csv(path, index=False)``. It writes whole pixels. Here,
+        Write a CSV file as WSInfer does (https://wsinfer.readthedocs.io) with
+        ``map.to_frame().to_csv(path, index=False)``. WSInfer writes whole pixels. Here,
         positions and lengths are floats, because rounded cells would overlap.
 
         Returns
         -------
         frame : DataFrame
-            One row for each scored cell, row by row. Columns:
+            One row per scored cell, in row-major order. Columns:
 
-            - ``minx``, ``miny``: upper left corner of the cell, in level-0 pixels.
-            - ``width``, ``height``: of the cell, in level-0 pixels.
-            - ``prob_<class>``: probability of a class, one column each, float32.
+            - ``minx``, ``miny``: upper left corner of the cell in level-0 pixels.
+            - ``width``, ``height``: size of the cell in level-0 pixels.
+            - ``prob_<class>``: probability of a class, float32, one column per class.
         """
         corners = self.boxes()[self.tissue.ravel(), :2]
         frame = pd.DataFrame(corners, columns=["minx", "miny"])
@@ -284,36 +291,36 @@ class ProbabilityMap:
         class_: Any = None,
         tiles: bool = False,
     ) -> dict[str, Any] | None:
-        """Outline where a class is probable, as GeoJSON that QuPath opens.
+        """Export the regions with a high probability of a class as GeoJSON.
 
-        QuPath opens the file by drag and drop onto the slide. Needs shapely
+        QuPath opens the file by drag and drop onto the slide. Requires shapely
         (``pip install "skhisto[slides]"``).
 
         Parameters
         ----------
         path : str or path-like, default=None
             File to write, usually with the suffix ``.geojson``. An existing file is
-            replaced when all is written. None returns the contents instead.
+            replaced once the new one is complete. None returns the content instead.
         threshold : float, default=0.5
-            The lowest probability of a cell, in [0, 1].
+            Minimum probability of a cell, in [0, 1].
         class_ : label, default=None
-            The class. Of two classes, None is the second one. Of more classes, one
-            must be given.
+            The class. For two classes, None means the second one. For more classes, it
+            is required.
         tiles : bool, default=False
-            - False: one annotation for each set of cells that share sides. It follows
-              the sides of the cells and has holes. Measurements are the mean and the
-              highest probability, the number of cells and, if the resolution is known,
+            - False: one annotation per set of cells that share sides. It follows the
+              sides of the cells and can have holes. Measurements are the mean and
+              maximum probability, the number of cells and, if the resolution is known,
               the area in square microns.
-            - True: one tile for each cell. Measurements are the probabilities of all
-              classes. Maps of small strides have millions of cells. ``threshold=0``
+            - True: one tile per cell. Measurements are the probabilities of all
+              classes. Maps with a small stride have millions of cells. ``threshold=0``
               writes all scored cells, each classified as `class_`.
 
         Returns
         -------
         collection : dict or None
-            A FeatureCollection, if `path` is None. Coordinates are level-0 pixels,
-            rounded to 0.001. Each feature has a UUID, which is the same for the same
-            map and parameters.
+            A FeatureCollection if `path` is None. Coordinates are in level-0 pixels,
+            rounded to 0.001. Each feature has a UUID that depends only on the map and
+            the parameters.
 
         Raises
         ------
@@ -323,7 +330,7 @@ class ProbabilityMap:
             If the class is unknown or missing, or if `threshold` is outside [0, 1].
         """
         if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold must be in [0, 1]; got {threshold!r}.")
+            raise ValueError(f"threshold must be in [0, 1], got {threshold!r}.")
         features = self._features(self.position_of(class_), threshold, tiles)
         if path is None:
             return {"type": "FeatureCollection", "features": [*identified(features)]}
@@ -350,16 +357,16 @@ class ProbabilityMap:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the map to one npz file.
 
-        The file contains three arrays and a JSON header, and can be opened with
-        ``numpy.load(path, allow_pickle=False)``. It contains what the parameters of
-        this class list and nothing else: no path of a slide, and no metadata except
-        size and resolution.
+        The file contains three arrays and a JSON header. It can be opened with
+        ``numpy.load(path, allow_pickle=False)``. It contains only the parameters of
+        this class. The path of the slide and its metadata, except size and resolution,
+        are not stored.
 
         Parameters
         ----------
         path : str or path-like
-            Name of the file, used as it is. An existing file is replaced when all is
-            written.
+            Name of the file. A suffix is not added. An existing file is replaced once
+            the new one is complete.
 
         Raises
         ------
@@ -374,17 +381,17 @@ class ProbabilityMap:
     def load(
         cls, path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES
     ) -> Self:
-        """Read a map that `save` wrote. Nothing in the file is run.
+        """Read a map that was written by `save`. No code in the file is run.
 
         Parameters
         ----------
         path : str or path-like
             Name of the file.
         max_bytes : int, default=268435456
-            Largest size of the arrays in bytes, 256 MiB by default. A map of two
-            classes has 9 bytes for each cell. Files are compressed, so that a small
-            file can contain arrays that exhaust the memory. Raise the limit only for
-            files that you trust.
+            Maximum size of the arrays in bytes, 256 MiB by default. A map of two
+            classes has 9 bytes per cell. Files are compressed, so a small file can
+            contain arrays that exhaust memory. Raise the limit only for files that you
+            trust.
 
         Returns
         -------
@@ -395,8 +402,8 @@ class ProbabilityMap:
         FileNotFoundError
             If the file does not exist.
         ValueError
-            If the file is damaged, if it is not a map, if its arrays are larger than
-            `max_bytes`, or if a newer version of skhisto wrote it in another format.
+            If the file is damaged or not a map, if its arrays exceed `max_bytes`, or if
+            it has a format of a newer version of skhisto.
         """
         with open(path, "rb") as file:
             try:
@@ -411,37 +418,37 @@ def _probabilities(given: ArrayLike) -> np.ndarray:
     probabilities = _read_only(given, np.float32)
     if probabilities.ndim != 3 or probabilities.size == 0:
         raise ValueError(
-            "Probabilities must have the shape (n_rows, n_columns, n_classes), with at "
-            f"least one cell and one class; got the shape {probabilities.shape}."
+            "Probabilities must have shape (n_rows, n_columns, n_classes), with at "
+            f"least one cell and one class, got shape {probabilities.shape}."
         )
     if (probabilities < 0).any() or (probabilities > 1).any():
         raise ValueError(
-            "Probabilities must be in [0, 1], or NaN for cells that were not scored; "
-            f"got {np.nanmin(probabilities)} to {np.nanmax(probabilities)}."
+            "Probabilities must be in [0, 1], or NaN for cells that were not scored. "
+            f"Got {np.nanmin(probabilities)} to {np.nanmax(probabilities)}."
         )
     return probabilities
 
 
 def _classes(given: ArrayLike) -> np.ndarray:
-    """Return labels of a dtype that files can hold."""
+    """Return labels with a dtype that can be stored in files."""
     labels = np.asarray(given)
     labels = np.asarray(labels.tolist())  # strings of dtype object or StringDType
     if labels.ndim != 1 or labels.dtype.kind not in "biufU":
         raise ValueError(
-            f"classes must be numbers, booleans or strings; got {given!r}."
+            f"classes must be numbers, booleans or strings, got {given!r}."
         )
     if labels.dtype.kind == "U" and labels.dtype.itemsize > 4 * _MAX_LABEL:
         raise ValueError(
-            f"classes must have at most {_MAX_LABEL} characters; got "
+            f"classes must have at most {_MAX_LABEL} characters, got "
             f"{labels.dtype.itemsize // 4}."
         )
-    # NumPy makes strings of any numbers, but Python fails on them later.
+    # NumPy accepts strings with invalid code points, on which Python fails later.
     if labels.dtype.kind == "U" and any(
         ord(character) > sys.maxunicode for label in labels for character in label
     ):
-        raise ValueError("classes contain numbers that are not characters.")
+        raise ValueError("classes contain invalid Unicode characters.")
     if len(set(labels.tolist())) < len(labels):
-        raise ValueError(f"classes must differ; got {labels.tolist()}.")
+        raise ValueError(f"classes must be unique, got {labels.tolist()}.")
     return _read_only(labels, labels.dtype)
 
 
@@ -451,15 +458,15 @@ def _numbers(
     try:
         numbers = tuple(float(number) for number in given)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must consist of numbers; got {given!r}.") from None
+        raise TypeError(f"{name} must consist of numbers, got {given!r}.") from None
     except OverflowError:
         numbers = ()
     in_range = all(above < n and abs(n) <= _MAX_NUMBER for n in numbers)
     if len(numbers) != length or not in_range:
         sort = "positive" if above == 0 else "finite"
         raise ValueError(
-            f"{name} must be {length} {sort} number(s); got {given!r}. The largest "
-            f"possible number is {_MAX_NUMBER:.0e}."
+            f"{name} must be {length} {sort} number(s), got {given!r}. The maximum is "
+            f"{_MAX_NUMBER:.0e}."
         )
     return numbers
 
@@ -467,7 +474,7 @@ def _numbers(
 def _slide_shape(given: Any) -> tuple[int, int]:
     height, width = _numbers("slide_shape", given, 2, above=0)
     if height % 1 or width % 1:
-        raise ValueError(f"slide_shape must be whole numbers; got {given!r}.")
+        raise ValueError(f"slide_shape must be two integers, got {given!r}.")
     return int(height), int(width)
 
 

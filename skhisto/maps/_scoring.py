@@ -1,4 +1,4 @@
-"""From the pixels of a tile to the probabilities of its cells, in one of two ways."""
+"""The two ways to compute the probabilities of the cells of a tile."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -21,31 +21,32 @@ if TYPE_CHECKING:
     from skhisto._keras.network import NetworkSpec
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From the pixels of a tile, and which of its cells are wanted, to probabilities of
-shape (n_wanted, n_classes), row by row."""
+"""Function of the pixels of a tile and the mask of its scored cells. It returns
+probabilities of shape (n_scored, n_classes), row by row."""
 
-# What TensorFlow and oneDNN need in addition to the maps of two layers: measured with
-# the reference network, 1.1 (float32, 1024x1024 pixels) to 1.35 (bfloat16, 2048x2048).
+# Memory of TensorFlow and oneDNN relative to the maps of two layers. Measured with the
+# reference network: 1.1 (float32, 1024x1024 pixels) to 1.35 (bfloat16, 2048x2048).
 _OVERHEAD = 1.4
 # Regions that are read ahead, the current one and the last one.
 _N_REGIONS = 5
-# Windows that are copied and predicted at once, as a multiple of all batch sizes.
+# Number of windows that are copied and predicted at once. It is a multiple of all batch
+# sizes.
 _BATCH = 48
 _BATCH_BYTES = 16e6
-# So that the tiles of a large map take minutes at most.
+# Limits the time of a tile in a large map to minutes.
 _MAX_WINDOWS = 4096
 
 
 @dataclass(frozen=True)
 class Scorer(ABC):
-    """One of the two ways.
+    """One of the two ways to compute probabilities.
 
     Parameters
     ----------
     layout : Layout
         The pixels that a cell needs.
     reason : str
-        Why this way is taken, as a sentence.
+        The reason for this way, as a sentence.
     """
 
     way: ClassVar[Way]
@@ -54,16 +55,16 @@ class Scorer(ABC):
 
     @abstractmethod
     def largest_tile(self, shape: Size, n_channels: int, max_bytes: float) -> Size:
-        """Return the most rows and columns of cells in a tile of a map."""
+        """Return the maximum rows and columns of cells in a tile of a map."""
 
     @abstractmethod
     def opened(self) -> AbstractContextManager[Score]:
-        """Return a context that gives a `Score`."""
+        """Return a context that provides a `Score`."""
 
 
 @dataclass(frozen=True)
 class DenseScorer(Scorer):
-    """Runs the network of a classifier once over each tile."""
+    """Run the network of a classifier once over each tile."""
 
     way = "dense"
     classifier: PatchCNNClassifier
@@ -76,7 +77,7 @@ class DenseScorer(Scorer):
         height, width = self.layout.size
         _check_memory(per_pixel * height * width, max_bytes)
         n_pixels = int(max_bytes / per_pixel)
-        # About square, but also if one window is wider or higher than that.
+        # Tiles are about square, and at least as large as one window.
         most = min(isqrt(n_pixels), n_pixels // height)
         n_columns = max(1, (most - width) // self.layout.stride + 1)
         most = n_pixels // ((n_columns - 1) * self.layout.stride + width)
@@ -84,7 +85,7 @@ class DenseScorer(Scorer):
 
     @contextmanager
     def opened(self) -> Iterator[Score]:
-        """Borrow a network."""
+        """Borrow a network from the pool."""
         from skhisto._keras.dense import DenseNetwork
         from skhisto._keras.pool import POOL
 
@@ -101,13 +102,13 @@ class DenseScorer(Scorer):
 
 @dataclass(frozen=True)
 class WindowScorer(Scorer):
-    """Cuts windows out of each tile and predicts them."""
+    """Cut windows out of each tile and predict them."""
 
     way = "windows"
     estimator: Any
 
     def largest_tile(self, shape: Size, n_channels: int, max_bytes: float) -> Size:
-        """Return full rows of cells: then every pixel is read once."""
+        """Return full rows of cells, so that every pixel is read once."""
         n_columns = shape[1]
         height, width = self.layout.size
         stride = self.layout.stride
@@ -119,7 +120,7 @@ class WindowScorer(Scorer):
 
     @contextmanager
     def opened(self) -> Iterator[Score]:
-        """Return what predicts the windows of a region."""
+        """Return a function that predicts the windows of a region."""
         yield self._score
 
     def _score(self, region: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -130,7 +131,7 @@ class WindowScorer(Scorer):
         n = max(1, int(_BATCH_BYTES / (windows[0, 0].nbytes * _BATCH))) * _BATCH
         return np.concatenate(
             [
-                # Only here they are copied.
+                # Only this copies the windows.
                 self.estimator.predict_proba(
                     windows[rows[start : start + n], columns[start : start + n]]
                 )
@@ -140,7 +141,7 @@ class WindowScorer(Scorer):
 
 
 def choose_scorer(estimator: Any, use: WindowUse, stride: int) -> Scorer:
-    """Return the faster way that is possible."""
+    """Return the faster of the possible ways."""
     from skhisto._keras.dense_layers import NotDenseError
 
     try:
@@ -158,7 +159,7 @@ def _dense_scorer(use: WindowUse, stride: int) -> DenseScorer:
         raise NotDenseError(use.reason)
     size = use.classifier.patch_shape_[:2]
     if stride >= min(size):
-        raise NotDenseError("Neighbouring windows do not overlap.")
+        raise NotDenseError("Adjacent windows do not overlap.")
     spec = fitted_spec(use.classifier)
     found = check_dense(spec, stride)
     return DenseScorer(
@@ -174,6 +175,6 @@ def _dense_scorer(use: WindowUse, stride: int) -> DenseScorer:
 def _check_memory(needed: float, max_bytes: float) -> None:
     if needed > max_bytes:
         raise ValueError(
-            f"max_memory={max_bytes / 1e6:g} MB is too small: one tile needs at least "
-            f"{needed / 1e6:.3g} MB. Increase it."
+            f"max_memory={max_bytes / 1e6:g} MB is too small. One tile needs at least "
+            f"{needed / 1e6:.3g} MB. Increase max_memory."
         )

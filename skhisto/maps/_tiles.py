@@ -1,4 +1,4 @@
-"""Blocks of cells, and the pixels that they need."""
+"""Blocks of cells and the pixels that they need."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -39,12 +39,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the pixels of a window are that a cell needs.
+    """The positions of the pixels that the cells need.
 
     Parameters
     ----------
     stride : int
-        Pixels between neighbouring windows.
+        Distance between adjacent windows in pixels.
     start : tuple of int (top, left)
         First pixel of the first cell.
     size : tuple of int (height, width)
@@ -76,7 +76,7 @@ def split_cells(shape: Size, largest: Size) -> tuple[Tile, ...]:
     shape : tuple of int (n_rows, n_columns)
         Cells of the map.
     largest : tuple of int (n_rows, n_columns)
-        Most cells of a tile. The tiles have equal sides, up to one cell.
+        Maximum size of a tile. All tiles have the same size, up to one cell.
     """
     rows, columns = (_split(n, most) for n, most in zip(shape, largest, strict=True))
     return tuple(Tile(r, c) for r in rows for c in columns)
@@ -89,9 +89,10 @@ def _split(n: int, most: int) -> list[slice]:
 
 
 class BoxReader:
-    """Reads boxes of pixels, and takes over the rows that the last box had too.
+    """Reader of boxes that reuses the rows of the last box.
 
-    So boxes of the full width, from top to bottom, read every pixel once.
+    If boxes have the full width and are read from top to bottom, every pixel is read
+    once.
     """
 
     def __init__(self, read: Read) -> None:
@@ -109,7 +110,7 @@ class BoxReader:
         return pixels
 
     def _shared_rows(self, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """Return the first rows of a box, as far as the last box had them."""
+        """Return the first rows of a box that the last box also contained."""
         last, first = self._last, top - self._top
         is_below = (left, width) == (self._left, last.shape[1]) and first > 0
         known = last[first:] if is_below else last[:0]

@@ -1,4 +1,4 @@
-"""Which cells of a map are scored."""
+"""Selection of the cells of a map to score."""
 
 from typing import Any
 
@@ -28,13 +28,13 @@ def wanted_cells(image: MappedImage, grid: WindowGrid, mask: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `mask` is none of these, or if the image is not RGB and has a mask.
+        If `mask` has another type, or if it is not None and the image is not RGB.
     """
     if mask is None:
         return np.ones(grid.shape, bool)
     if image.slide is None:
         raise ValueError(
-            f"Tissue is found in RGB images only, but the array has {image.shape[2]} "
+            f"A mask needs an RGB image, but the array has {image.shape[2]} "
             "channel(s). Pass mask=None to score all cells."
         )
     tissue = as_tissue_mask(mask, image.slide)

@@ -1,4 +1,4 @@
-"""Which windows an estimator gets, and what it does with each of them."""
+"""The windows of an estimator, and the steps that process them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ Step = tuple[str, Any]
 
 @dataclass(frozen=True)
 class WindowUse:
-    """What an estimator does with a window.
+    """How an estimator processes a window.
 
     Parameters
     ----------
     window : tuple of int (height, width)
-        In pixels.
+        Size of the window in pixels.
     classifier : PatchCNNClassifier or None
-        The classifier that gets a crop of the window, unless other steps come between.
+        The classifier, if its input is a crop of the window.
     crop : tuple of slice (rows, columns)
         The part of the window that the classifier gets.
     reason : str
-        Why there is no such classifier, as a sentence. Empty if there is one.
+        Why `classifier` is None, as a sentence. Otherwise empty.
     """
 
     window: Size
@@ -42,30 +42,30 @@ class WindowUse:
 
 
 def use_of_windows(estimator: Any, window: int | Size | None) -> WindowUse:
-    """Determine what an estimator does with a window.
+    """Determine how an estimator processes a window.
 
     Parameters
     ----------
     estimator : estimator
         A fitted classifier of patches.
     window : int, tuple of int (height, width) or None
-        Size in pixels. None finds it in the estimator.
+        Size in pixels. None uses the size that the estimator was fitted on.
 
     Raises
     ------
     TypeError
-        If the estimator predicts no probabilities, or if a step of a pipeline is not
-        known to treat every patch on its own.
+        If the estimator does not have `predict_proba`, or if a step of a pipeline may
+        not treat every patch separately.
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If the size of the windows is not known, or if a crop is larger than they are.
+        If the size of the windows is unknown, or if a crop is larger than the windows.
     """
     steps = list(_steps_of(estimator))
     if not hasattr(steps[-1][1], "predict_proba"):
         raise TypeError(
             "A map needs a classifier with predict_proba, or a Pipeline that ends in "
-            f"one; got {estimator!r}."
+            f"one, got {estimator!r}."
         )
     _check_fitted(steps)
     on_patches, (_, receiver) = _split(steps)
@@ -92,7 +92,7 @@ def check_window(estimator: Any, use: WindowUse, n_channels: int) -> None:
     Raises
     ------
     ValueError
-        If it cannot.
+        If the estimator cannot predict such windows.
     """
     shape = (*use.window, n_channels)
     try:
@@ -139,44 +139,45 @@ def _check_fitted(steps: list[Step]) -> None:
 
 
 def _split(steps: list[Step]) -> tuple[list[Step], Step]:
-    """Split off the first step that does not return patches.
+    """Split steps at the first one that does not return patches.
 
-    The steps behind it get features, row by row.
+    Later steps get features, row by row.
     """
     for position, (name, step) in enumerate(steps):
         is_last = position == len(steps) - 1
         if is_last or isinstance(step, PatchEmbedder):
             return steps[:position], (name, step)
         _check_per_patch(name, step)
-    raise AssertionError  # the last step has returned
+    raise AssertionError  # unreachable, the last step returns
 
 
 def _check_per_patch(name: str, step: Any) -> None:
     if isinstance(step, StainNormalizer) and step.per_group:
         raise TypeError(
             f"The step {name!r} is a StainNormalizer with per_group=True, which needs "
-            "the group of each patch. Maps need steps that treat every patch on its "
-            "own: fit it with per_group=False."
+            "the group of each patch. Maps need steps that treat every patch "
+            "separately. Fit the step with per_group=False."
         )
     if isinstance(step, PatchLoader):
         raise TypeError(
-            f"The step {name!r} is a PatchLoader, which reads files of patches. A map "
+            f"The step {name!r} is a PatchLoader, which reads patch files, but a map "
             "reads the slide itself. Pass the pipeline without this step, as in "
             "pipeline[1:]."
         )
     if not isinstance(step, CenterCrop | Resize | StainNormalizer):
         raise TypeError(
-            f"The step {name!r} ({type(step).__name__}) is not known to treat every "
-            "patch on its own. Before the classifier or a PatchEmbedder, a map accepts "
-            "the steps CenterCrop, Resize and StainNormalizer(per_group=False)."
+            f"The step {name!r} ({type(step).__name__}) may not treat every patch "
+            "separately. Before the classifier or a PatchEmbedder, a map accepts the "
+            "steps CenterCrop, Resize and StainNormalizer(per_group=False)."
         )
 
 
 def _known_window(on_patches: list[Step], receiver: Any) -> Size:
-    """Return the size of the windows, if it makes no difference or is certain.
+    """Return the size of the windows if it can be determined.
 
-    A first crop fixes it: pixels that are cropped away make no difference. Otherwise it
-    is what a classifier or an embedder was fitted on, unless a step changes the size.
+    If the first step is a crop, its size is used, because other pixels are dropped.
+    Otherwise, it is the patch size that the classifier or embedder was fitted on,
+    unless a step changes the size.
     """
     kinds = [type(step) for _, step in on_patches]
     if kinds and kinds[0] is CenterCrop:
@@ -184,8 +185,8 @@ def _known_window(on_patches: list[Step], receiver: Any) -> Size:
     shape = getattr(receiver, "patch_shape_", None)
     if shape is None or set(kinds) - {StainNormalizer}:
         raise ValueError(
-            "The estimator does not tell the size of the patches that it was fitted "
-            "on. Pass it as window=(height, width), in pixels."
+            "The size of the patches that the estimator was fitted on is unknown. Pass "
+            "it as window=(height, width), in pixels."
         )
     return shape[:2]
 

@@ -1,4 +1,4 @@
-"""Scores that scikit-learn does not have, scores of slides, and their intervals."""
+"""Metrics that scikit-learn lacks, scores of slides, and confidence intervals."""
 
 from skhisto.metrics._by_group import aggregate_by_group, share_above, top_k
 from skhisto.metrics._intervals import BootstrapInterval, bootstrap_interval

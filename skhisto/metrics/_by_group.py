@@ -35,16 +35,16 @@ def aggregate_by_group(
     groups : array-like of shape (n,)
         Slide or patient of each patch, such as ``groups`` of a `PatchArray`.
     method : {"mean", "max"} or callable, default="mean"
-        How the probabilities of one class in one group become one number. A callable
-        takes an array of shape (n_patches,) and returns a number. `top_k` and
-        `share_above` make such callables.
+        How to combine the probabilities of one class in one group. A callable receives
+        an array of shape (n_patches,) and returns a number. `top_k` and `share_above`
+        create such callables.
 
     Returns
     -------
     scores : DataFrame of shape (n_groups, 1) or (n_groups, n_classes)
-        One row for each group, sorted. The index contains the groups. The column is
-        named "score" for probabilities of shape (n,). Otherwise the columns are the
-        positions of the classes. Only means of probabilities sum to one.
+        One row for each group. The index contains the sorted groups. For probabilities
+        of shape (n,), the column is named "score". Otherwise, the columns are the
+        positions of the classes. Rows sum to one only with ``method="mean"``.
 
     Raises
     ------
@@ -72,7 +72,10 @@ def aggregate_by_group(
     of_row = column_or_1d(groups)
     check_consistent_length(scores, of_row)
     if pd.isna(of_row).any():
-        raise ValueError("groups must name the group of each row; some are missing.")
+        raise ValueError(
+            "groups contains missing values. Each row needs a group, such as the name "
+            "of its slide."
+        )
     function = _METHODS[method] if isinstance(method, str) else method
     names, codes = np.unique(of_row, return_inverse=True)
     columns = ["score"] if scores.ndim == 1 else list(range(scores.shape[1]))
@@ -88,7 +91,7 @@ def _number(function: Method, scores: np.ndarray) -> float:
     value = function(scores)
     if np.ndim(value) or not isinstance(value, Real | np.generic):
         raise TypeError(
-            f"method must return a number for the scores of a group; got {value!r}."
+            f"method must return one number for the scores of a group; got {value!r}."
         )
     return float(value)
 
@@ -98,20 +101,20 @@ def _number(function: Method, scores: np.ndarray) -> float:
     prefer_skip_nested_validation=True,
 )
 def top_k(k: int) -> Method:
-    """Make a method of `aggregate_by_group`: the mean of the k highest scores.
+    """Create a method for `aggregate_by_group`: the mean of the k highest scores.
 
-    It is less sensitive to single false alarms than the maximum, and less sensitive to
-    the size of the tumour than the mean.
+    It is less sensitive to single false positives than the maximum, and less sensitive
+    to the size of the tumour than the mean.
 
     Parameters
     ----------
     k : int
-        Number of patches, at least 1. All patches of smaller groups are used.
+        Number of patches, at least 1. For smaller groups, all patches are used.
 
     Returns
     -------
     method : callable
-        It can be pickled.
+        The method. It can be pickled.
 
     Examples
     --------
@@ -125,17 +128,17 @@ def top_k(k: int) -> Method:
 
 @validate_params({"threshold": [Real]}, prefer_skip_nested_validation=True)
 def share_above(threshold: float) -> Method:
-    """Make a method of `aggregate_by_group`: the share of scores above a threshold.
+    """Create a method for `aggregate_by_group`: the share of scores above a threshold.
 
     Parameters
     ----------
     threshold : float
-        Scores that equal it count as above.
+        The threshold. Scores that are equal to it are counted.
 
     Returns
     -------
     method : callable
-        It can be pickled.
+        The method. It can be pickled.
 
     Examples
     --------

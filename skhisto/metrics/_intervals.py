@@ -1,4 +1,4 @@
-"""Confidence intervals of metrics that resample whole slides."""
+"""Confidence intervals of metrics by resampling whole slides."""
 
 import math
 import warnings
@@ -17,21 +17,21 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 _FEW_GROUPS = 10
-_NEAREST = 0.2  # to a bound, relative to the estimate's distance from it
+_NEAREST = 0.2  # smallest distance to a bound, relative to the distance of the estimate
 
 
 @dataclass(frozen=True)
 class BootstrapInterval:
     """A metric with its confidence interval.
 
-    `bootstrap_interval` makes it.
+    `bootstrap_interval` returns objects of this class.
 
     Parameters
     ----------
     estimate : float
         The metric of all samples.
     low, high : float
-        The confidence interval.
+        Limits of the confidence interval.
     confidence : float
         Probability that such an interval contains the true value.
     n_groups : int
@@ -39,9 +39,9 @@ class BootstrapInterval:
     n_resamples : int
         Number of resamples that were drawn.
     n_dropped : int
-        How many of them were not used, because a class was missing.
+        Number of resamples that were not used because a class was missing.
     method : {"logit t", "t", "Clopper-Pearson"}
-        How the interval was computed, see `bootstrap_interval`.
+        Method that computed the interval, see `bootstrap_interval`.
 
     Examples
     --------
@@ -90,48 +90,53 @@ def bootstrap_interval(
     bounds: tuple[float, float] | None = (0, 1),
     random_state: Any = None,
 ) -> BootstrapInterval:
-    """Confidence interval of a metric, from resamples of whole slides.
+    """Compute a confidence interval of a metric by resampling whole slides.
 
-    Patches of one slide are alike, so that the number of slides determines how certain
-    a metric is. Each resample draws as many groups as there are, with replacement, and
-    takes all samples of each group that is drawn.
+    Patches of the same slide are similar. Therefore the uncertainty of a metric depends
+    on the number of slides rather than the number of patches. Each resample draws as
+    many groups as `groups` contains, with replacement, and consists of all samples of
+    these groups.
 
     Parameters
     ----------
     metric : callable
-        A metric of scikit-learn or any function of ``(y_true, y_score)`` that returns a
-        number, such as `sklearn.metrics.roc_auc_score`.
+        A function of ``(y_true, y_score)`` that returns a number, such as
+        `sklearn.metrics.roc_auc_score`.
     y_true : array-like of shape (n,)
         True labels.
     y_score : array-like of shape (n,) or (n, n_classes)
-        What `metric` takes as its second argument: probabilities, scores or labels.
+        Second argument of `metric`: probabilities, scores or labels.
     groups : array-like of shape (n,), default=None
-        Slide or patient of each sample. None takes each sample as a group of its own.
+        Slide or patient of each sample. None treats each sample as its own group.
     confidence : float, default=0.95
         Probability that the interval contains the true value, in (0, 1).
     n_resamples : int, default=1000
         Number of resamples, at least 100.
     bounds : tuple of float or None, default=(0, 1)
-        Lowest and highest possible value of the metric. ``(-1, 1)`` for Matthews'
-        correlation coefficient. None for metrics without bounds, such as the log loss.
+        Lowest and highest possible value of the metric. Use ``(-1, 1)`` for Matthews'
+        correlation coefficient, and None for metrics without bounds, such as the log
+        loss.
     random_state : int, RandomState instance or None, default=None
-        An int makes the interval reproducible.
+        Controls the resamples. Pass an int for reproducible results.
 
     Returns
     -------
     interval : BootstrapInterval
+        The metric and its confidence interval.
 
     Raises
     ------
     ValueError
-        If numbers of samples differ, if there are fewer than 2 groups, if `bounds` are
-        not two ascending numbers, if the metric is not a finite number or outside
-        `bounds`, or if fewer than 2 resamples contain all classes.
+        - If `y_true`, `y_score` and `groups` have different lengths.
+        - If `groups` contains fewer than 2 groups.
+        - If `bounds` are not two ascending numbers.
+        - If the metric is not finite, or outside `bounds`.
+        - If fewer than 2 resamples contain all classes.
 
     Warns
     -----
     UserWarning
-        If there are fewer than 10 groups.
+        If `groups` contains fewer than 10 groups.
 
     See Also
     --------
@@ -139,24 +144,25 @@ def bootstrap_interval(
 
     Notes
     -----
-    Percentiles of resamples are too narrow for few groups [1]_. Instead, the interval
-    is the estimate plus and minus a quantile of Student's t distribution times the
-    standard error, with the number of groups minus 1 as degrees of freedom. The
-    standard error is the standard deviation over resamples, times
-    ``sqrt(n_groups / (n_groups - 1))``: a resample has the variance of a sample
-    divided by its number, not by this number minus 1.
+    For few groups, intervals between percentiles of the resamples are too narrow [1]_.
+    Instead, the interval is the estimate plus and minus the standard error times a
+    quantile of Student's t distribution with ``n_groups - 1`` degrees of freedom. The
+    standard error is the standard deviation over the resamples times
+    ``sqrt(n_groups / (n_groups - 1))``. The factor corrects the bias of the bootstrap
+    variance. The method depends on the bounds:
 
-    - "logit t": for metrics with bounds. The interval is computed for the logit
-      of the metric, scaled to [0, 1], and transformed back, so that it stays within
-      the bounds. Resamples at a bound, where the logit is infinite, are moved inwards
-      by 20 % of the distance between estimate and bound. With 1 %, intervals of
-      one score a slide are up to four times wider, for the same coverage.
+    - "logit t": for metrics with bounds. The metric is scaled to [0, 1], the interval
+      is computed for its logit, and the limits are transformed back. As a result, the
+      interval is within the bounds. The logit of a resample at a bound is infinite.
+      Such resamples are moved inwards by 20 % of the distance between the estimate and
+      the bound. With 1 %, intervals for one score per slide are up to four times as
+      wide and have the same coverage.
     - "t": for metrics without bounds. The interval is symmetric.
-    - "Clopper-Pearson": if the estimate equals a bound, all resamples do so too, and
-      the standard error is 0. The other end of the interval is then that of a
-      proportion if each group is a success.
+    - "Clopper-Pearson": if the estimate is equal to a bound. All resamples are then
+      equal to it, and the standard error is 0. The other limit is the Clopper-Pearson
+      limit of a proportion for which each group is a success.
 
-    A resample that lacks a class of `y_true` is dropped and counted.
+    Resamples that lack a class of `y_true` are dropped and counted.
 
     ``python -m benchmarks.intervals`` measures on simulated slides how often the
     interval contains the true value.
@@ -189,13 +195,15 @@ def bootstrap_interval(
     _, codes = np.unique(given, return_inverse=True)
     n_groups = int(codes.max(initial=-1)) + 1
     if n_groups < 2:
-        raise ValueError(f"An interval needs at least 2 groups; got {n_groups}.")
+        raise ValueError(
+            f"A confidence interval needs at least 2 groups; got {n_groups}."
+        )
     draws = draw_groups(n_groups, n_resamples, random_state)
     draws = draws[_have_all_classes(true, codes, draws)]
     if len(draws) < 2:
         raise ValueError(
-            f"Of {n_resamples} resamples, only {len(draws)} contain all classes. More "
-            "groups of each class are needed."
+            f"Only {len(draws)} of {n_resamples} resamples contain all classes. Pass "
+            "more groups of each class."
         )
     order = np.argsort(codes, kind="stable")
     rows_of = np.split(order, np.cumsum(np.bincount(codes))[:-1])
@@ -205,7 +213,7 @@ def bootstrap_interval(
     if n_groups < _FEW_GROUPS:
         warnings.warn(
             f"The interval was computed from {n_groups} groups. With fewer than "
-            f"{_FEW_GROUPS}, it is wide and may be too narrow nevertheless.",
+            f"{_FEW_GROUPS} groups, it may be too narrow.",
             UserWarning,
             stacklevel=2,
         )
@@ -219,7 +227,7 @@ def bootstrap_interval(
 
 
 def draw_groups(n_groups: int, n_resamples: int, random_state: Any) -> np.ndarray:
-    """Return the groups of each resample, of shape (n_resamples, n_groups)."""
+    """Draw the groups of each resample, shape (n_resamples, n_groups)."""
     random = check_random_state(random_state)
     return random.randint(n_groups, size=(n_resamples, n_groups))
 
@@ -231,7 +239,7 @@ def interval_from(
     confidence: float,
     bounds: tuple[float, float] | None,
 ) -> tuple[float, float, str]:
-    """Return an interval and how it was computed, from the metric of resamples."""
+    """Return the limits of the interval and the name of the method."""
     tail = (1 - confidence) / 2
     quantile = stats.t.isf(tail, n_groups - 1) * np.sqrt(n_groups / (n_groups - 1))
     if bounds is None:
@@ -261,7 +269,7 @@ def _check_bounds(bounds: Any) -> None:
     )
     if not is_pair:
         raise ValueError(
-            "bounds must be the lowest and the highest value of the metric, as in "
+            "bounds must be the lowest and the highest value of the metric, such as "
             f"(0, 1), or None; got {bounds!r}."
         )
 
@@ -269,7 +277,7 @@ def _check_bounds(bounds: Any) -> None:
 def _have_all_classes(
     true: np.ndarray, codes: np.ndarray, draws: np.ndarray
 ) -> np.ndarray:
-    """Return which resamples contain all classes. Numbers have no classes."""
+    """Return which resamples contain all classes, or all if labels are continuous."""
     if type_of_target(true) not in ("binary", "multiclass"):
         return np.ones(len(draws), bool)
     labels, of_row = np.unique(true, return_inverse=True)
@@ -286,10 +294,10 @@ def _value(
 ) -> float:
     value = float(metric(true, score))
     if not np.isfinite(value):
-        raise ValueError(f"The metric must be a finite number; got {value}.")
+        raise ValueError(f"The metric must return a finite number; got {value}.")
     if bounds is not None and not bounds[0] <= value <= bounds[1]:
         raise ValueError(
-            f"The metric is {value}, outside bounds={bounds}. Pass its lowest and "
-            "highest value as bounds, or bounds=None if it has none."
+            f"The metric is {value}, which is outside bounds={bounds}. Pass its lowest "
+            "and highest value as bounds, or bounds=None if it is unbounded."
         )
     return value

@@ -1,4 +1,4 @@
-"""Specificity where enough positives are found."""
+"""Specificity at a required sensitivity."""
 
 from numbers import Real
 from typing import Any
@@ -32,43 +32,44 @@ def specificity_at_sensitivity(
     pos_label: Any = 1,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Specificity of predictions that are sensitive enough.
+    """Compute the specificity of predictions that reach a required sensitivity.
 
-    The score to tune a decision threshold with where tumour must not be missed:
-    `sklearn.model_selection.TunedThresholdClassifierCV` then chooses the threshold of
-    the highest specificity among those that reach the sensitivity in every fold.
+    Use this score to tune a decision threshold if tumour must not be missed. With it,
+    `sklearn.model_selection.TunedThresholdClassifierCV` selects the threshold with the
+    highest specificity among the thresholds that reach the sensitivity in every fold.
 
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        True labels, of two classes.
+        True labels of two classes.
     y_pred : array-like of shape (n,)
         Predicted labels.
     sensitivity : float, default=0.95
-        Share of the positives that must be found, in (0, 1].
+        Required sensitivity, in (0, 1].
     pos_label : int, float, bool or str, default=1
-        Label of the positives.
+        Label of the positive class.
     sample_weight : array-like of shape (n,), default=None
         Weights of the samples.
 
     Returns
     -------
     score : float
-        Share of the negatives that are predicted as such, in [0, 1], if the sensitivity
-        is reached; otherwise -100 and less, by what is missing to it: in a mean over
-        folds, no other fold makes up for one that misses it.
+        The specificity, in [0, 1], if the sensitivity is reached. Otherwise, -100 minus
+        the difference to the required sensitivity. The large penalty ensures that no
+        other fold can compensate for a fold that misses the sensitivity.
 
     Raises
     ------
     ValueError
-        If there are other labels than `pos_label` and one more, no samples, or numbers
-        of samples that differ, or if weights are negative or all of them zero.
+        - If the labels are not `pos_label` and one other label.
+        - If the arguments are empty or have different lengths.
+        - If weights are negative, or all of them are zero.
 
     Examples
     --------
-    A threshold at which 95 % of the tumours are found. Where classifiers are sure, it
-    lies very near 0 or 1, where few probabilities would be tried: logits are spread
-    evenly.
+    Find a threshold at which 95 % of the positives are detected. The thresholds are
+    logits. Probabilities of a confident classifier are close to 0 or 1, where a grid
+    of thresholds would be too coarse.
 
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.linear_model import LogisticRegression
@@ -90,7 +91,7 @@ def specificity_at_sensitivity(
     check_consistent_length(y_true, y_pred, sample_weight)
     true, predicted = column_or_1d(y_true), column_or_1d(y_pred)
     if len(true) == 0:
-        raise ValueError("specificity_at_sensitivity needs labels, but got none.")
+        raise ValueError("specificity_at_sensitivity needs at least one label.")
     labels = unique_labels(true, predicted).tolist()
     others = [label for label in labels if label != pos_label]
     of_one_type = {isinstance(label, str) for label in (*labels, pos_label)}
@@ -98,18 +99,18 @@ def specificity_at_sensitivity(
     if is_multiclass or len(others) > 1 or len(of_one_type) > 1:
         raise ValueError(
             f"specificity_at_sensitivity needs labels of two classes, pos_label="
-            f"{pos_label!r} and another one, but got {labels}."
+            f"{pos_label!r} and one other; got {labels}."
         )
     weight = _check_sample_weight(sample_weight, true, ensure_non_negative=True)
     is_hit, is_positive = true == predicted, true == pos_label
     found = _share(is_hit, is_positive, weight)
-    # Sums of weights are rounded.
+    # Allow for rounding errors in the sums of weights.
     if found < sensitivity - 1e-9:
         return -(100 + sensitivity - found)
     return _share(is_hit, ~is_positive, weight)
 
 
 def _share(is_hit: np.ndarray, among: np.ndarray, weight: np.ndarray) -> float:
-    """Return the weighted share of hits among some samples, 1 if there are none."""
+    """Return the weighted share of hits among the selected samples, 1 if none are."""
     total = weight[among].sum()
     return float(weight[among & is_hit].sum() / total) if total > 0 else 1.0

@@ -1,4 +1,4 @@
-"""Stacks of patches and their sources. No scikit-learn estimators, no Keras."""
+"""Stacks of patches and their sources, without scikit-learn estimators or Keras."""
 
 from skhisto.patches._patch_array import PatchArray, PatchSource
 

@@ -1,4 +1,4 @@
-"""What patches consist of, fed to a hash."""
+"""Bytes that identify patches, as input for a hash."""
 
 import os
 import pickle
@@ -16,8 +16,8 @@ from skhisto.patches._transformed import TransformedPatches, chunks
 def content_of(patches: np.ndarray | PatchArray) -> Iterator[bytes]:
     """Yield bytes that differ if patches differ.
 
-    - Patches of image files and HDF5 files are represented by the name, the size and
-      the modification time of their files, which are not read.
+    - Patches from image files and HDF5 files are represented by the names, sizes and
+      modification times of the files. The files are not read.
     - Other patches are represented by their pixels.
 
     Parameters
@@ -43,7 +43,7 @@ def content_of(patches: np.ndarray | PatchArray) -> Iterator[bytes]:
         yield from _files([source.path])
         yield rows.tobytes()
     elif isinstance(source, TransformedPatches):
-        # The source requires a function that can be pickled by its name.
+        # The function can be identified by name, because it must be picklable.
         yield pickle.dumps((source.function, source.size))
         if source.arguments is not None:
             yield np.ascontiguousarray(source.arguments[rows]).tobytes()

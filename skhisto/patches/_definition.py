@@ -1,15 +1,15 @@
 """The definition of patches for classifier, transformers, displays and maps.
 
-Patches are
+Patches must meet the following conditions:
 
-- an array, or something that NumPy converts to one, such as a tensor or a list of equal
-  images, or a :class:`PatchArray`, which these checks never decode;
-- of shape (n, height, width, channels) with 1 to 4 channels or, if grey, of shape
-  (n, height, width);
-- real numbers: boolean, integer or floating-point;
-- not empty: height and width are at least 1.
+- They are an array, a :class:`PatchArray`, or an object that NumPy can convert, such as
+  a tensor or a list of equal images. A PatchArray is never decoded here.
+- Their shape is (n, height, width, channels) with 1 to 4 channels. Grey patches may
+  also have the shape (n, height, width).
+- They are real numbers: boolean, integer or floating-point.
+- Their height and width are at least 1.
 
-Whether the numbers are finite is not part of the definition.
+The numbers do not have to be finite.
 """
 
 import os
@@ -36,7 +36,7 @@ def as_patches(X: Any, *, min_patches: int = 1) -> Patches:
     X : array-like or PatchArray
         Patches of shape (n, height, width, channels) or, if grey, (n, height, width).
     min_patches : int, default=1
-        The least number of patches.
+        Minimum number of patches.
 
     Returns
     -------
@@ -48,30 +48,30 @@ def as_patches(X: Any, *, min_patches: int = 1) -> Patches:
     TypeError
         If X is a data set, a loader, a source, an iterator or a mapping.
     ValueError
-        If X does not meet the definition above, or has too few patches.
+        If X does not meet the conditions of this module, or has too few patches.
     """
     X = stack_images(X)
     patches = X if isinstance(X, PatchArray) else _as_array(X)
     if patches.ndim > 0 and len(patches) < min_patches:
         raise ValueError(
-            f"At least {min_patches} patch is required; got shape {patches.shape}."
+            f"At least {min_patches} patch is required, got shape {patches.shape}."
         )
     if patches.ndim not in (3, 4):
         hint = (
-            " Give flat rows their shape with X.reshape(-1, height, width, channels). "
+            " Reshape flat rows with X.reshape(-1, height, width, channels). "
             + SINGLE_PATCH_HINT
             if patches.ndim == 2
             else ""
         )
         raise ValueError(
-            "Patches must have the shape (n, height, width, channels) or, if grey, "
-            f"(n, height, width); got {type(X).__name__} of shape {patches.shape}."
+            "Patches must have shape (n, height, width, channels) or, if grey, "
+            f"(n, height, width). Got {type(X).__name__} of shape {patches.shape}."
             f"{hint}"
         )
     if patches.dtype.kind not in "buif":
-        raise ValueError(f"Patches must be real numbers; got dtype {patches.dtype}.")
+        raise ValueError(f"Patches must be real numbers, got dtype {patches.dtype}.")
     if 0 in patches.shape[1:]:
-        raise ValueError(f"Patches must not be empty; got shape {patches.shape}.")
+        raise ValueError(f"Patches must not be empty, got shape {patches.shape}.")
     _check_channels(patches.shape)
     return patches
 
@@ -82,19 +82,19 @@ def with_channel_axis(patches: Patches) -> Patches:
 
 
 def stack_images(X: Any) -> Any:
-    """Return one array if X holds images in another form, else X itself.
+    """Convert images in another form to one array. Return other objects unchanged.
 
-    Tensors of at least three dimensions, and sequences of images such as lists, tuples
-    and Series, become an array. Flat rows stay what they are.
+    Tensors of at least three dimensions are converted, and so are sequences of images
+    such as lists, tuples and Series. Flat rows are not converted.
 
     Raises
     ------
     TypeError
         If X is a data set, a loader, a source, an iterator or a mapping.
     ValueError
-        If X holds text, or images of different shapes or dtypes.
+        If X contains text, or images of different shapes or dtypes.
     """
-    # Sparse matrices are rows. One of their formats is a mapping.
+    # Sparse matrices contain flat rows. One of their formats is also a mapping.
     if isinstance(X, PatchArray) or hasattr(X, "columns") or issparse(X):
         return X
     refuse_what_is_not_an_array(X)
@@ -125,7 +125,7 @@ def _as_array(X: Any) -> np.ndarray:
         return np.asarray(X)
     except ValueError:
         raise ValueError(
-            f"Patches must form one array; got {type(X).__name__} whose items have "
+            f"Patches must form one array. Got {type(X).__name__} whose items have "
             "different shapes."
         ) from None
 
@@ -134,12 +134,12 @@ def _check_channels(shape: tuple[int, ...]) -> None:
     if len(shape) == 3 or 1 <= shape[3] <= MAX_CHANNELS:
         return
     hint = (
-        " The channels seem to come first. Move them with np.moveaxis(X, 1, -1)."
+        " The channels seem to be first. Move them with np.moveaxis(X, 1, -1)."
         if 1 <= shape[1] <= MAX_CHANNELS
         else ""
     )
     raise ValueError(
-        f"Patches must have 1 to {MAX_CHANNELS} channels in the last axis; got shape "
+        f"Patches must have 1 to {MAX_CHANNELS} channels in the last axis, got shape "
         f"{shape}.{hint}"
     )
 
@@ -148,7 +148,7 @@ def _check_all_equal(what: str, values: Iterable[Any]) -> None:
     different = sorted(set(values))
     if len(different) > 1:
         raise ValueError(
-            f"All patches must have the same {what}; got {different[0]} and "
+            f"All patches must have the same {what}, got {different[0]} and "
             f"{different[1]}. Convert them first."
         )
 
@@ -156,6 +156,6 @@ def _check_all_equal(what: str, values: Iterable[Any]) -> None:
 def _refuse_file_name(item: Any) -> None:
     if isinstance(item, str | os.PathLike):
         raise ValueError(
-            "X holds text, not patches. If these are file names, load the patches with "
-            "PatchLoader, for example as the first step of a Pipeline."
+            "X contains text, not patches. If these are file names, load the patches "
+            "with PatchLoader, for example as the first step of a Pipeline."
         )

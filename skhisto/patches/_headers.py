@@ -1,7 +1,7 @@
-"""Sizes and contents of many image files, read from their headers.
+"""Sizes and pixel formats of many image files, read from their headers.
 
-What was read is kept for the process, because cross-validation asks for the same files
-again and again. A file is read again if its size or its time of change differ.
+Headers are cached for the process, because cross-validation reads the same files many
+times. A file is read again if its size or modification time changes.
 """
 
 import os
@@ -15,12 +15,12 @@ from skhisto.patches._opening import explained, opened_image
 from skhisto.patches._pixel_formats import content_of, content_problem
 from skhisto.patches._tiff import stored_size
 
-# All files of the largest public sets fit. An entry takes about 200 bytes.
+# Enough for all files of the largest public sets. An entry takes about 200 bytes.
 _MAX_FILES = 400_000
 _MAX_HEADS = 4_096
 _HEAD_BYTES = 2_048
 
-# Threads wait for the disk at the same time. Without waiting, one would be enough.
+# Threads overlap the waits for the disk. For cached files, one would be enough.
 _N_THREADS = 4
 _FILES_PER_TASK = 256
 _N_NAMED = 10
@@ -31,14 +31,14 @@ _TIFF_VALUE_BYTES = (1, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)
 
 
 class Header(NamedTuple):
-    """What the header of an image file says.
+    """The information from the header of an image file.
 
     Attributes
     ----------
     size : tuple of int (height, width)
         In pixels, as stored.
     content : str
-        The pixels, see `content_of`.
+        The pixel format, see `content_of`.
     """
 
     size: tuple[int, int]
@@ -57,10 +57,9 @@ def read_headers(paths: Sequence[str]) -> list[Header]:
     Raises
     ------
     FileNotFoundError
-        If some of the files do not exist. The message counts all of them.
+        If files do not exist. The message gives their number.
     ValueError
-        If some of the files are not images. The message names the cause for each of
-        the first ten.
+        If files are not images. The message gives the cause for each of the first ten.
     """
     tasks = [
         paths[start : start + _FILES_PER_TASK]
@@ -91,7 +90,7 @@ def _read_one(path: str) -> Header | Exception:
         if known is not None and known[:2] == (status.st_size, status.st_mtime_ns):
             return known[2]
         header = _parse(path, status.st_size)
-    except (OSError, ValueError) as error:  # raised together with those of other files
+    except (OSError, ValueError) as error:  # raised later, together with other errors
         return error
     _files[path] = (status.st_size, status.st_mtime_ns, header)
     return header
@@ -112,20 +111,20 @@ def _head_of(path: str) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
             return file.read(_HEAD_BYTES)
-    except OSError:  # it is a folder, for example, which `opened_image` explains
+    except OSError:  # for example a folder, which `opened_image` reports
         return b""
 
 
 def _metadata(head: bytes, n_bytes: int) -> Hashable | None:
-    """Return all that determines the header of a file, or None.
+    """Return a key such that files with equal keys have equal headers, or None.
 
-    Two files with equal metadata have equal headers. None means that the metadata are
-    not in the head, or that the format does not tell where they end.
+    None means that the metadata are not in the first bytes of the file, or that the
+    format does not say where they end.
     """
     if head[:4] in _TIFF_ENTRIES:
         end = _end_of_tiff_tags(head)
     elif head.startswith(_PNG):
-        # The length of the compressed pixels differs from file to file.
+        # The length of the compressed pixels is not part of the key.
         end, n_bytes = _start_of_png_pixels(head), 0
     elif head.startswith(b"BM"):
         end = int.from_bytes(head[10:14], "little")
@@ -135,17 +134,17 @@ def _metadata(head: bytes, n_bytes: int) -> Hashable | None:
 
 
 def _end_of_tiff_tags(head: bytes) -> int:
-    """Return where the tags and their values end, or 0 if that is not in the head."""
+    """Return where tags and values end, or 0 if that is beyond the first bytes."""
     order = _TIFF_ENTRIES[head[:4]]
     try:
         (start,) = struct.unpack_from(f"{order}I", head, 4)
         (n_tags,) = struct.unpack_from(f"{order}H", head, start)
-        end = start + 2 + 12 * n_tags + 4  # with the position of the next image
+        end = start + 2 + 12 * n_tags + 4  # includes the position of the next image
         ends = [end]
         tags = struct.iter_unpack(f"{order}HHII", head[start + 2 : end - 4])
         for _, kind, count, offset in tags:
             n_value_bytes = count * _TIFF_VALUE_BYTES[kind]
-            if n_value_bytes > 4:  # or else the value itself is in the tag
+            if n_value_bytes > 4:  # shorter values are in the tag itself
                 ends.append(offset + n_value_bytes)
     except (struct.error, IndexError):
         return 0
@@ -153,7 +152,7 @@ def _end_of_tiff_tags(head: bytes) -> int:
 
 
 def _start_of_png_pixels(head: bytes) -> int:
-    """Return where the chunk of pixels begins, or 0 if that is not in the head."""
+    """Return where the pixel chunk begins, or 0 if that is beyond the first bytes."""
     start = len(_PNG)
     while start + 8 <= len(head):
         n_bytes, kind = struct.unpack_from(">I4s", head, start)
@@ -165,7 +164,7 @@ def _start_of_png_pixels(head: bytes) -> int:
 
 def _forget_oldest(known: dict[Any, Any], n_kept: int) -> None:
     while len(known) > n_kept:
-        # Another thread may have removed the same one.
+        # Another thread may have removed the same entry.
         known.pop(next(iter(known)), None)
 
 
@@ -185,7 +184,7 @@ def _raise_one(errors: Sequence[Exception], n_files: int) -> None:
 def check_contents(
     paths: Sequence[str], headers: Sequence[Header], mode: str, convert: bool
 ) -> None:
-    """Raise one ValueError on all files whose pixels cannot be read in a mode."""
+    """Raise one ValueError for all files whose pixels cannot be read in a mode."""
     problems = {
         content: content_problem(content, mode, convert)
         for content in {header.content for header in headers}

@@ -1,4 +1,4 @@
-"""Strict reading of image files, with errors that say what is wrong with a file."""
+"""Strict reading of image files, with errors that explain what is wrong."""
 
 import os
 from collections.abc import Sequence
@@ -44,29 +44,28 @@ def read_image(
     """Read one image file without implicit conversions.
 
     Palette images without transparency are read as RGB, and 1-bit images as grey (0 and
-    255), because these formats only store the same pixels in another way. Nothing else
-    is converted, unless `convert` is True. Pixels are returned as they are stored in
-    the file: the orientation tag of TIFF files and the EXIF orientation of other
-    formats are ignored.
+    255), because these formats store the same pixels in another form. Other pixels are
+    only converted if `convert` is True. Pixels are returned as stored in the file: the
+    orientation tag of TIFF files and the EXIF orientation of other formats are ignored.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
-        Required content of the file: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey, or
-        unsigned 16-bit grey.
+        Required pixel format of the file: 8-bit RGB, 8-bit RGB with alpha, 8-bit grey,
+        or unsigned 16-bit grey.
     size : tuple of int (height, width), default=None
         Required size in pixels. None accepts all sizes.
     on_mismatch : {"raise", "crop", "pad", "resize"}, default="raise"
         What to do if the size differs from `size`, see `fit_to_size`.
     convert : bool, default=False
-        Whether to convert other pixels to `mode`, see `pixels_of`.
+        Whether to convert other pixel formats to `mode`, see `pixels_of`.
     window : tuple of slice (rows, columns), default=None
         The part of the image to return. None returns the whole image.
     out : ndarray of shape (height, width, n_channels), default=None
         Array for the pixels, with the shape of the window and the dtype of the mode.
-        None makes a new array.
+        None creates a new array.
 
     Returns
     -------
@@ -76,13 +75,13 @@ def read_image(
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     IsADirectoryError
         If the path is a folder.
     ValueError
-        If the file does not hold exactly one complete image of this mode and size. The
-        message names the file and the probable cause. The error is an `OddSizeError`
-        if only the size is wrong.
+        If the file does not contain exactly one complete image of this mode and size.
+        The message gives the file and the probable cause. If only the size is wrong,
+        the error is an `OddSizeError`.
     """
     with opened_image(path) as (image, file):
         with explained(path, file):
@@ -113,34 +112,35 @@ class ImageFiles:
     paths : sequence of str
         The files, one patch each.
     mode : {"RGB", "RGBA", "L", "I;16"}, default="RGB"
-        Required content of the files, see :func:`read_image`.
+        Required pixel format of the files, see :func:`read_image`.
     size : tuple of int (height, width), default=None
-        Size of the patches in pixels. None takes the most frequent size of the files;
-        of several, the one that is met first.
+        Size of the patches in pixels. None uses the most frequent size of the files. Of
+        equally frequent sizes, the first one is used.
     on_mismatch : {"raise", "crop", "pad", "resize"}, default="raise"
         What to do with files of another size, see `fit_to_size`.
     convert : bool, default=False
-        Whether to convert other pixels to `mode`, see `pixels_of`.
+        Whether to convert other pixel formats to `mode`, see `pixels_of`.
     n_jobs : int, default=None
-        Number of threads that read files. None means 1, -1 all processors.
+        Number of threads that read files. None means 1, and -1 means all processors.
     check_headers : bool, default=True
         Whether to check all files now. If False, the first file determines the size,
-        and all others are checked when they are read.
+        and the other files are checked when they are read.
 
     Attributes
     ----------
     n_odd : int
-        The number of files of another size. Only with `check_headers`.
+        Number of files of another size. Only available with `check_headers`.
 
     Raises
     ------
     FileNotFoundError
-        If some of the files do not exist. The message counts all of them and names the
-        first ten.
+        If files do not exist. The message gives their number and names the first ten.
     ValueError
-        If there are no paths, if some of the files cannot be read or have other pixels,
-        or if some have a size that `on_mismatch` does not allow. The message lists
-        these files.
+        In the following cases. The message lists the files.
+
+        - `paths` is empty.
+        - A file cannot be read, or has another pixel format.
+        - A file has a size that `on_mismatch` does not allow.
     """
 
     def __init__(
@@ -190,12 +190,12 @@ class ImageFiles:
         return PIXEL_FORMATS[self.mode].dtype
 
     def read(self, rows: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
-        """Decode some of the files.
+        """Decode a window of some files.
 
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
-            Numbers of the files, integers from 0, in any order. They may repeat.
+            File numbers, integers from 0, in any order. Numbers may repeat.
         window : tuple of slice (rows, columns)
             The part of each image to return.
 
@@ -222,8 +222,8 @@ class ImageFiles:
     ) -> dict[int, Size]:
         starts = range(0, len(rows), _FILES_PER_TASK)
         parts = [slice(start, start + _FILES_PER_TASK) for start in starts]
-        # sharedmem, not only prefer="threads": under a user's process-based
-        # parallel_config the workers would fill copies of the array.
+        # prefer="threads" is not enough: under a process-based parallel_config of the
+        # user, the workers would fill copies of the array.
         found = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
             delayed(self._read_into)(patches, rows, part, window) for part in parts
         )
@@ -236,7 +236,7 @@ class ImageFiles:
         part: slice,
         window: tuple[slice, slice],
     ) -> dict[int, Size]:
-        """Decode the files of a part of the rows, and return the odd sizes."""
+        """Decode the files of some rows and return the mismatched sizes."""
         odd_sizes = {}
         for position in range(*part.indices(len(rows))):
             try:
@@ -255,7 +255,7 @@ class ImageFiles:
 
     def _raise_odd_sizes(self, rows: np.ndarray, odd_sizes: dict[int, Size]) -> None:
         sizes = [odd_sizes.get(position, self._size) for position in range(len(rows))]
-        # The first file may be odd itself, unless the headers of all were compared.
+        # If the headers were not compared, the first file itself may be the odd one.
         is_certain = self._is_certain or len(rows) < len(self.paths)
         expected = self._size if is_certain else None
         check_sizes(

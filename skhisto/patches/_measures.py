@@ -7,10 +7,10 @@ _LAG = 4  # pixels
 
 
 class Scale:
-    """Converts pixels of any dtype to the range from 0 to 255.
+    """Conversion of pixels of any dtype to the range from 0 to 255.
 
-    Numbers that are not pixels of 8 or 16 bits are taken as 0 to 1 if none of the first
-    patches exceeds 1. Otherwise they are taken as 0 to 255.
+    For dtypes other than uint8 and uint16, the range is assumed to be 0 to 1 if the
+    first patches do not exceed 1, and 0 to 255 otherwise.
     """
 
     def __init__(self) -> None:
@@ -28,15 +28,15 @@ class Scale:
 
 
 def to_grey(images: np.ndarray) -> np.ndarray:
-    """Return the luminance of RGB and RGBA images, and the mean of other channels."""
+    """Return the luminance of RGB and RGBA images, or the mean of other channels."""
     if images.shape[3] >= 3:
         return images[..., :3] @ _LUMINANCE
     return images.mean(axis=3)
 
 
 def contrast(images: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of the pixels, of the channel with the largest."""
-    # As planes: a reduction over interleaved channels is several times slower.
+    """Return the standard deviation of the pixels, the maximum over the channels."""
+    # Planes are used because reductions over interleaved channels are much slower.
     planes = np.ascontiguousarray(np.moveaxis(images, 3, 1))
     return planes.reshape(*planes.shape[:2], -1).std(axis=2).max(axis=1)
 
@@ -44,9 +44,9 @@ def contrast(images: np.ndarray) -> np.ndarray:
 def sharpness(grey: np.ndarray) -> np.ndarray:
     """Return how much adjacent pixels differ, relative to pixels 4 apart.
 
-    The measure compares a patch with itself, so contrast, brightness and the amount of
-    tissue hardly change it. It is 0.25 if the patch has no details of a few pixels, and
-    1 for noise. It is NaN for patches that are too small and for those of one colour.
+    The measure compares a patch with itself, so it hardly depends on contrast,
+    brightness and the amount of tissue. It is 0.25 for a patch without fine details and
+    1 for noise. It is NaN for patches that are too small or of a single colour.
     """
     if min(grey.shape[1:]) <= _LAG:
         return np.full(len(grey), np.nan)
@@ -55,13 +55,13 @@ def sharpness(grey: np.ndarray) -> np.ndarray:
 
 
 def _difference(grey: np.ndarray, lag: int) -> np.ndarray:
-    """Return the mean absolute difference of pixels, vertically plus horizontally."""
+    """Return the sum of the mean vertical and horizontal absolute differences."""
     vertical = np.abs(grey[:, lag:] - grey[:, :-lag]).mean(axis=(1, 2))
     return vertical + np.abs(grey[:, :, lag:] - grey[:, :, :-lag]).mean(axis=(1, 2))
 
 
 def glass_share(images: np.ndarray) -> np.ndarray:
-    """Return the share of bright pixels without colour. NaN unless RGB or RGBA."""
+    """Return the share of bright, colourless pixels. NaN unless RGB or RGBA."""
     if images.shape[3] < 3:
         return np.full(len(images), np.nan)
     low, high = _extremes(images)
@@ -69,7 +69,7 @@ def glass_share(images: np.ndarray) -> np.ndarray:
 
 
 def ink_share(images: np.ndarray) -> np.ndarray:
-    """Return the share of pixels that `is_ink` finds. NaN unless RGB or RGBA."""
+    """Return the share of ink pixels, see `is_ink`. NaN unless RGB or RGBA."""
     if images.shape[3] < 3:
         return np.full(len(images), np.nan)
     return is_ink(images).mean(axis=(1, 2))
@@ -98,7 +98,7 @@ def is_ink(images: np.ndarray) -> np.ndarray:
 
 def _extremes(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest and the highest of red, green and blue."""
-    # Pairs of channels: reductions over an axis of length 3 are several times slower.
+    # Pairwise, because reductions over an axis of length 3 are several times slower.
     red, green, blue = (images[..., i] for i in range(3))
     low = np.minimum(np.minimum(red, green), blue)
     return low, np.maximum(np.maximum(red, green), blue)

@@ -1,4 +1,4 @@
-"""The error on missing image files, with hints on how their names are misspelt."""
+"""The error for missing image files, with hints on misspelt names."""
 
 import os
 import re
@@ -8,7 +8,7 @@ _N_NAMED = 10
 
 
 def check_all_exist(paths: Sequence[str]) -> None:
-    """Raise a FileNotFoundError that counts all missing files and names ten."""
+    """Raise a FileNotFoundError with the number of missing files and ten names."""
     missing = [path for path in paths if not os.path.exists(path)]
     if not missing:
         return
@@ -18,13 +18,13 @@ def check_all_exist(paths: Sequence[str]) -> None:
         lines.append(f"  and {len(missing) - _N_NAMED} more")
     lines.append(
         _hint(missing[:_N_NAMED])
-        or "Check the folder, the names and their ending (such as '.tif')."
+        or "Check the folder, the names and their suffix (such as '.tif')."
     )
     raise FileNotFoundError("\n".join(lines))
 
 
 def _hint(missing: Sequence[str]) -> str | None:
-    """Return the first correction of the names that finds a file."""
+    """Return a hint on the first correction that gives an existing file."""
     for correct, problem, advice in _CORRECTIONS:
         found = next(filter(os.path.exists, map(correct, missing)), None)
         if found is not None:
@@ -37,7 +37,7 @@ def _with_slashes(path: str) -> str:
 
 
 def _without_blanks(path: str) -> str:
-    """Remove blanks at the ends of folders and names, also before the ending."""
+    """Remove spaces around folder and file names, also before the suffix."""
     return re.sub(r"\s*(/|\.\w+$|$)\s*", r"\1", path.lstrip())
 
 
@@ -49,12 +49,12 @@ _CORRECTIONS: tuple[tuple[Callable[[str], str], str, str], ...] = (
     ),
     (
         _without_blanks,
-        "Names begin or end with blanks",
+        "Names begin or end with spaces",
         "Remove them, for example with name.strip().",
     ),
     (
         lambda path: _without_blanks(_with_slashes(path)),
-        "Names contain backslashes and begin or end with blanks",
+        "Names contain backslashes and begin or end with spaces",
         "Correct them, for example with name.replace('\\\\', '/').strip().",
     ),
 )

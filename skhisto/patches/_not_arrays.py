@@ -1,4 +1,4 @@
-"""Errors for objects that are often passed in the place of arrays of patches."""
+"""Errors for objects that are often passed instead of arrays of patches."""
 
 from collections.abc import Iterator, Mapping, Set
 from itertools import islice
@@ -48,7 +48,7 @@ _RECOGNISED = (
 def refuse_what_is_not_an_array(X: Any) -> None:
     """Raise a TypeError for data sets, loaders, sources, iterators and mappings.
 
-    The message says how to get patches from it.
+    The message explains how to get an array of patches from X.
     """
     for package, class_name, what, advice in _RECOGNISED:
         if _is_instance(X, package, class_name):
@@ -60,11 +60,11 @@ def refuse_what_is_not_an_array(X: Any) -> None:
         example = "data" if "data" in keys else next(iter(keys), "patches")
         raise _error(
             type(X).__name__,
-            f"Pass the entry that holds the patches, such as X[{example!r}]. The keys "
-            f"are {keys}{' and more' if len(X) > len(keys) else ''}.",
+            f"Pass the entry with the patches, such as X[{example!r}]. The keys are "
+            f"{keys}{' and more' if len(X) > len(keys) else ''}.",
         )
     if X is None or isinstance(X, Set):
-        raise _error(type(X).__name__, "Pass the patches in their order.")
+        raise _error(type(X).__name__, "Pass an ordered sequence of patches.")
     if isinstance(X, Iterator):
         raise _error(type(X).__name__, "Collect its patches: X = np.stack(list(X)).")
 
@@ -76,7 +76,7 @@ def _is_source(X: Any) -> bool:
 
 
 def _is_instance(X: Any, package: str, class_name: str) -> bool:
-    """Return whether X is an instance of a class of a package, or of a subclass."""
+    """Return whether X is an instance of a class, given by package and name."""
     return any(
         base.__name__ == class_name and base.__module__.split(".")[0] == package
         for base in type(X).__mro__
@@ -85,7 +85,7 @@ def _is_instance(X: Any, package: str, class_name: str) -> bool:
 
 def _error(what: str, advice: str) -> TypeError:
     return TypeError(
-        f"Patches must be an array or a PatchArray; got a {what}. {advice} "
-        "PatchLoader(lazy=True) gives a PatchArray of image files, which is decoded "
+        f"Patches must be an array or a PatchArray, got a {what}. {advice} "
+        "PatchLoader(lazy=True) returns a PatchArray of image files that is decoded "
         "batch by batch."
     )

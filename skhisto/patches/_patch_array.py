@@ -1,4 +1,4 @@
-"""A stack of patches that is decoded only when indexed."""
+"""Stacks of patches that are decoded only when indexed."""
 
 import copy as copying
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ Window = tuple[slice, slice]
 class PatchSource(Protocol):
     """The interface between a :class:`PatchArray` and the storage of its pixels.
 
-    Write a class with these two attributes and this method to read patches from any
-    storage. It does not have to inherit from PatchSource.
+    To read patches from any storage, write a class with these two attributes and this
+    method. It does not have to inherit from PatchSource.
 
     Attributes
     ----------
@@ -26,17 +26,17 @@ class PatchSource(Protocol):
 
     See Also
     --------
-    PatchArray : Patches of a source, decoded when they are needed.
+    PatchArray : Patches of a source, decoded when needed.
 
     Notes
     -----
     `fit` and `predict` of a classifier call `read` in a background thread, one batch at
-    a time. A search that runs in threads may call it in several threads at once, so
-    protect shared state, such as an open file, with a lock, or open the file in `read`.
+    a time. A search that runs in threads may call it in several threads at once.
+    Protect shared state, such as an open file, with a lock, or open the file in `read`.
 
-    Parallel computing in processes, as with ``n_jobs=2`` in
-    :func:`sklearn.model_selection.cross_validate`, pickles the source. So the class
-    must be importable, and its attributes must not hold open files.
+    Computing in parallel processes, for example with ``n_jobs=2`` in
+    :func:`sklearn.model_selection.cross_validate`, pickles the source. The class must
+    therefore be importable, and its attributes must not contain open files.
 
     Examples
     --------
@@ -82,21 +82,21 @@ class PatchSource(Protocol):
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
-            Numbers of the patches, integers from 0, in any order. Numbers may repeat.
-            The array may be empty.
+            Patch numbers, integers from 0, in any order. Numbers may repeat. The array
+            may be empty.
         window : tuple of slice (rows, columns)
             The part of each patch to return, as two slices with start and stop.
 
         Returns
         -------
         patches : ndarray of shape (n_rows, height, width, n_channels)
-            The pixels of the window, of the dtype of the source and in the order of
-            `rows`. The caller owns the array and may change it, so it must not share
-            memory with the source.
+            The pixels of the window in the order of `rows`, with the dtype of the
+            source. The caller may change the array, so it must not share memory with
+            the source.
         """
 
 
-# Where users import it from. In the body of the class it would be part of the protocol.
+# The public location. In the body of the class, it would be part of the protocol.
 PatchSource.__module__ = "skhisto.patches"
 
 
@@ -104,32 +104,32 @@ class PatchArray:
     """A stack of patches that is decoded only when indexed.
 
     scikit-learn's splitters and meta-estimators treat it like a NumPy array of shape
-    (n_patches, height, width, n_channels). It holds only the row numbers of the
-    patches, so that selecting rows and cropping decode nothing.
+    (n_patches, height, width, n_channels). It stores only the row numbers of the
+    patches, so selecting rows and cropping do not decode any pixels.
 
     - ``X[3]`` decodes one patch, an array of shape (height, width, n_channels).
     - ``X[2:5]``, ``X[mask]`` and ``X[[4, 0]]`` are PatchArrays.
     - ``numpy.asarray(X)`` decodes all patches.
 
-    A PatchArray may contain the group of each patch, such as its slide, and its
-    position on the slide. Both are selected together with the patches, and transformers
-    keep them. Early stopping of a classifier sets aside whole groups.
+    A PatchArray may also contain the group of each patch, such as its slide, and its
+    position on the slide. Both are selected together with the patches and preserved by
+    transformers. Early stopping of a classifier sets aside whole groups.
 
-    A PatchArray is immutable. Decoded pixels are not cached: patches are decoded again
-    each time they are accessed.
+    A PatchArray is immutable. Decoded pixels are not cached: each access decodes the
+    patches again.
 
     Parameters
     ----------
     source : PatchSource
         An object with the attributes `shape` and `dtype` and the method
-        ``read(rows, window)``, as :class:`skhisto.patches.PatchSource` describes.
-        ``PatchLoader(lazy=True)`` makes one from image files.
+        ``read(rows, window)``, see :class:`skhisto.patches.PatchSource`.
+        ``PatchLoader(lazy=True)`` creates one from image files.
     groups : array-like of shape (n_patches,), default=None
-        What each patch belongs to, such as a slide or a patient. None takes
+        The group of each patch, such as its slide or patient. None uses
         ``source.groups`` if the source has this attribute.
     coords : array-like of shape (n_patches, 2), default=None
-        Position (x, y) of each patch on its slide. The unit is up to the caller.
-        None takes ``source.coords`` if the source has this attribute.
+        Position (x, y) of each patch on its slide, in any unit. None uses
+        ``source.coords`` if the source has this attribute.
 
     Attributes
     ----------
@@ -144,14 +144,17 @@ class PatchArray:
         If `source` lacks an attribute or the method, or if its dtype is not a NumPy
         dtype.
     ValueError
-        If the shape of `source` does not consist of four integers of at least 0, if
-        `groups` or `coords` have another shape, if a group is missing, or if `coords`
-        are not finite numbers.
+        In the following cases:
+
+        - The shape of `source` is not a tuple of four non-negative integers.
+        - `groups` or `coords` has the wrong shape.
+        - A group is None or NaN.
+        - `coords` are not finite numbers.
 
     See Also
     --------
-    PatchLoader : Turns file names into patches.
-    CenterCrop : Crops patches, without decoding a PatchArray.
+    PatchLoader : Load patches from image files.
+    CenterCrop : Crop patches. A PatchArray is not decoded.
     skhisto.patches.PatchSource : The interface of sources.
 
     Examples
@@ -177,7 +180,7 @@ class PatchArray:
     >>> folder.cleanup()
     """
 
-    __module__ = "skhisto"  # where users import it from, and pickles look for it
+    __module__ = "skhisto"  # the public location, used by pickle
 
     def __init__(
         self, source: PatchSource, *, groups: Any = None, coords: Any = None
@@ -191,7 +194,7 @@ class PatchArray:
         self._source = source
         self._rows = np.arange(n_patches)
         self._window = (slice(0, height), slice(0, width))
-        self._groups = _check_groups(groups, n_patches)
+        self._groups = check_groups(groups, n_patches)
         self._coords = _check_coords(coords, n_patches)
 
     @property
@@ -247,9 +250,10 @@ class PatchArray:
             return self._read(rows.reshape(1))[0]
         if rows.ndim > 1:
             raise IndexError(
-                "A PatchArray takes one integer, or a slice, mask or array of integers "
-                f"with one dimension; this key would give {rows.ndim + 3} dimensions. "
-                "Use np.asarray(X) to decode the patches first."
+                "A PatchArray can be indexed with one integer, a slice, a mask or a "
+                "one-dimensional array of integers. This key would give "
+                f"{rows.ndim + 3} dimensions. Use np.asarray(X) to decode the patches "
+                "first."
             )
         taken = copying.copy(self)
         taken._rows = rows
@@ -272,14 +276,14 @@ class PatchArray:
         if patches.shape != expected or patches.dtype != self.dtype:
             raise ValueError(
                 f"The source {self._source!r} returned patches of shape "
-                f"{patches.shape} and dtype {patches.dtype}, but shape {expected} and "
-                f"dtype {self.dtype} were requested. Its method read must return the "
-                "requested rows and window, with the dtype of the source."
+                f"{patches.shape} and dtype {patches.dtype}. Expected shape {expected} "
+                f"and dtype {self.dtype}. The method read must return the requested "
+                "rows and window with the dtype of the source."
             )
         return patches
 
     def center_crop(self, size: int | tuple[int, int]) -> "PatchArray":
-        """Crop the centre of each patch, without decoding any.
+        """Crop each patch to its centre without decoding it.
 
         Parameters
         ----------
@@ -311,12 +315,12 @@ def _check_source(source: Any) -> None:
     if missing:
         raise TypeError(
             "source must have the attributes shape and dtype and the method "
-            "read(rows, window), as skhisto.patches.PatchSource describes; "
-            f"{type(source).__name__} has no {missing[0]}."
+            f"read(rows, window), but {type(source).__name__} has no {missing[0]}. See "
+            "skhisto.patches.PatchSource."
         )
     if not isinstance(source.dtype, np.dtype):
         raise TypeError(
-            "source.dtype must be a NumPy dtype, such as np.dtype('uint8'); got "
+            "source.dtype must be a NumPy dtype, such as np.dtype('uint8'), got "
             f"{source.dtype!r}."
         )
     shape = source.shape
@@ -328,25 +332,33 @@ def _check_source(source: Any) -> None:
         )
     ):
         raise ValueError(
-            "source.shape must be a tuple of four integers of at least 0, "
-            f"(n_patches, height, width, n_channels); got {shape!r}."
+            "source.shape must be a tuple of four non-negative integers (n_patches, "
+            f"height, width, n_channels), got {shape!r}."
         )
 
 
-def _check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
+def check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
+    """Return the groups as a new array of shape (n_patches,), or None.
+
+    Raises
+    ------
+    ValueError
+        If the shape is different, or if a group is missing.
+    """
     if groups is None:
         return None
+    # An array of text would turn NaN into the name "nan".
+    missing = np.flatnonzero(pd.isna(np.asarray(groups, dtype=object)))
     groups = np.array(groups)
     if groups.shape != (n_patches,):
         raise ValueError(
-            f"groups must have shape (n_patches,), that is ({n_patches},); got "
+            f"groups must have shape (n_patches,), here ({n_patches},), got "
             f"{groups.shape}."
         )
-    missing = np.flatnonzero(pd.isna(groups))
     if len(missing):
         raise ValueError(
             f"Each patch needs a group, but {len(missing)} of {n_patches} groups are "
-            f"None or NaN, the first in row {missing[0]}."
+            f"None or NaN. The first is in row {missing[0]}."
         )
     return groups
 
@@ -357,12 +369,12 @@ def _check_coords(coords: Any, n_patches: int) -> np.ndarray | None:
     coords = np.array(coords)
     if coords.shape != (n_patches, 2):
         raise ValueError(
-            f"coords must have shape (n_patches, 2), that is ({n_patches}, 2), with x "
-            f"and y in its columns; got {coords.shape}."
+            f"coords must have shape (n_patches, 2), here ({n_patches}, 2), with the "
+            f"columns x and y, got {coords.shape}."
         )
     if coords.dtype.kind not in "iuf" or not np.isfinite(coords).all():
         raise ValueError(
-            f"coords must be finite numbers; got an array of dtype {coords.dtype}."
+            f"coords must be finite numbers, got an array of dtype {coords.dtype}."
         )
     return coords
 
@@ -370,8 +382,9 @@ def _check_coords(coords: Any, n_patches: int) -> np.ndarray | None:
 def center_window(height: int, width: int, size: int | tuple[int, int]) -> Window:
     """Return the position of the centre crop of an image.
 
-    If the difference is odd, the larger margin is at the bottom or right: the crop
-    starts at ``(height - crop_height) // 2``, as in ``keras.layers.CenterCrop``.
+    The crop starts at ``(height - crop_height) // 2``, as in
+    ``keras.layers.CenterCrop``. If the difference is odd, the larger margin is at the
+    bottom or right.
 
     Parameters
     ----------
@@ -410,13 +423,13 @@ def as_height_width(size: int | tuple[int, int]) -> tuple[int, int]:
     ):
         raise ValueError(
             "size must be a positive integer or a tuple (height, width) of positive "
-            f"integers, in pixels; got {size!r}."
+            f"integers, in pixels, got {size!r}."
         )
     return int(pair[0]), int(pair[1])
 
 
 def _row_key(key: Any) -> Any:
-    """Remove the trailing Ellipsis with which scikit-learn indexes stacks of images."""
+    """Remove the trailing Ellipsis that scikit-learn adds when it indexes images."""
     if not isinstance(key, tuple):
         return key
     if len(key) == 1:
@@ -424,8 +437,8 @@ def _row_key(key: Any) -> Any:
     if len(key) == 2 and key[1] is Ellipsis:
         return key[0]
     raise IndexError(
-        f"too many indices: a PatchArray is indexed by patch only, but {len(key)} "
-        "indices were given. Use np.asarray(X) to decode the patches first."
+        f"too many indices for a PatchArray: expected one, the patch, got {len(key)}. "
+        "Use np.asarray(X) to decode the patches first."
     )
 
 

@@ -1,4 +1,4 @@
-"""The pixels that image files hold, and their conversion to another format."""
+"""Pixel formats of image files, and conversion between them."""
 
 from typing import NamedTuple
 
@@ -18,10 +18,10 @@ PIXEL_FORMATS = {
     "L": _PixelFormat(np.dtype(np.uint8), 1, "8-bit grey"),
     "I;16": _PixelFormat(np.dtype(np.uint16), 1, "unsigned 16-bit grey"),
 }
-"""Pixels that a file may hold, by the name of Pillow's mode."""
+"""Supported pixel formats, by the name of Pillow's mode."""
 
-_RGB_16 = "RGB with 16 bits per channel, of which Pillow drops 8"
-_RGBA_16 = "RGBA with 16 bits per channel, of which Pillow drops 8"
+_RGB_16 = "RGB with 16 bits per channel (Pillow reads only 8 of them)"
+_RGBA_16 = "RGBA with 16 bits per channel (Pillow reads only 8 of them)"
 _GREY_ALPHA = "pixels of Pillow's mode 'LA'"
 _PALETTE_ALPHA = "a palette with transparency"
 
@@ -38,7 +38,7 @@ _PIXELS_AT_ONCE = 2**18
 
 
 def content_of(image: Image.Image) -> str:
-    """Return a key of PIXEL_FORMATS, or a description of other pixels.
+    """Return a key of PIXEL_FORMATS, or a description of another format.
 
     Palette images without transparency count as RGB, and 1-bit images as grey.
     """
@@ -60,22 +60,22 @@ def content_of(image: Image.Image) -> str:
 
 
 def content_problem(content: str, mode: str, convert: bool) -> str | None:
-    """Say why a file of some content cannot be read in a mode, or return None."""
+    """Return why a file of some content cannot be read in a mode, or None."""
     convertible = content in _CONVERTIBLE[mode]
     if content == mode or (convert and convertible):
         return None
-    holds = PIXEL_FORMATS[content].name if content in PIXEL_FORMATS else content
+    found = PIXEL_FORMATS[content].name if content in PIXEL_FORMATS else content
     expected = PIXEL_FORMATS[mode].name
     advice = f"Convert it to {expected}"
     if convertible:
         advice += ", for example with convert=True"
     if content in PIXEL_FORMATS:
         advice += f", or pass mode={content!r} if all files are like this one"
-    return f"holds {holds}, but {expected} was expected (mode={mode!r}). {advice}."
+    return f"contains {found}. Expected {expected} (mode={mode!r}). {advice}."
 
 
 def pixels_of(image: Image.Image, mode: str) -> np.ndarray:
-    """Decode an image in a mode in which `content_problem` finds no problem.
+    """Decode an image in a mode for which `content_problem` returns None.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def pixels_of(image: Image.Image, mode: str) -> np.ndarray:
     Returns
     -------
     pixels : ndarray of shape (height, width, n_channels)
-        Transparent pixels are blended with white. Grey is repeated in all channels. Of
-        16 bits, the 8 high ones are kept.
+        Transparent pixels are blended with white. Grey is repeated in all channels.
+        16-bit values are reduced to their high 8 bits.
     """
     content = content_of(image)
     if content == "I;16" and mode != "I;16":
@@ -96,7 +96,7 @@ def pixels_of(image: Image.Image, mode: str) -> np.ndarray:
         is_rgba = image.mode == "RGBA"
         pixels = over_white(np.asarray(image if is_rgba else image.convert("RGBA")))
     else:
-        is_coded = image.mode in ("P", "1")  # numbers of colours, or single bits
+        is_coded = image.mode in ("P", "1")  # palette indices, or single bits
         pixels = np.asarray(image.convert(content) if is_coded else image)
     if pixels.ndim == 2:
         pixels = pixels[..., np.newaxis]
@@ -109,7 +109,7 @@ def pixels_of(image: Image.Image, mode: str) -> np.ndarray:
 def over_white(pixels: np.ndarray) -> np.ndarray:
     """Blend RGBA pixels with white, rounded to integers."""
     blended = np.empty((*pixels.shape[:-1], 3), np.uint8)
-    # A few rows at a time, because the sums take four times the memory.
+    # Blended a few rows at a time, because the sums take four times the memory.
     n_rows = max(1, _PIXELS_AT_ONCE // max(1, pixels.shape[1]))
     for start in range(0, len(pixels), n_rows):
         rows = pixels[start : start + n_rows]
@@ -120,8 +120,8 @@ def over_white(pixels: np.ndarray) -> np.ndarray:
 
 
 def _is_narrowed(image: Image.Image) -> bool:
-    # The raw mode ("RGB;16B") describes the pixels in the file. It is the only argument
-    # of the decoder, or the first of several.
+    # The raw mode ("RGB;16B") describes the pixels in the file. It is the only or the
+    # first argument of the decoder.
     for tile in getattr(image, "tile", ()):
         raw_mode = tile[3][0] if isinstance(tile[3], tuple) else tile[3]
         if str(raw_mode).startswith("RGB") and ";16" in str(raw_mode):

@@ -17,27 +17,27 @@ def resize_patches(
 ) -> np.ndarray:
     """Resize patches channel by channel.
 
-    Pixels are areas, so that the borders of both images coincide. When patches become
-    smaller, each new pixel is a weighted mean over the area that it covers. Therefore
-    there is no aliasing.
+    Pixels are treated as areas, so the borders of both images coincide. When patches
+    become smaller, each new pixel is a weighted mean over the area that it covers,
+    which prevents aliasing.
 
-    Each patch and each channel is resized on its own, so that the result does not
-    depend on the other patches.
+    Each patch and each channel is resized separately, so the result does not depend on
+    the other patches.
 
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width, n_channels)
-        Patches of any real dtype. They are computed in float32.
+        Patches of any real dtype. The computation uses float32.
     size : tuple of int (height, width)
-        The new size, in pixels.
+        The new size in pixels.
     interpolation : {"bilinear", "bicubic", "lanczos"}, default="bilinear"
         The filter.
 
     Returns
     -------
     resized : ndarray of shape (n_patches, *size, n_channels)
-        Of the same dtype. Integers are rounded once, at the end, and kept in the range
-        of their dtype. The same array if it has this size.
+        Array of the same dtype. Integers are rounded once, at the end, and clipped to
+        the range of their dtype. If the size does not change, it is the same array.
     """
     if patches.shape[1:3] == size:
         return patches
@@ -55,8 +55,8 @@ def _resize_plane(
     plane: np.ndarray, size: tuple[int, int], filter_: Image.Resampling
 ) -> np.ndarray:
     image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
-    # The rounding between the axes depends on their order. Recent versions of Pillow
-    # choose the faster one.
+    # The rounding depends on the order of the axes, and recent versions of Pillow
+    # choose the faster order. Here, the order is fixed.
     rows_resized = image.resize((size[1], image.height), filter_)
     return np.asarray(rows_resized.resize(size[::-1], filter_))
 
@@ -66,7 +66,7 @@ def _as_dtype(plane: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return plane
     if dtype.kind == "b":
         return plane >= 0.5
-    # float64 holds the limits of all integers up to 32 bits exactly.
+    # float64 represents the limits of all integers up to 32 bits exactly.
     limits = np.iinfo(dtype)
     return np.clip(np.rint(plane.astype(np.float64)), limits.min, limits.max)
 
@@ -76,19 +76,19 @@ def resampling_matrix(old: int, new: int, interpolation: str) -> np.ndarray:
 
     They are those of ``precompute_coeffs`` in Pillow's ``Resample.c``. With float64
     sums, and with a rounding to float32 after each axis, they give the values of
-    `resize_patches`.
+    `resize_patches`. Values halfway between two integers may be rounded differently.
 
     Parameters
     ----------
     old, new : int
-        Length of the axis before and after, in pixels.
+        Length of the axis before and after resizing, in pixels.
     interpolation : {"bilinear", "bicubic", "lanczos"}
         The filter.
 
     Returns
     -------
     weights : ndarray of shape (old, new), float64
-        Each column is the weights of one new pixel. Their sum is 1.
+        Each column contains the weights of one new pixel. Their sum is 1.
     """
     kernel, radius = _KERNELS[interpolation]
     scale = old / new
@@ -124,4 +124,4 @@ _KERNELS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
     "bicubic": (_cubic, 2),
     "lanczos": (_lanczos, 3),
 }
-"""For each filter, its function and the distance beyond which it is zero."""
+"""The function of each filter and the distance beyond which it is zero."""

@@ -1,4 +1,4 @@
-"""Image files of different sizes: which are odd, and what to do about them."""
+"""Image files of different sizes: detection and handling of mismatches."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _N_SIZES = 20
 
 
 class OddSizeError(ValueError):
-    """The error on a single file of another size.
+    """The error for a single file of another size.
 
     Attributes
     ----------
@@ -26,15 +26,14 @@ class OddSizeError(ValueError):
 
     def __init__(self, path: object, size: Size, expected: Size) -> None:
         super().__init__(
-            f"'{path}' is {size[0]}x{size[1]} pixels (height x width), but "
-            f"{expected[0]}x{expected[1]} was expected. All patches must have the same "
-            "size."
+            f"'{path}' has {size[0]}x{size[1]} pixels (height x width). Expected "
+            f"{expected[0]}x{expected[1]} pixels. All patches must have the same size."
         )
         self.size = size
 
 
 def majority(sizes: Sequence[Size]) -> Size:
-    """Return the most frequent size; of several, the one that is met first."""
+    """Return the most frequent size, or the first of equally frequent sizes."""
     return Counter(sizes).most_common(1)[0][0]
 
 
@@ -50,7 +49,7 @@ def is_solved(size: Size, expected: Size, rule: str) -> bool:
 def check_sizes(
     paths: Sequence[str], sizes: Sequence[Size], expected: Size | None, rule: str
 ) -> Size:
-    """Return the size of all patches; raise one error on all files that do not fit.
+    """Return the size of all patches, or raise one error for all mismatched files.
 
     Parameters
     ----------
@@ -58,9 +57,9 @@ def check_sizes(
     sizes : sequence of tuple (height, width)
         The size of each file in pixels.
     expected : tuple (height, width) or None
-        The size that the caller asked for. None takes the most frequent one.
+        The size that the caller asked for. None uses the most frequent one.
     rule : {"raise", "crop", "pad", "resize"}
-        What is done with files of another size.
+        What to do with files of another size.
     """
     size = majority(sizes) if expected is None else expected
     odd: dict[Size, list[str]] = {}
@@ -88,7 +87,7 @@ def check_sizes(
 
 
 def fit_to_size(pixels: np.ndarray, size: Size, rule: str) -> np.ndarray:
-    """Crop, pad or resize an image, for which `is_solved` must be true.
+    """Crop, pad or resize an image. `is_solved` must be true for it.
 
     Parameters
     ----------
@@ -131,8 +130,8 @@ def _advice(rule: str, sizes: Sequence[Size]) -> str:
             "or leave these files out."
         )
     return (
-        "All patches must have the same size. Choose what is done with such files by "
-        "on_mismatch='crop', 'pad' or 'resize', or leave them out."
+        "All patches must have the same size. Use on_mismatch='crop', 'pad' or "
+        "'resize', or leave these files out."
     )
 
 

@@ -1,4 +1,4 @@
-"""What is special about TIFF files: their many contents, and their orientation."""
+"""Peculiarities of TIFF files: unsupported content and orientation."""
 
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ _UNREADABLE_COMPRESSIONS = {
     50002: "JPEG XL",
     52546: "JPEG XL",
 }
-"""Compressions that Pillow cannot decode, or, like WebP, not in its own packages."""
+"""Compressions that Pillow cannot decode, at least in its own packages (WebP)."""
 
 _SAMPLE_FORMATS = {
     1: "unsigned integers",
@@ -37,9 +37,9 @@ _SAMPLE_FORMATS = {
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
-    """Return height and width of an opened image as they are stored in the file.
+    """Return height and width of an opened image as stored in the file.
 
-    Recent versions of Pillow return the size of the rotated image for TIFF files.
+    For TIFF files, recent versions of Pillow report the size of the rotated image.
     """
     if image.format != "TIFF":
         return image.height, image.width
@@ -47,7 +47,7 @@ def stored_size(image: Image.Image) -> tuple[int, int]:
 
 
 def tile_size(image: Image.Image) -> tuple[int, int]:
-    """Return height and width of the tiles of a TIFF file, or zeros without tiles."""
+    """Return height and width of the tiles of a TIFF file, or (0, 0) without tiles."""
     if image.format != "TIFF":
         return 0, 0
     tags = image.tag_v2  # type: ignore[attr-defined]
@@ -58,14 +58,14 @@ def tile_size(image: Image.Image) -> tuple[int, int]:
 def orientation_applied_by_pillow(image: Image.Image) -> int:
     """Return the EXIF orientation that Pillow applies when it decodes an image.
 
-    Pillow rotates TIFF files, and no other format. Call this before decoding, which
+    Pillow rotates only TIFF files. Call this function before decoding, because decoding
     removes the tag.
     """
     return image.getexif().get(Base.Orientation, 1) if image.format == "TIFF" else 1
 
 
 def as_stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo the rotation or flip of pixels that belongs to an EXIF orientation."""
+    """Undo the rotation or flip of an EXIF orientation."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 6, 7):
@@ -76,7 +76,7 @@ def as_stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def unreadable_content(file: BinaryIO, error: Exception) -> str | None:
-    """Say what a complete TIFF file holds that Pillow could not read.
+    """Describe the content of a complete TIFF file that Pillow could not read.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ def unreadable_content(file: BinaryIO, error: Exception) -> str | None:
     Returns
     -------
     content : str or None
-        The content and what to do about it. None if the file is not TIFF, is not
-        complete, or holds what Pillow can read.
+        The content and what to do about it. None if the file is not TIFF, if it is
+        incomplete, or if Pillow supports its content.
     """
     tags = _tags(file)
     if tags is None or not _is_complete(tags, file):
@@ -124,7 +124,7 @@ def _tags(file: BinaryIO) -> ImageFileDirectory_v2 | None:
         file.seek(tags.next)
         tags.load(file)
         return tags if {Base.ImageWidth, Base.ImageLength} <= set(tags) else None
-    except Exception:  # damaged tags raise a dozen unrelated types
+    except Exception:  # damaged tags raise many unrelated types
         return None
 
 
@@ -135,12 +135,12 @@ def _is_complete(tags: ImageFileDirectory_v2, file: BinaryIO) -> bool:
         counts = _all(tags.get(Base.StripByteCounts, tags.get(_TILE_BYTE_COUNTS)))
         ends = [start + n for start, n in zip(offsets, counts, strict=True)]
         return 0 < max(ends, default=0) <= file.seek(0, 2)
-    except Exception:  # damaged tags hold values of any type
+    except Exception:  # damaged tags contain values of any type
         return False
 
 
 def _pixels(tags: ImageFileDirectory_v2) -> str:
-    """Describe the pixels of an image, such as "1 channel of 64-bit integers"."""
+    """Describe the pixels of an image, for example "1 channel of 64-bit integers"."""
     channels = _first(tags.get(Base.SamplesPerPixel, 1))
     bits = _first(tags.get(Base.BitsPerSample, 1))
     sample_format = _first(tags.get(_SAMPLE_FORMAT, 1))

@@ -15,23 +15,22 @@ _PIXELS_PER_CHUNK = 2**19
 class TransformedPatches:
     """Patches to which a function is applied when they are read.
 
-    The function gets whole patches, and the window is cut from its output. So a crop of
-    this source equals the output of the function, cropped.
+    The function gets whole patches, and the window is cut from its output. Cropping
+    this source therefore equals cropping the output of the function.
 
     Parameters
     ----------
     patches : PatchArray
-        The patches to change.
+        The input patches.
     function : callable
         Takes an array of patches of shape (n, height, width, n_channels) and returns a
-        new array of the same dtype and number of channels. Each patch of the output
-        must depend on the same patch of the input only. To be picklable, it must be a
-        function of a module or a `functools.partial` of one.
+        new array of the same dtype and number of channels. Each output patch must
+        depend only on the same input patch. To be picklable, it must be a module-level
+        function or a `functools.partial` of one.
     arguments : ndarray of shape (n_patches, ...), optional
-        A further argument of the function for each patch. The function gets the rows of
-        the patches that it gets.
+        A second argument of the function, with one row per patch.
     size : tuple of int (height, width), default=None
-        Size in pixels of what the function returns. None means the size of its input.
+        Size of the output of the function in pixels. None means the size of its input.
     """
 
     def __init__(
@@ -70,12 +69,12 @@ class TransformedPatches:
         return self.patches.coords
 
     def read(self, rows: np.ndarray, window: Window) -> np.ndarray:
-        """Decode some of the patches, apply the function and cut the window.
+        """Decode some patches, apply the function and cut the window.
 
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
-            Numbers of the patches, integers from 0, in any order. They may repeat.
+            Patch numbers, integers from 0, in any order. Numbers may repeat.
         window : tuple of slice (rows, columns)
             The part of each patch to return.
 
@@ -104,13 +103,13 @@ def map_in_chunks(
     function : callable
         See :class:`TransformedPatches`.
     patches : ndarray or PatchArray of shape (n_patches, height, width, n_channels)
-        The patches. They are not changed.
+        The input patches. They are not changed.
     window : tuple of slice (rows, columns), default=everything
         The part of each output patch to keep.
     arguments : ndarray of shape (n_patches, ...), optional
         See :class:`TransformedPatches`.
     size : tuple of int (height, width), default=None
-        Size in pixels of what the function returns. None means the size of its input.
+        See :class:`TransformedPatches`.
 
     Returns
     -------
@@ -130,7 +129,7 @@ def map_in_chunks(
 
 
 def chunks(patches: np.ndarray | PatchArray) -> Iterator[slice]:
-    """Return slices of a few patches each that together cover all patches."""
+    """Return slices of a few patches that together cover all patches."""
     n_patches, height, width, _ = patches.shape
     step = max(1, _PIXELS_PER_CHUNK // (height * width))
     return (slice(start, start + step) for start in range(0, n_patches, step))

@@ -10,7 +10,7 @@ SYMMETRIES: dict[str, tuple[int, ...]] = {
     "c4": (0, 1, 2, 3),
     "d4": (0, 1, 2, 3, 4, 5, 6, 7),
 }
-"""Numbers of the views in each group: "c4" are the rotations, "d4" are all views."""
+"""Numbers of the views in each group. "c4" has the rotations, "d4" has all views."""
 
 
 def view(
@@ -30,7 +30,7 @@ def view(
     Returns
     -------
     seen : ndarray of shape (n, height, width, ...)
-        The same values at other positions, as a NumPy view of `patches`. Odd numbers
+        The same values in other positions, as a NumPy view of `patches`. Odd numbers
         swap height and width.
     """
     flipped = np.flip(patches, axis=axes[1]) if number >= 4 else patches
@@ -38,19 +38,19 @@ def view(
 
 
 def compose(first: int, second: int) -> int:
-    """Return the view that equals two views one after the other.
+    """Return the view that equals two consecutive views.
 
     ``view(patches, compose(first, second))`` equals
     ``view(view(patches, first), second)``.
     """
-    # A flip reverses the direction of the rotations before it.
+    # A flip reverses the direction of earlier rotations.
     rotation = second - first if second >= 4 else second + first
     flip = (first >= 4) != (second >= 4)
     return rotation % 4 + 4 * flip
 
 
 def inverse(number: int) -> int:
-    """Return the view that undoes a view. Flipped views undo themselves."""
+    """Return the inverse of a view. Flipped views are their own inverse."""
     return number if number >= 4 else -number % 4
 
 
@@ -61,12 +61,12 @@ def check_square(patch_shape: tuple[int, int, int], what: str) -> None:
     ----------
     patch_shape : tuple of int (height, width, channels)
     what : str
-        What needs square patches, for the message, such as ``"tta='d4'"``.
+        The reason for the message, such as ``"tta='d4'"``.
     """
     height, width, _ = patch_shape
     if height != width:
         raise ValueError(
             f"{what} rotates patches by 90 degrees and needs square patches, but "
             f"they are {height}x{width} pixels (height x width). Crop them with "
-            f"CenterCrop({min(height, width)}), or turn the rotation off."
+            f"CenterCrop({min(height, width)}), or turn off the rotation."
         )

@@ -1,4 +1,4 @@
-"""Transformers from file names to patches, and from patches to patches."""
+"""Transformers that load, crop, resize and normalise patches."""
 
 from skhisto.preprocessing._center_crop import CenterCrop, center_crop
 from skhisto.preprocessing._patch_loader import PatchLoader

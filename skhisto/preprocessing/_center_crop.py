@@ -27,8 +27,8 @@ def center_crop(X: Any, size: int | tuple[int, int] = 32) -> np.ndarray | PatchA
     ----------
     X : array-like or PatchArray of shape (n_patches, height, width, n_channels) or \
             (n_patches, height, width)
-        At least one patch of 1 to 4 channels, of any real dtype. Three dimensions are
-        grey patches.
+        At least one patch with 1 to 4 channels, of any real dtype. Arrays with three
+        dimensions contain grey patches.
     size : int or tuple of int (height, width), default=32
         Size of the crop in pixels. An int means a square. The label of a PatchCamelyon
         patch refers to its central 32x32 pixels.
@@ -37,15 +37,16 @@ def center_crop(X: Any, size: int | tuple[int, int] = 32) -> np.ndarray | PatchA
     -------
     X_cropped : ndarray or PatchArray
         Cropped patches with the dtype and the number of dimensions of X. A view if X is
-        an array. A PatchArray if X is one; it is not decoded.
+        an array. If X is a PatchArray, the result is one too, and nothing is decoded.
 
     Raises
     ------
     TypeError
         If X is a data set, a loader, an iterator or a mapping.
     ValueError
-        If `size` is larger than the patches or does not consist of positive integers,
-        or if X does not hold patches.
+        - If X is not a valid stack of patches.
+        - If `size` does not consist of positive integers.
+        - If `size` is larger than the patches.
 
     See Also
     --------
@@ -66,7 +67,8 @@ def center_crop(X: Any, size: int | tuple[int, int] = 32) -> np.ndarray | PatchA
     try:
         rows, columns = center_window(X.shape[1], X.shape[2], size)
     except ValueError as error:
-        # Grey patches may be that narrow, so that only a crop that does not fit tells.
+        # Three dimensions may be narrow grey patches, or one patch in colour. Only a
+        # crop that does not fit suggests the latter.
         if X.ndim == 3 and X.shape[2] in (3, 4):
             raise ValueError(f"{error} {SINGLE_PATCH_HINT}") from None
         raise
@@ -150,22 +152,17 @@ class CenterCrop(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstima
         ----------
         X : array-like or PatchArray of shape (n_patches, height, width, n_channels) \
                 or (n_patches, height, width)
-            At least one patch of 1 to 4 channels, of any real dtype. Three dimensions
-            are grey patches.
+            Patches, as for `center_crop`.
 
         Returns
         -------
         X_cropped : ndarray or PatchArray
-            Cropped patches with the dtype and the number of dimensions of X. A view if
-            X is an array. A PatchArray if X is one; it is not decoded.
+            Cropped patches, as returned by `center_crop`.
 
         Raises
         ------
-        TypeError
-            If X is a data set, a loader, an iterator or a mapping.
-        ValueError
-            If `size` is larger than the patches or does not consist of positive
-            integers, or if X does not hold patches.
+        TypeError, ValueError
+            In the same cases as `center_crop`.
         """
         return center_crop(X, self.size)
 

@@ -23,18 +23,18 @@ from skhisto.patches._transformed import TransformedPatches, map_in_chunks
 class Resize(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Resize patches by interpolation, without aliasing.
 
-    Each channel is resized on its own. When patches become smaller, each new pixel is a
-    weighted mean over the area that it covers. Patches that have the requested size
-    keep their values.
+    Each channel is resized separately. When patches become smaller, each new pixel is a
+    weighted mean over the area that it covers. Patches that already have the requested
+    size are not changed.
 
     Parameters
     ----------
     size : int or tuple of int (height, width), default=224
         The new size in pixels. An int means a square. The aspect ratio is not kept.
     interpolation : {"bilinear", "bicubic", "lanczos"}, default="bilinear"
-        The filter. "bicubic" and "lanczos" are sharper than "bilinear", and create
-        values slightly outside the range of the patch at hard edges. Integers are
-        limited to the range of their dtype.
+        The filter. "bicubic" and "lanczos" are sharper than "bilinear". At sharp edges,
+        they create values slightly outside the range of the patch. Integers are clipped
+        to the range of their dtype.
 
     See Also
     --------
@@ -49,9 +49,8 @@ class Resize(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator)
     after resizing. If height and width change by different factors, shapes are
     distorted.
 
-    Values are computed in float32, and integers are rounded once, at the end. Pillow
-    rounds values of dtype uint8 after each of two steps, so that its results may differ
-    by one.
+    Values are computed in float32, and integers are rounded once at the end. Pillow
+    rounds values of dtype uint8 twice, so its results may differ by one.
 
     A :class:`PatchArray` stays lazy: each patch is resized when it is decoded.
 
@@ -115,23 +114,24 @@ class Resize(SavedFormat, CallbackSupportMixin, TransformerMixin, BaseEstimator)
         ----------
         X : array-like or PatchArray of shape (n_patches, height, width, n_channels) \
                 or (n_patches, height, width)
-            At least one patch of 1 to 4 channels, of any real dtype. Three dimensions
-            are grey patches. They are not changed.
+            At least one patch with 1 to 4 channels, of any real dtype. Arrays with
+            three dimensions contain grey patches. X is not changed.
 
         Returns
         -------
         X_resized : ndarray or PatchArray
-            Resized patches with the dtype and the number of dimensions of X. A
-            PatchArray if X is one; it is not decoded.
+            Resized patches with the dtype and the number of dimensions of X. If X is a
+            PatchArray, the result is one too, and nothing is decoded.
 
         Raises
         ------
         TypeError
             If X is a data set, a loader, an iterator or a mapping.
         ValueError
-            If `size` is not one or two positive integers, or if X does not hold
-            patches. Also if X has three dimensions and the last has 3 or 4 entries: it
-            seems to be a single RGB or RGBA patch.
+            - If a parameter is invalid.
+            - If X is not a valid stack of patches.
+            - If X has three dimensions, and the last has the length 3 or 4. It is then
+              probably a single RGB or RGBA patch.
         """
         self._validate_params()
         size = as_height_width(self.size)

@@ -25,7 +25,7 @@ from skhisto._stain.method import (
 )
 from skhisto._stain.reinhard import REINHARD
 from skhisto.patches._definition import SINGLE_PATCH_HINT, Patches, as_patches
-from skhisto.patches._patch_array import PatchArray, _check_groups
+from skhisto.patches._patch_array import PatchArray, check_groups
 from skhisto.patches._transformed import TransformedPatches, chunks, map_in_chunks
 
 _METHODS: dict[str, Method] = {"macenko": MACENKO, "reinhard": REINHARD}
@@ -39,65 +39,68 @@ class StainNormalizer(
 
     Stains differ between laboratories, and colours differ between scanners. `fit`
     measures the stain of each reference patch and takes the median over the patches.
-    `transform` measures each patch in the same way and replaces its stain with that of
-    the reference.
+    `transform` measures each patch in the same way and replaces its stain with the
+    stain of the reference.
 
-    A patch cannot be measured in these cases. It is left out of the reference, and
-    `transform` returns it unchanged, unless its group is known:
+    Some patches cannot be measured. `fit` ignores them, and `transform` returns them
+    unchanged, unless their group is known:
 
-    - it has too little tissue (fewer than 100 pixels darker than the background), like
-      a white patch;
-    - all of its pixels have the same colour.
+    - Patches with too little tissue (fewer than 100 pixels darker than the background),
+      such as white patches.
+    - Patches with a single colour.
 
     Parameters
     ----------
     method : {"macenko", "reinhard"}, default="reinhard"
-        How stain is measured.
+        How stain is measured. Both methods change tissue and leave glass unchanged,
+        with a smooth transition between two optical densities.
 
         - "macenko" finds the colours of haematoxylin and eosin, and the 99th percentile
-          of the concentration of each [1]_. Pixels change from glass to tissue between
-          optical densities of 0.05 and 0.15, smoothly. Glass is not changed.
-        - "reinhard" takes the mean and the standard deviation over tissue in the colour
-          space l, alpha, beta [2]_. Pixels change from glass to tissue between optical
-          densities of 0.05 and 0.45, smoothly. Glass is not changed.
+          of the concentration of each [1]_. The transition is from 0.05 to 0.15.
+        - "reinhard" computes the mean and the standard deviation over tissue in the
+          colour space l, alpha, beta [2]_. The transition is from 0.05 to 0.45.
     white : "auto", float or array-like of shape (3,), default="auto"
-        The colour of glass, where light passes no stain, from 1 to 255. Stain is
-        measured relative to it, and glass keeps its colour.
+        The colour of unstained glass, from 1 to 255. Stain is measured relative to it,
+        and glass keeps its colour.
 
-        - "auto" takes the first of these that exists: the median of flat, bright,
-          neutral pixels in the patch, if they are at least 1 % of it; with
-          `per_group`, the median over the patches of its group in `fit`; 255.
-        - A number, or one each for red, green and blue, is the colour in all patches.
+        - A number, or three numbers for red, green and blue, is the colour in all
+          patches.
+        - "auto" uses the first of these colours that exists:
+
+          1. The median of the uniform, bright and neutral pixels of the patch, if they
+             are at least 1 % of its pixels.
+          2. With `per_group`, the median over the patches of its group in `fit`.
+          3. 255.
     per_group : bool, default=False
         Whether the stain is measured for each group (slide) instead of each patch.
 
-        - False measures each patch separately. Groups that a :class:`PatchArray`
-          carries are ignored.
-        - True uses the argument `groups`, or else the groups that a PatchArray carries.
-          It helps if `fit` and `transform` get patches of the same slides. Patches of
-          slides that `fit` has not seen are measured one by one, see Notes.
+        - False measures each patch separately. The groups of a :class:`PatchArray` are
+          ignored.
+        - True uses the argument `groups`, or otherwise the groups of a PatchArray. Use
+          it if `fit` and `transform` receive patches of the same slides. Patches of
+          slides that were not seen in `fit` are measured separately, see Notes.
 
     Attributes
     ----------
     stains_ : ndarray of shape (2, 3), float64
-        Only with "macenko". Decadic optical densities of haematoxylin and eosin in red,
-        green and blue: medians over patches, scaled to vectors of length 1.
+        Decadic optical densities of haematoxylin and eosin in red, green and blue.
+        Medians over patches, scaled to vectors of length 1. Only with "macenko".
     concentrations_ : ndarray of shape (2,), float64
-        Only with "macenko". 99th percentiles of the optical densities that haematoxylin
-        and eosin cause in the tissue of a patch: medians over patches.
+        99th percentiles of the optical densities of haematoxylin and eosin in the
+        tissue of a patch. Medians over patches. Only with "macenko".
     means_, stds_ : ndarray of shape (3,), float64
-        Only with "reinhard". Means and standard deviations of l, alpha and beta in the
-        tissue of a patch, in decadic logarithms of intensities: medians over patches.
-        Intensities are relative to `white`, which counts as 255.
+        Means and standard deviations of l, alpha and beta in the tissue of a patch, in
+        decadic logarithms of intensities. Intensities are scaled so that `white` is
+        255. Medians over patches. Only with "reinhard".
     groups_ : ndarray of shape (n_groups,)
-        The groups of the patches in `fit`, sorted. Empty with ``per_group=False``.
+        The sorted groups of the patches in `fit`. Empty with ``per_group=False``.
     group_estimates_ : tuple of ndarray of shape (n_groups + 1, ...), float64
-        Stains and concentrations, or means and standard deviations, of each group:
-        medians over its patches. NaN where no patch of a group could be measured. The
-        last row is for patches of other groups: NaN.
+        Stains and concentrations, or means and standard deviations, of each group.
+        Medians over its patches. NaN for groups without measured patches. The last row
+        is for patches of other groups and contains NaN.
     group_white_ : ndarray of shape (n_groups + 1, 3), float64
-        Red, green and blue of the glass of each group. 255 where no patch of a group
-        shows glass, and in the last row.
+        Red, green and blue of the glass of each group. 255 for groups without glass,
+        and in the last row.
 
     See Also
     --------
@@ -106,43 +109,44 @@ class StainNormalizer(
 
     Notes
     -----
-    The reference may come from several slides, such as a training set. Each patch is
-    measured separately, because patches measured together would mistake differences
-    between slides for differences between stains. The median over patches is a typical
-    stain and is robust to a few unusual patches. A single well-stained patch with
-    nuclei and stroma can be a reference, too.
+    The reference may consist of several slides, such as a training set. Each patch is
+    measured separately. If patches were measured together, differences between slides
+    would be mistaken for differences between stains. The median over patches represents
+    a typical stain and is robust to a few unusual patches. The reference may also be a
+    single well-stained patch with nuclei and stroma.
 
     **Groups.** With ``per_group=True``, `transform` replaces the stain of the whole
-    group (slide) instead of the stain of each patch. Patches keep their
-    differences within a group, and patches with little tissue or a single stain are not
-    distorted. The estimates come from these patches:
+    group (slide) instead of the stain of each patch. This preserves the differences
+    between patches of a group, and does not distort patches with little tissue or a
+    single stain. The estimates are computed as follows:
 
-    - For a group that `fit` has seen: from the patches of that group in `fit`.
-    - For another group, for a group without measurable patches, and without groups:
-      from the patch itself.
+    - For groups that were seen in `fit`, from the patches of the group in `fit`.
+    - For other groups, for groups without measurable patches, and without groups, from
+      the patch itself.
 
     Patches in `transform` never influence each other.
 
     In a grouped cross-validation, all test groups are unknown. With ``per_group=True``,
-    training patches are then measured by group and test patches one by one, and the two
-    sets differ. To treat all patches equally, choose one of these:
+    training patches are then measured by group and test patches separately, so that the
+    two sets differ. To treat all patches equally, choose one of these options:
 
     - Keep ``per_group=False``.
-    - Use groups that `fit` has seen, such as scanners or laboratories.
+    - Use groups that occur in both sets, such as scanners or laboratories.
     - Normalise the patches of all slides before the split. Labels are not used.
 
-    **Limits.** Both methods assume that patches show similar tissue. Fat holds less of
-    both stains than crowded nuclei, but both are given the amounts of the reference.
-    Therefore standard deviations ("reinhard") grow by a factor of at most 2, and
-    concentrations ("macenko") grow or shrink by a factor of at most 2. Stains that are
-    found less than 20 degrees apart are moved apart to 20 degrees, because mixtures
-    would otherwise count as pure stains. Inspect some normalised patches.
+    **Limits.** Both methods assume that patches show similar tissue. For example, fat
+    contains less stain than dense nuclei, but both receive the concentrations of the
+    reference. Therefore standard deviations ("reinhard") are increased by a factor of
+    at most 2, and concentrations ("macenko") are changed by a factor of at most 2. If
+    two stains are less than 20 degrees apart, they are moved apart to 20 degrees.
+    Otherwise, mixtures would be treated as pure stains. Inspect some normalised
+    patches.
 
-    "macenko" measures the pixels whose optical density has a length of at least 0.15,
-    called beta in [1]_. A threshold on each channel would exclude pale eosin, which
-    hardly absorbs red. "reinhard" measures the same pixels.
+    Both methods measure pixels whose optical density has a length of at least 0.15. In
+    [1]_, this threshold is called beta. A threshold on each channel would exclude pale
+    eosin, which hardly absorbs red.
 
-    A :class:`PatchArray` stays lazy: each patch is normalised as a whole when it is
+    A :class:`PatchArray` stays lazy. Each patch is normalised as a whole when it is
     decoded, and cropped afterwards. `fit` decodes a few patches at a time. With groups
     and ``white="auto"``, it decodes them twice.
 
@@ -197,12 +201,12 @@ class StainNormalizer(
         Parameters
         ----------
         X : array-like or PatchArray of shape (n_patches, height, width, 3), uint8
-            The reference: RGB patches from one slide or from several.
+            The reference, RGB patches from one or several slides.
         y : Ignored
             Not used, present for API consistency by convention.
         groups : array-like of shape (n_patches,), default=None
-            The slide, or another group of equal stain, of each patch. Only with
-            ``per_group=True``. None takes the groups that a PatchArray carries.
+            The slide of each patch, or another group with the same stain. Only with
+            ``per_group=True``. None uses the groups of a PatchArray.
 
         Returns
         -------
@@ -214,15 +218,14 @@ class StainNormalizer(
         TypeError
             If X is a data set, a loader, an iterator or a mapping.
         ValueError
-            If X does not hold RGB patches of dtype uint8, or if none of them can be
-            measured. A patch cannot be measured if it has too little tissue, if
-            "macenko" does not find two stains in it, or if "reinhard" finds no range of
-            colours in it. Also in these cases:
-
-            - `white` is not a colour.
-            - `groups` is given, and `per_group` is False.
-            - `per_group` is True, and groups are missing.
-            - `groups` has another length than X, or a group is missing.
+            - If X does not consist of RGB patches of dtype uint8.
+            - If none of the patches can be measured, because they have too little
+              tissue, fewer than two stains ("macenko"), or a single colour
+              ("reinhard").
+            - If `white` is not a colour.
+            - If `groups` is given and `per_group` is False.
+            - If `per_group` is True and groups are not given.
+            - If `groups` and X have different lengths, or a group is missing.
         """
         callback_context = self._init_callback_context()
         callback_context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -232,8 +235,8 @@ class StainNormalizer(
         groups = self._groups_of(X, groups)
         if self.per_group and groups is None:
             raise ValueError(
-                "per_group=True needs the group of each patch. Pass groups=..., use a "
-                "PatchArray that carries groups, or set per_group=False."
+                "per_group=True needs the group of each patch. Pass groups, use a "
+                "PatchArray with groups, or set per_group=False."
             )
         names, codes = _numbered(groups, len(X))
         group_white = np.full((len(names) + 1, 3), _WHITE)
@@ -263,12 +266,12 @@ class StainNormalizer(
     def fit_transform(
         self, X: Any, y: Any = None, groups: ArrayLike | None = None
     ) -> np.ndarray | PatchArray:
-        """Measure the stain of patches and give it to each of them.
+        """Measure the stain of the patches, and normalise them to it.
 
         Parameters
         ----------
         X : array-like or PatchArray of shape (n_patches, height, width, 3), uint8
-            RGB patches from one slide or from several.
+            RGB patches from one or several slides.
         y : Ignored
             Not used, present for API consistency by convention.
         groups : array-like of shape (n_patches,), default=None
@@ -289,25 +292,27 @@ class StainNormalizer(
         Parameters
         ----------
         X : array-like or PatchArray of shape (n_patches, height, width, 3), uint8
-            RGB patches of any size. They are not changed.
+            RGB patches of any size. X is not changed.
         groups : array-like of shape (n_patches,), default=None
             The group of each patch. Only with ``per_group=True``. Patches of the groups
-            in `groups_` are normalised by the estimates of their group, other patches
-            by their own. None takes the groups that a PatchArray carries, if any.
+            in `groups_` are normalised with the estimates of their group, and other
+            patches with their own estimates. None uses the groups of a PatchArray.
 
         Returns
         -------
         X_normalized : ndarray or PatchArray of shape (n_patches, height, width, 3)
-            The normalised patches, uint8. A PatchArray if X is one; it is not decoded.
+            The normalised patches, uint8. If X is a PatchArray, the result is one too,
+            and nothing is decoded.
 
         Raises
         ------
         TypeError
             If X is a data set, a loader, an iterator or a mapping.
         ValueError
-            If X does not hold RGB patches of dtype uint8, or if `white` is not a
-            colour. Also if `groups` is given and `per_group` is False, if `groups` has
-            another length than X, or if a group is missing.
+            - If X does not consist of RGB patches of dtype uint8.
+            - If `white` is not a colour.
+            - If `groups` is given and `per_group` is False.
+            - If `groups` and X have different lengths, or a group is missing.
         NotFittedError
             If `fit` was not called with this `method`.
         """
@@ -317,12 +322,12 @@ class StainNormalizer(
         check_is_fitted(
             self,
             names,
-            msg=f"This %(name)s is not fitted with method={self.method!r}: call fit.",
+            msg=f"This %(name)s is not fitted with method={self.method!r}. Call fit.",
         )
         X = _check_rgb(X)
         codes = _numbers_of_known(self._groups_of(X, groups), self.groups_, len(X))
-        # A lazy array keeps these values and not the estimator, which may be fitted
-        # again.
+        # A lazy array must keep these values instead of the estimator, which may be
+        # fitted again.
         function = partial(
             normalise,
             method=method,
@@ -335,17 +340,17 @@ class StainNormalizer(
         return map_in_chunks(function, X, arguments=codes)
 
     def _groups_of(self, X: Patches, groups: ArrayLike | None) -> np.ndarray | None:
-        """Return the groups that were given or that the patches carry, if used."""
+        """Return the given groups or the groups of a PatchArray, if they are used."""
         if not self.per_group:
             if groups is not None:
                 raise ValueError(
-                    "groups are only used with per_group=True; got groups and "
-                    "per_group=False. Set per_group=True, or do not pass groups."
+                    "groups was passed, but per_group=False ignores it. Set "
+                    "per_group=True, or do not pass groups."
                 )
             return None
         if groups is None:
             groups = getattr(X, "groups", None)
-        return _check_groups(groups, len(X))
+        return check_groups(groups, len(X))
 
     def _forget_reference(self) -> None:
         """Remove the estimates of a fit with another method."""
@@ -367,24 +372,24 @@ def _check_rgb(X: Any) -> Patches:
         return X
     raise ValueError(
         "Stain normalisation needs RGB patches of shape (n_patches, height, width, 3) "
-        f"and dtype uint8, from 0 to 255; got shape {X.shape} and dtype {X.dtype}. "
+        f"and dtype uint8; got shape {X.shape} and dtype {X.dtype}. "
         f"{_hint(X)}"
     )
 
 
 def _hint(X: Patches) -> str:
-    """Say what to do with patches that are not RGB of 8 bits."""
+    """Say what to do with patches that are not 8-bit RGB."""
     if X.ndim == 3 and X.shape[2] == 3:
         return SINGLE_PATCH_HINT
     if X.ndim == 4 and X.shape[3] == 4:
-        return "Drop an alpha channel with np.asarray(X)[..., :3]."
+        return "Remove the alpha channel with np.asarray(X)[..., :3]."
     if X.ndim == 4 and X.shape[3] == 3:
         return "Normalise before other steps scale the patches or change their dtype."
-    return "Grey patches have no stain to normalise."
+    return "Grey patches cannot be normalised."
 
 
 def _fixed_white(white: Any) -> np.ndarray | None:
-    """Return the colour of white in all patches, or None to find it in each."""
+    """Return the colour of glass in all patches, or None to measure it in each."""
     if isinstance(white, str):
         return None
     colour = np.asarray(white)
@@ -401,12 +406,12 @@ def _fixed_white(white: Any) -> np.ndarray | None:
 
 
 def _parts(X: Patches, codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Decode a few patches at a time, with the numbers of their groups."""
+    """Yield a few decoded patches at a time, with their group numbers."""
     return ((np.asarray(X[part]), codes[part]) for part in chunks(X))
 
 
 def _numbered(groups: np.ndarray | None, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the names of groups, and the number of the group of each patch."""
+    """Return the sorted groups, and the group number of each patch."""
     if groups is None:
         return np.empty(0), np.full(n, -1)
     return np.unique(groups, return_inverse=True)
@@ -415,7 +420,7 @@ def _numbered(groups: np.ndarray | None, n: int) -> tuple[np.ndarray, np.ndarray
 def _numbers_of_known(
     groups: np.ndarray | None, known: np.ndarray, n: int
 ) -> np.ndarray:
-    """Return the number of the group of each patch, -1 for unknown groups."""
+    """Return the group number of each patch, -1 for unknown groups."""
     if groups is None:
         return np.full(n, -1)
     numbers = {name: number for number, name in enumerate(known.tolist())}

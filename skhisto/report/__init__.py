@@ -1,4 +1,4 @@
-"""A report of problems in a data set, made before training."""
+"""Report of problems in a data set before training."""
 
 from skhisto.report._patch_report import patch_report
 from skhisto.report._result import PatchReport

@@ -1,4 +1,4 @@
-"""Patches whose pixels are of little use: one colour, glass, blur, ink, odd sizes."""
+"""Patches with unusable pixels: one colour, glass, blur, ink, odd sizes."""
 
 from collections.abc import Iterator
 
@@ -7,23 +7,24 @@ import pandas as pd
 
 from skhisto.report._finding import Finding
 
-MIN_CONTRAST = 2.0  # grey levels of 255, so that the noise of a camera is no content
-MIN_GLASS = 0.98  # with 0.95, fat tissue is found too
+MIN_CONTRAST = 2.0  # grey levels of 255, above the noise of a camera
+MIN_GLASS = 0.98  # 0.95 would also find fat tissue
 MIN_INK = 0.05
 
-# Limits of `sharpness`. They were chosen on PatchCamelyon and on synthetic patches,
-# blurred by Gaussians of 1 to 3 pixels: below 0.30 nearly all are blurred, above 0.36
-# few are. In between, a patch counts as blurred if it is an outlier of its data set.
+# Limits of `sharpness`, chosen on PatchCamelyon and synthetic patches that were blurred
+# by Gaussians of 1 to 3 pixels. Below 0.30 nearly all patches are blurred, and above
+# 0.36 few are. In between, a patch is reported if it is an outlier of its data set.
 SURELY_BLURRED, SURELY_SHARP = 0.30, 0.36
 _OUTLIER = 3.5  # robust standard deviations below the median
-_MAD_TO_STD = 1.4826  # of a normal distribution
+_MAD_TO_STD = 1.4826  # for a normal distribution
 
 
 def pixel_findings(measures: pd.DataFrame) -> Iterator[Finding]:
-    """Yield what the measures say about each patch, the most extreme first.
+    """Yield the findings of all measures, most extreme first.
 
-    A patch of one colour is not reported as glass or ink, and neither it nor glass is
-    reported as blurred: noise and dust alone determine their sharpness.
+    A patch of one colour is not reported as glass or ink. Patches of one colour and
+    glass are not reported as blurred, because only noise and dust determine their
+    sharpness.
     """
     single = measures["contrast"] < MIN_CONTRAST
     glass = (measures["glass"] >= MIN_GLASS) & ~single
@@ -43,24 +44,24 @@ def pixel_findings(measures: pd.DataFrame) -> Iterator[Finding]:
 
 
 def odd_ones(measures: pd.DataFrame) -> Iterator[Finding]:
-    """Yield images whose size or mode differs from that of most images.
+    """Yield images whose size or mode differs from most images.
 
-    If several sizes are equally frequent, the one that occurs first counts as usual.
+    Of equally frequent sizes, the first one counts as usual.
     """
     sizes = measures[["height", "width"]].dropna().astype(int).agg(tuple, axis=1)
     for problem, kinds in (
         ("odd size", sizes.map(lambda size: f"{size[0]}x{size[1]} pixels")),
         ("odd mode", measures["mode"].dropna()),
     ):
-        # value_counts keeps the order of occurrence among equal counts.
+        # value_counts keeps the order of occurrence for equal counts.
         usual = kinds.value_counts(sort=False).idxmax() if len(kinds) else None
         odd = kinds[kinds != usual]
         for row, kind in zip(odd.index.to_numpy(), odd, strict=True):
-            yield Finding(problem, row=row, detail=f"{kind}; most have {usual}")
+            yield Finding(problem, row=row, detail=f"{kind}, most have {usual}")
 
 
 def is_blank(measures: pd.DataFrame) -> np.ndarray:
-    """Return which patches show too little for a comparison with others."""
+    """Return which patches have too little content for a comparison with others."""
     blank = (measures["contrast"] < MIN_CONTRAST) | (measures["glass"] >= MIN_GLASS)
     return blank.to_numpy()
 

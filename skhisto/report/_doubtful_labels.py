@@ -1,4 +1,4 @@
-"""Labels that out-of-fold probabilities contradict."""
+"""Labels that disagree with out-of-fold probabilities."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,31 +14,32 @@ def check_proba(proba: Any, y: np.ndarray | None) -> np.ndarray | None:
     Raises
     ------
     ValueError
-        If there are no labels, or if shape or values are not those of probabilities.
+        If `y` is None, or if `proba` does not have the shape or the values of
+        probabilities.
     """
     if proba is None:
         return None
     if y is None:
-        raise ValueError("proba needs y: probabilities are compared with the labels.")
+        raise ValueError("proba needs y, because it is compared with the labels.")
     proba = np.asarray(proba, dtype=float)
     if proba.ndim == 1:
         proba = np.column_stack([1 - proba, proba])
     expected = (len(y), len(np.unique(y)))
     if proba.shape != expected:
         raise ValueError(
-            "proba must have one row for each patch and one column for each class of "
-            f"y, {expected}; got {proba.shape}."
+            "proba must have one row per patch and one column per class of y, here "
+            f"{expected}, got {proba.shape}."
         )
     if not np.all((proba >= 0) & (proba <= 1)):
         raise ValueError(
-            "proba must hold probabilities from 0 to 1 without missing values. Use "
+            "proba must contain probabilities from 0 to 1 without missing values. Use "
             "cross_val_predict(..., method='predict_proba')."
         )
     return proba
 
 
 def label_findings(y: np.ndarray, proba: np.ndarray) -> Iterator[Finding]:
-    """Yield patches whose labels are probably wrong, the least probable first.
+    """Yield patches with doubtful labels, least probable first.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def label_findings(y: np.ndarray, proba: np.ndarray) -> Iterator[Finding]:
         given,
         proba,
         return_indices_ranked_by="self_confidence",
-        n_jobs=1,  # processes would be forked, which TensorFlow does not survive
+        n_jobs=1,  # TensorFlow does not survive forked processes
     )
     for row in rows:
         guess = proba[row].argmax()
@@ -66,7 +67,7 @@ def _import_find_label_issues() -> Callable[..., np.ndarray]:
         from cleanlab.filter import find_label_issues
     except ImportError:
         raise ImportError(
-            "patch_report needs cleanlab to compare labels with proba, and it is not "
-            "installed. Install it with: pip install cleanlab"
+            "Comparing labels with proba needs cleanlab, which is not installed. "
+            "Install it with: pip install cleanlab"
         ) from None
     return find_label_issues

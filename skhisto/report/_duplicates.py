@@ -1,4 +1,4 @@
-"""Sets of patches that are equal or look alike, and what they have in common."""
+"""Sets of patches that are equal or look alike."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,7 +15,7 @@ def duplicate_findings(
     blank: np.ndarray,
     columns: Mapping[str, np.ndarray | None],
 ) -> Iterator[Finding]:
-    """Yield the members of all sets of duplicates, worst sets first.
+    """Yield the members of all sets of duplicates, most severe sets first.
 
     Parameters
     ----------
@@ -24,17 +24,17 @@ def duplicate_findings(
     coefs : ndarray of shape (n, 8, 8)
         Coefficients for the perceptual hash.
     blank : ndarray of shape (n,), bool
-        Patches of one colour and glass, which look alike without being copies.
+        Patches of one colour and glass. They look alike without being copies.
     columns : mapping of str to ndarray of shape (n,) or None
-        Values that a set should share: its groups, classes and splits, by the word
-        that names them in the report.
+        Values that should be equal within a set: groups, classes and splits, by their
+        name in the report.
     """
     rows = np.flatnonzero(~blank & (digests != None))  # noqa: E711 (of each item)
     copies = pd.factorize(digests[rows])[0]
     first_copies = np.unique(copies, return_index=True)[1]
     alike = sets_of_near_duplicates(coefs[rows[first_copies]])[copies]
     exact = list(_sets(copies))
-    # Patches that are all copies of one patch are no near duplicates.
+    # A set of exact copies only is not reported as near duplicates.
     near = [members for members in _sets(alike) if np.ptp(copies[members]) > 0]
     number = 0
     for problem, sets in (("exact duplicate", exact), ("near duplicate", near)):

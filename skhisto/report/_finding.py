@@ -1,4 +1,4 @@
-"""A finding: a problem and where it is."""
+"""A finding: a problem and its location."""
 
 from dataclasses import dataclass
 from math import nan

@@ -1,4 +1,4 @@
-"""Images of a data set in small batches, from arrays or from files of any size."""
+"""Reading of images in small batches, from arrays or files of any size."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from skhisto.patches._image_files import read_image
 from skhisto.patches._pixel_formats import PIXEL_FORMATS
 from skhisto.patches._transformed import chunks
 
-_FILES_PER_BATCH = 16  # images of 1000x1000 pixels need 50 MB
+_FILES_PER_BATCH = 16  # 50 MB for images of 1000x1000 pixels
 
 
 class Batch(NamedTuple):
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A file that holds no image that skhisto reads."""
+    """A file that is not a supported image."""
 
     row: int
     reason: str
@@ -44,7 +44,7 @@ def is_paths(X: Any) -> bool:
 
 
 def batches_of(X: Any) -> Iterator[Batch | Unreadable]:
-    """Yield all images of a data set. One batch is read ahead in a thread.
+    """Yield all images of a data set. A thread reads one batch ahead.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def batches_of(X: Any) -> Iterator[Batch | Unreadable]:
     TypeError
         If X is a data set, a loader, an iterator or a mapping.
     ValueError
-        If X does not hold patches.
+        If X is not a valid stack of patches.
     FileNotFoundError
         If a file does not exist.
     """
@@ -74,7 +74,7 @@ def read_any_mode(path: str | os.PathLike[str]) -> np.ndarray:
     Raises
     ------
     ValueError
-        If no mode fits. The message is that for 8-bit RGB.
+        If all modes fail. The message is the one for 8-bit RGB.
     """
     first_error: ValueError | None = None
     for mode in PIXEL_FORMATS:
@@ -87,9 +87,9 @@ def read_any_mode(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def rgb_pictures(paths: list[Any], size: tuple[int, int]) -> np.ndarray:
-    """Return images of any mode as 8-bit RGB of one size (height, width), to show them.
+    """Return images of any mode as 8-bit RGB of one size (height, width) for display.
 
-    Grey is repeated, an alpha channel is dropped, and 16 bits become 8.
+    Grey is repeated, an alpha channel is dropped, and 16 bits are reduced to 8.
     """
     pictures = np.empty((len(paths), *size, 3), np.uint8)
     for picture, path in zip(pictures, paths, strict=True):

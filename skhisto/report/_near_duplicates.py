@@ -1,10 +1,10 @@
 """Search for patches that look alike in one of the eight views of the square.
 
 Comparing all pairs of n patches in eight views takes 4 n**2 comparisons of hashes.
-Multi-index hashing [1]_ compares only those that can be alike: the 64 bits are split
-into four bands of 16 bits. Two hashes that differ in at most 7 bits differ in at most
-one bit in at least one band. So it is enough to look up each band, and its 16
-neighbours with one different bit, in a table of all bands. No pair is missed.
+Multi-index hashing [1]_ compares only candidates. It splits the 64 bits into four bands
+of 16 bits. Two hashes that differ in at most 7 bits differ in at most one bit in at
+least one band. It is therefore sufficient to look up each band, and its 16 neighbours
+with one different bit, in a table of all bands. All pairs are found.
 
 References
 ----------
@@ -31,15 +31,15 @@ below 0.9 for unrelated patches whose hashes agree by chance."""
 
 _N_BANDS = 4
 _BAND_BITS = N_BITS // _N_BANDS
-_PROBES = np.append(0, 1 << np.arange(_BAND_BITS))  # the band, then its neighbours
+_PROBES = np.append(0, 1 << np.arange(_BAND_BITS))  # the band and its neighbours
 
 _ROWS_PER_STEP = 512
-_MAX_CANDIDATES = 2**20  # in memory at once
+_MAX_CANDIDATES = 2**20  # in memory at a time
 _MAX_EDGES = 2**20
 
 
 def sets_of_near_duplicates(coefs: np.ndarray) -> np.ndarray:
-    """Return a number for each patch that is the same for patches that look alike.
+    """Return the set number of each patch. Patches that look alike share a number.
 
     Parameters
     ----------
@@ -49,19 +49,20 @@ def sets_of_near_duplicates(coefs: np.ndarray) -> np.ndarray:
     Returns
     -------
     sets : ndarray of shape (n,), int
-        Connected components: if a looks like b, and b like c, all three are in one set.
+        Connected components. If a looks like b and b looks like c, all three are in one
+        set.
     """
     sets, edges, n_edges = np.arange(len(coefs)), [], 0
     for pairs in _pairs(coefs):
         edges.append(pairs)
         n_edges += len(pairs)
-        if n_edges > _MAX_EDGES:  # many copies of one patch make many pairs
+        if n_edges > _MAX_EDGES:  # many copies of one patch give many pairs
             sets, edges, n_edges = _connected(sets, edges), [], 0
     return _connected(sets, edges)
 
 
 def _connected(sets: np.ndarray, edges: list[np.ndarray]) -> np.ndarray:
-    """Merge the sets that pairs of patches connect."""
+    """Merge the sets that are connected by pairs of patches."""
     n = len(sets)
     known = np.column_stack([np.arange(n), np.unique(sets, return_index=True)[1][sets]])
     first, second = np.concatenate([known, *edges]).T

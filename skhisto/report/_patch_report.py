@@ -1,4 +1,4 @@
-"""Finding problems in a data set before training."""
+"""Search for problems in a data set before training."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skhisto._data.checks import check_groups, check_labels
+from skhisto._data.checks import check_labels
 from skhisto.patches._definition import as_patches
+from skhisto.patches._patch_array import check_groups
 from skhisto.report._bad_pixels import is_blank, odd_ones, pixel_findings
 from skhisto.report._doubtful_labels import check_proba, label_findings
 from skhisto.report._duplicates import duplicate_findings
@@ -35,32 +36,32 @@ def patch_report(
     splits: ArrayLike | None = None,
     n_splits: int = 5,
 ) -> PatchReport:
-    """Find problems of a data set before training.
+    """Find problems in a data set before training.
 
-    Each patch is read once, and nothing is changed. The report names patches to look
-    at. What it finds is not always an error: fat tissue, for example, consists mostly
-    of glass.
+    Each patch is read once, and the data are not changed. The report lists patches to
+    look at. A finding is not always an error. For example, fat tissue looks mostly like
+    glass.
 
     Parameters
     ----------
     X : array-like or PatchArray of shape (n, height, width, channels), or sequence of \
             paths
         Patches, see :class:`PatchArray`, or names of image files of any size and mode.
-        Files are not loaded all at once.
+        Files are loaded in small batches.
     y : array-like of shape (n,), default=None
         Labels of the patches.
     groups : array-like of shape (n,), default=None
-        Slide or patient of each patch. None means the groups of `X`, if it is a
-        PatchArray that has groups.
+        Slide or patient of each patch. None uses the groups of `X` if it is a
+        PatchArray with groups.
     proba : array-like of shape (n, n_classes) or (n,), default=None
-        Out-of-fold probabilities of the classes, with columns in the order of the
-        sorted labels, as ``cross_val_predict(..., method="predict_proba")`` returns
-        them. With two classes, the last column is enough. Needs the package cleanlab
-        (``pip install cleanlab``).
+        Out-of-fold probabilities of the classes, for example from
+        ``cross_val_predict(..., method="predict_proba")``. The columns are in the order
+        of the sorted labels. With two classes, the last column is sufficient. Requires
+        the package cleanlab (``pip install cleanlab``).
     splits : array-like of shape (n,), default=None
-        Part of the data set that each patch belongs to, such as "train" and "test".
+        The part of the data set that each patch belongs to, such as "train" or "test".
     n_splits : int, default=5
-        Number of folds that classes and groups must be large enough for.
+        Number of folds for which classes and groups must be large enough.
 
     Returns
     -------
@@ -77,52 +78,54 @@ def patch_report(
     TypeError
         If X is a data set, a loader, an iterator or a mapping.
     ValueError
-        If X does not hold patches, if numbers of rows differ, or if `proba` does not
-        hold probabilities of the classes.
+        If X is not a valid stack of patches, if arguments have different lengths, or if
+        `proba` does not contain probabilities of the classes.
 
     See Also
     --------
     PatchReport : The result.
-    PatchGridDisplay : Shows patches.
-    ClassBalanceDisplay : Shows the number of patches of each class and group.
+    PatchGridDisplay : Show patches.
+    ClassBalanceDisplay : Show the number of patches of each class and group.
 
     Notes
     -----
     The problems are:
 
-    - "unreadable": a file holds no image that skhisto reads.
+    - "unreadable": a file is not a supported image.
     - "odd size", "odd mode": an image differs from most others in size, or in dtype or
-      number of channels. Among equally frequent sizes, the first one counts as usual.
+      number of channels. Of equally frequent sizes, the first one counts as usual.
     - "single colour": the standard deviation of each channel is below 2 of 255.
-    - "glass": at least 98 % of the pixels are bright (180 or more) and without colour
-      (channels differ by 30 at most).
+    - "glass": at least 98 % of the pixels are bright (180 or more) and colourless
+      (channels differ by at most 30).
     - "blur": `sharpness` is below 0.30, or it is below 0.36 and at least 3.5 robust
       standard deviations below the median of the data set [1]_. Glass is not included.
     - "pen": at least 5 % of the pixels have the colour of green, blue or black ink.
-      Folds and the dark edge of a slide can look like black ink. Red ink cannot be told
-      from blood by its colour and is not found.
+      Folds and the dark edge of a slide can look like black ink. Red ink is not found,
+      because its colour cannot be distinguished from blood.
     - "exact duplicate": all pixels are equal.
-    - "near duplicate": patches look alike, also if rotated by 90 degrees or flipped.
-      Their perceptual hashes [2]_ differ in at most 7 of 64 bits, and the coefficients
-      behind the hashes have a cosine of at least 0.95. Shifts of more than a pixel or
-      two are not found. Patches of a single colour and glass are not compared.
-    - "doubtful label": `proba` contradicts the label, as confident learning [3]_
-      defines it.
+    - "near duplicate": patches look alike, possibly after rotation by 90 degrees or a
+      flip. Their perceptual hashes [2]_ differ in at most 7 of 64 bits, and the
+      coefficients behind the hashes have a cosine of at least 0.95. Copies that are
+      shifted by more than one or two pixels are not found. Patches of a single colour
+      and glass are not compared.
+    - "doubtful label": `proba` contradicts the label by the definition of confident
+      learning [3]_.
     - "single class": all patches have the same label.
     - "small class": a class has fewer than `n_splits` patches or, with groups, is in
       fewer than `n_splits` groups.
-    - "small group", "few groups": fewer than `n_splits` patches in a group, or groups.
+    - "small group": a group has fewer than `n_splits` patches.
+    - "few groups": there are fewer than `n_splits` groups.
     - "group of one class": all patches of a group have the same label, but other
       groups have other labels.
 
-    Glass and ink are measured in RGB and RGBA patches only. uint8 is taken as 0 to 255
-    and uint16 as 0 to 65,535. Other numbers are taken as 0 to 1 if the first patches do
-    not exceed 1, otherwise as 0 to 255.
+    Glass and ink are only measured in RGB and RGBA patches. The range is 0 to 255 for
+    uint8 and 0 to 65,535 for uint16. For other numbers, it is 0 to 1 if the first
+    patches do not exceed 1, and 0 to 255 otherwise.
 
-    The report holds about 300 bytes for each patch, and the pixels of a few dozen
+    The report needs about 300 bytes per patch, and reads the pixels of a few dozen
     patches at a time. Comparing all pairs would take 4 n**2 comparisons of hashes,
     which is 200 billion for 220,000 patches. Multi-index hashing [4]_ finds the same
-    pairs with a small part of these comparisons.
+    pairs with a small fraction of these comparisons.
 
     References
     ----------
@@ -186,7 +189,7 @@ def _table(
 ) -> pd.DataFrame:
     """Return findings in the order of the report, with labels, groups and splits."""
     columns = [*Finding.__dataclass_fields__, "split"]
-    # As objects: whole numbers beside missing ones would become floating-point numbers.
+    # dtype object, because missing values would convert integers to floats.
     records = [asdict(each) for each in findings]
     table = pd.DataFrame(records, columns=columns, dtype=object)
     rows = table["row"].notna()
@@ -202,7 +205,7 @@ def _table(
 def _unchecked(
     y: np.ndarray | None, groups: np.ndarray | None, proba: np.ndarray | None
 ) -> dict[str, str]:
-    """Return the problems that need arguments that were not given."""
+    """Return the problems that were not checked for lack of arguments."""
     needs = {
         "doubtful label": {"y": y, "proba": proba},
         "single class": {"y": y},

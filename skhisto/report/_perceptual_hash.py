@@ -1,9 +1,9 @@
 """Perceptual hashes of patches, in all eight views of the square.
 
-The hash of a patch consists of the signs of 64 coefficients of low frequency of its
+The hash of a patch consists of the signs of 64 low-frequency coefficients of its
 discrete cosine transform [1]_. A flip changes the sign of the coefficients of odd
-frequency, and a transposition transposes the coefficients. So the hashes of all eight
-views follow from one transform.
+frequency, and a transposition transposes the coefficients. Therefore, one transform is
+sufficient for the hashes of all eight views.
 
 References
 ----------
@@ -13,18 +13,18 @@ References
 
 import numpy as np
 
-_LEAST_LENGTH = 0.01  # grey levels; rounding errors determine what is shorter
+_LEAST_LENGTH = 0.01  # grey levels, below which rounding errors dominate
 
 SIDE = 8  # rows and columns of coefficients
 N_BITS = SIDE**2
 
-# Frequency 0 is left out: brightness, and the sums of rows and columns.
+# Frequency 0 (brightness, and the sums of rows and columns) is left out.
 _FREQUENCIES = np.arange(1, SIDE + 1)
 _FLIP = np.where(_FREQUENCIES % 2, -1, 1).astype(np.float32)
 
 
 def coefficients(grey: np.ndarray) -> np.ndarray:
-    """Return coefficients of low frequency, scaled to a Euclidean length of 1.
+    """Return low-frequency coefficients, scaled to a Euclidean length of 1.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def coefficients(grey: np.ndarray) -> np.ndarray:
     -------
     coefs : ndarray of shape (n, 8, 8), float16
         Coefficients of frequencies 1 to 8. They do not depend on brightness and
-        contrast, and hardly on the resolution. All are 0 if the patch has no structure
-        of these frequencies. Such patches look like no others.
+        contrast, and hardly on resolution. All are 0 if the patch has no structure of
+        these frequencies. Such patches never match other patches.
     """
     rows, columns = (_cosines(length) for length in grey.shape[1:])
     coefs = rows @ grey @ columns.T / (grey.shape[1] * grey.shape[2])
@@ -59,7 +59,7 @@ def eight_views(coefs: np.ndarray) -> np.ndarray:
 
 
 def hashes(coefs: np.ndarray) -> np.ndarray:
-    """Return the signs of coefficients as integers of 64 bits.
+    """Return the signs of coefficients as 64-bit integers.
 
     Parameters
     ----------

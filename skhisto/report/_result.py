@@ -1,4 +1,4 @@
-"""The result of `patch_report`: tables, a text and pictures."""
+"""The result of `patch_report`: tables, a summary and plots."""
 
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -14,45 +14,45 @@ from skhisto.report._summary import summary_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LONGEST_TABLE = 10  # rows in notebooks
-_MOST_ROWS = 14  # sets of duplicates in a picture
+_LONGEST_TABLE = 10  # maximum number of rows in notebooks
+_MOST_ROWS = 14  # maximum number of sets of duplicates in a plot
 
 
 class PatchReport:
-    """Problems of a data set, as a table, a text and pictures.
+    """Problems of a data set, as returned by `patch_report`.
 
-    `patch_report` makes it. ``print(report)`` shows one line for each problem, and
-    ``report.plot()`` shows patches.
+    ``print(report)`` shows one line per problem, and ``report.plot()`` shows patches.
 
     Attributes
     ----------
     findings : DataFrame
-        One row for each finding, in the order of the text. Columns:
+        One row per finding, in the order of the summary. Columns:
 
-        - ``problem``: its name, see `patch_report`.
+        - ``problem``: name of the problem, see `patch_report`.
         - ``row``: position of the patch in X. Missing for a class or a group.
         - ``value``: the measure behind the finding, such as the sharpness. For
-          duplicates the number of patches in the set, for labels the probability of
-          the given label, for classes and groups their size.
+          duplicates, it is the number of patches in the set. For labels, it is the
+          probability of the given label. For classes and groups, it is their size.
         - ``set``: number of the set of duplicates, otherwise missing.
         - ``across``: which of "groups", "classes" and "splits" differ within the set
           of duplicates, separated by commas.
-        - ``label``, ``group``, ``split``: those of the patch, or the class or group
-          that the finding is about.
-        - ``detail``: further explanation.
+        - ``label``, ``group``, ``split``: label, group and split of the patch, or the
+          class or group with the problem.
+        - ``detail``: explanation.
     measures : DataFrame of n rows
-        One row for each patch. Columns:
+        One row per patch. Columns:
 
-        - ``height``, ``width``: in pixels; ``mode``: dtype and number of channels.
+        - ``height``, ``width``: size in pixels.
+        - ``mode``: dtype and number of channels.
         - ``contrast``: standard deviation of the pixels, in grey levels from 0 to 255.
-        - ``sharpness``: difference of adjacent pixels, relative to that of pixels 4
-          apart: 0.25 without any fine detail, 1 for noise.
-        - ``glass``: share of bright pixels without colour.
+        - ``sharpness``: difference of adjacent pixels, relative to the difference of
+          pixels 4 apart. It is 0.25 without fine detail and 1 for noise.
+        - ``glass``: share of bright, colourless pixels.
         - ``ink``: share of pixels with the colour of green, blue or black ink.
 
     See Also
     --------
-    patch_report : Makes the report.
+    patch_report : Create the report.
 
     Examples
     --------
@@ -94,17 +94,17 @@ class PatchReport:
         Parameters
         ----------
         *problems : str
-            Names of problems. Without any, patches with any problem are returned.
+            Names of problems. Without names, patches with any problem are returned.
 
         Returns
         -------
         rows : ndarray of shape (n_found,), int
-            Sorted positions in X, without repetitions.
+            Sorted, unique positions in X.
 
         Raises
         ------
         ValueError
-            If there is no such problem.
+            If a name is unknown.
         """
         found = self._of(problems or PROBLEMS)
         return np.unique(found["row"].dropna().to_numpy(dtype=int))
@@ -115,31 +115,31 @@ class PatchReport:
         n_patches: int = 6,
         ax: "Axes | None" = None,
     ) -> PatchGridDisplay:
-        """Show the patches with some problems, one row for each problem.
+        """Show the patches with some problems, with one row per problem.
 
-        Each set of duplicates has a row of its own if one problem is shown.
+        If a single problem is shown, each set of duplicates has its own row.
 
         Parameters
         ----------
         *problems : str
-            Names of problems. Without any, all problems of patches are shown.
+            Names of problems. Without names, all problems of patches are shown.
         n_patches : int, default=6
-            Largest number of patches in a row. Patches with extreme values come first.
+            Maximum number of patches in a row. Patches with extreme values come first.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
         display : PatchGridDisplay
-            Titles are positions in X. Images of odd sizes are resized. Of duplicates,
-            the first 14 sets are shown.
+            Titles are positions in X. Images of odd sizes are resized. At most 14 sets
+            of duplicates are shown.
 
         Raises
         ------
         ImportError
             If Matplotlib is not installed.
         ValueError
-            If there is no such problem.
+            If a name is unknown.
         """
         found = self._of(problems or PROBLEMS).dropna(subset="row")
         found = found[found["problem"] != "unreadable"]

@@ -1,4 +1,4 @@
-"""The text of a report."""
+"""The summary of a report as text."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ _MOST_EXAMPLES = 3
 def summary_of(
     findings: pd.DataFrame, n_patches: int, unchecked: Mapping[str, str]
 ) -> str:
-    """Return one line for each problem, what was not found and what was not checked."""
+    """Return one line per problem, and the problems not found or not checked."""
     found = {
         name: findings[findings["problem"] == name]
         for name in findings["problem"].unique().tolist()
@@ -29,7 +29,7 @@ def summary_of(
 
 
 def _with_reasons(unchecked: Mapping[str, str]) -> str:
-    """Return the names of problems, each reason once."""
+    """Return the names of problems, grouped by reason."""
     parts = []
     for reason in dict.fromkeys(unchecked.values()):
         names = [name for name, why in unchecked.items() if why == reason]
@@ -65,7 +65,7 @@ def _classes_or_groups(found: pd.DataFrame) -> str:
     ]
     more = len(examples) - _MOST_EXAMPLES
     shown = "; ".join(examples[:_MOST_EXAMPLES])
-    return f"{shown}; and {more} more" if more > 0 else shown
+    return f"{shown}, and {more} more" if more > 0 else shown
 
 
 def count(n: int, one: str, many: str) -> str:

@@ -1,4 +1,4 @@
-"""One pass over all images, which keeps a few hundred bytes of each."""
+"""One pass over all images that keeps a few hundred bytes per image."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -19,10 +19,10 @@ from skhisto.report._perceptual_hash import SIDE, coefficients
 
 
 class Survey(NamedTuple):
-    """What a pass over the images of a data set has found."""
+    """The results of a pass over the images of a data set."""
 
     measures: pd.DataFrame
-    """One row for each patch, see `PatchReport`. NaN for files that cannot be read."""
+    """One row per patch, see `PatchReport`. NaN for files that cannot be read."""
 
     digests: np.ndarray
     """Digests of the pixels, of dtype object. None for files that cannot be read."""

@@ -1,4 +1,4 @@
-"""Classes and groups that cannot be split into folds."""
+"""Findings about classes and groups that are too small for folds."""
 
 from collections.abc import Iterator
 
@@ -14,11 +14,11 @@ def table_findings(
 ) -> Iterator[Finding]:
     """Yield classes and groups that are too few or too small.
 
-    Also yield groups of a single class, unless all patches have the same label.
+    Groups of a single class are also yielded, unless all patches have the same label.
     """
     if y is not None:
         if len(pd.unique(y)) == 1:
-            detail = "all patches have this label; a classifier needs 2 classes"
+            detail = "all patches have this label, but a classifier needs 2 classes"
             yield Finding("single class", label=y[0], value=len(y), detail=detail)
         yield from _small_classes(y, groups, n_splits)
     if groups is None:
@@ -26,7 +26,7 @@ def table_findings(
     sizes = pd.Series(groups).value_counts(sort=False)
     if len(sizes) < n_splits:
         found = count(len(sizes), "group", "groups")
-        detail = f"{found}; {n_splits} folds need at least {n_splits}"
+        detail = f"{found}, but {n_splits} folds need at least {n_splits}"
         yield Finding("few groups", value=len(sizes), detail=detail)
     for group, size in sizes[sizes < n_splits].items():
         patches = count(size, "patch", "patches")
@@ -45,7 +45,7 @@ def _small_classes(
     for label, n_units in units.groupby(y).nunique().items():
         if n_units < n_splits:
             found = preposition + count(n_units, *what)
-            detail = f"{found}; {n_splits} folds need at least {n_splits}"
+            detail = f"{found}, but {n_splits} folds need at least {n_splits}"
             yield Finding("small class", label=label, value=n_units, detail=detail)
 
 

@@ -1,4 +1,4 @@
-"""Whole slides as a source of patches. No scikit-learn estimators, no Keras."""
+"""Whole slides as a source of patches, without scikit-learn estimators or Keras."""
 
 from skhisto.slides._annotations import Annotations, read_annotations
 from skhisto.slides._grid import WindowGrid

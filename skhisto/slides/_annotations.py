@@ -1,4 +1,4 @@
-"""Annotated areas of a slide, and what they say about windows."""
+"""Annotated areas of a slide, and their overlap with windows."""
 
 import os
 import warnings
@@ -29,12 +29,12 @@ MAX_BYTES = 256 * 2**20
 class Annotations:
     """Annotated areas of one slide, by class.
 
-    Coordinates are pixels of level 0, in the order (x, y). The pixel in column 0 and
-    row 0 is the square from (0, 0) to (1, 1). Areas of one class may overlap: they are
-    joined. The areas in `excluded_polygons` are cut out of all classes.
+    Coordinates are in pixels of level 0, in the order (x, y). The pixel in column 0 and
+    row 0 is the square from (0, 0) to (1, 1). Overlapping areas of one class are
+    merged. The areas in `excluded_polygons` are cut out of all classes.
 
-    The object is a value: it can be pickled and compared, and does not change. It needs
-    shapely (``pip install "skhisto[slides]"``).
+    The object is immutable. It can be pickled and compared. It requires shapely
+    (``pip install "skhisto[slides]"``).
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class Annotations:
     excluded_polygons : sequence of shapely geometry, default=()
         Areas that are cut out, such as normal tissue inside tumour.
     n_repaired : int, default=0
-        The number of polygons of the file that intersected themselves.
+        Number of self-intersecting polygons in the file.
     n_skipped : int, default=0
-        The number of shapes of the file without area, such as points and lines.
+        Number of shapes without area in the file, such as points and lines.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class Annotations:
 
     See Also
     --------
-    read_annotations : Read the files of QuPath and ASAP.
+    read_annotations : Read annotation files of QuPath and ASAP.
 
     Examples
     --------
@@ -84,8 +84,8 @@ class Annotations:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if len(self.polygons) != len(self.class_names):
             raise ValueError(
-                f"There are {len(self.polygons)} polygons and {len(self.class_names)} "
-                "class names. Give one class name for each polygon."
+                f"polygons and class_names must have the same length, got "
+                f"{len(self.polygons)} and {len(self.class_names)}."
             )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -101,24 +101,24 @@ class Annotations:
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes, sorted. "Unclassified" is for polygons without one."""
+        """Sorted class names. Polygons without a class have "Unclassified"."""
         return sorted(set(self.class_names))
 
     def touched(
         self, boxes: ArrayLike, class_name: str | None = None
     ) -> NDArray[np.bool_]:
-        """Tell which boxes have area in common with a class.
+        """Return which boxes overlap with a class.
 
-        A box that only shares an edge or a corner with a polygon is not touched. With
-        the central 32x32 pixels of windows as boxes, this is PatchCamelyon's rule: a
-        patch is positive if its centre contains at least one pixel of tumour [1]_.
+        A shared edge or corner is not an overlap. With the central 32x32 pixels of
+        windows as boxes, this is the rule of PatchCamelyon: a patch is positive if its
+        centre contains at least one pixel of tumour [1]_.
 
         Parameters
         ----------
         boxes : array-like of shape (n, 4)
             Minimum x, minimum y, maximum x and maximum y in level-0 pixels.
         class_name : str or None, default=None
-            None is allowed if there is only one class.
+            The class. None is allowed if there is only one class.
 
         Returns
         -------
@@ -127,13 +127,13 @@ class Annotations:
         Raises
         ------
         ValueError
-            If the boxes have another shape, are not finite or are empty, or if
+            If the boxes have the wrong shape, are not finite or are empty, or if
             `class_name` is None and there are several classes.
 
         Warns
         -----
         UserWarning
-            If there are polygons, but none of `class_name`.
+            If none of the polygons has the class `class_name`.
 
         References
         ----------
@@ -148,7 +148,7 @@ class Annotations:
     ) -> NDArray[np.float64]:
         """Return the share of the area of each box that a class covers.
 
-        The whole area of a box counts, also where it is outside the slide.
+        Parts of a box outside the slide count as part of its area.
 
         Parameters
         ----------
@@ -170,10 +170,10 @@ class Annotations:
         return _share(self._areas_of(class_name), _check_boxes(boxes))
 
     def excluded(self, boxes: ArrayLike) -> NDArray[np.bool_]:
-        """Tell which boxes have area in common with an excluded polygon.
+        """Return which boxes overlap with an excluded polygon.
 
-        Excluded areas are cut out of the classes already. Use this to leave out windows
-        that contain such areas.
+        Excluded areas are already cut out of the classes. Use this method to leave out
+        windows that contain such areas.
 
         Parameters
         ----------
@@ -187,16 +187,16 @@ class Annotations:
         Raises
         ------
         ValueError
-            If the boxes have another shape, are not finite or are empty.
+            If the boxes have the wrong shape, are not finite or are empty.
         """
         areas = import_shapely().get_parts(np.array(self.excluded_polygons, object))
         return _touched(areas, _check_boxes(boxes))
 
     def to_geojson(self, path: str | os.PathLike[str]) -> None:
-        """Write a GeoJSON file, which QuPath opens by drag and drop.
+        """Write a GeoJSON file that QuPath can open by drag and drop.
 
-        `read_annotations` reads the same polygons and classes from it. Excluded areas
-        have the class "Ignore*", as in QuPath.
+        `read_annotations` reads the same polygons and classes from the file. Excluded
+        areas have the class "Ignore*", as in QuPath.
 
         Parameters
         ----------
@@ -209,16 +209,17 @@ class Annotations:
         write_feature_collection(path, map(feature, polygons, names))
 
     def _areas_of(self, class_name: str | None) -> NDArray[Any]:
-        """Return disjoint polygons that cover a class, computed once."""
+        """Return disjoint polygons that cover a class. The result is cached."""
         classes = self.classes
         if class_name is None and len(classes) > 1:
             raise ValueError(
-                f"The annotations have the classes {classes}. Set class_name to the "
-                "class that is asked for."
+                f"The annotations have several classes: {classes}. Set class_name to "
+                "one of them."
             )
         if class_name is not None and classes and class_name not in classes:
             warnings.warn(
-                f"No polygon has the class {class_name!r}. The classes are {classes}.",
+                f"None of the polygons has the class {class_name!r}. Available "
+                f"classes: {classes}.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -238,28 +239,28 @@ def read_annotations(
     rename: Mapping[str, str] | None = None,
     exclude: Collection[str] | None = None,
 ) -> Annotations:
-    """Read annotations from GeoJSON of QuPath or XML of ASAP.
+    """Read annotations from a GeoJSON file of QuPath or an XML file of ASAP.
 
-    The content tells the format. In GeoJSON, classes are classifications. In XML, they
-    are groups. Objects without a class get the class "Unclassified". All types of
-    objects are read, such as annotations and detections.
+    The format is recognised by the content. Classes are the classifications in GeoJSON
+    and the groups in XML. Objects without a class get the class "Unclassified". All
+    object types are read, such as annotations and detections.
 
-    Polygons that intersect themselves are repaired. Shapes without area, such as
-    points and lines, are left out. A warning gives the numbers. Splines of ASAP become
-    the polygons of their control points.
+    Self-intersecting polygons are repaired. Shapes without area, such as points and
+    lines, are left out. A warning gives the numbers of both. Splines of ASAP are
+    converted to the polygons of their control points.
 
     Parameters
     ----------
     path : str or path-like
-        A file in UTF-8 of up to 256 MiB. Coordinates are pixels of level 0.
+        A file in UTF-8 of up to 256 MiB. Coordinates are in pixels of level 0.
     rename : mapping of str to str or None, default=None
-        Classes by names in the file. Other names stay as they are. None is an empty
-        mapping for GeoJSON. For XML it makes one class "Tumor" of the groups "_0" and
-        "_1" of CAMELYON16 and "metastases" of CAMELYON17.
+        Maps names in the file to class names. Other names do not change. None means no
+        renaming for GeoJSON. For XML, None maps the groups "_0" and "_1" of CAMELYON16
+        and "metastases" of CAMELYON17 to the class "Tumor".
     exclude : collection of str or None, default=None
-        Names in the file of areas that are cut out of all classes. None is "Ignore*"
-        for GeoJSON. For XML it is "_2" and "Exclusion" of CAMELYON16 and "normal" of
-        CAMELYON17. Use ``exclude=()`` to keep all as classes.
+        Names in the file of areas that are cut out of all classes. None means "Ignore*"
+        for GeoJSON. For XML, None means "_2" and "Exclusion" of CAMELYON16 and "normal"
+        of CAMELYON17. Use ``exclude=()`` to keep all areas as classes.
 
     Returns
     -------
@@ -272,10 +273,14 @@ def read_annotations(
     ImportError
         If shapely is not installed.
     ValueError
-        If the file is too large, is not in UTF-8 or is no valid GeoJSON or XML of ASAP,
-        if coordinates are not finite, if a polygon crosses itself more than 5,000
-        times, or if XML contains a document type definition.
-        Entities are never expanded, and no other file or address is read.
+        In the following cases:
+
+        - The file is too large or is not in UTF-8.
+        - The content is neither valid GeoJSON nor XML of ASAP.
+        - XML contains a document type definition. Entities are never expanded, and
+          other files and addresses are never read.
+        - Coordinates are not finite.
+        - A polygon crosses itself more than 5,000 times.
 
     Warns
     -----
@@ -284,8 +289,8 @@ def read_annotations(
 
     Notes
     -----
-    The README files of CAMELYON16 [1]_ and CAMELYON17 say that areas in the groups "_2"
-    and "normal" are not tumour and are cut out of the areas in the other groups.
+    According to the README files of CAMELYON16 [1]_ and CAMELYON17, areas in the groups
+    "_2" and "normal" are not tumour and are cut out of the areas in the other groups.
 
     References
     ----------
@@ -328,15 +333,15 @@ def _read_text(path: str | os.PathLike[str], where: str) -> str:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError(
-            f"{where} has more than {MAX_BYTES / 2**20:.0f} MiB, the limit for "
-            "annotations. Export fewer objects, such as annotations without detections."
+            f"{where} exceeds the limit of {MAX_BYTES / 2**20:.0f} MiB for annotation "
+            "files. Export fewer objects, for example annotations without detections."
         )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(
-            f"{where} is not text in UTF-8. Give a GeoJSON file of QuPath or an XML "
-            "file of ASAP."
+            f"{where} is not text in UTF-8. Expected a GeoJSON file of QuPath or an "
+            "XML file of ASAP."
         ) from None
 
 
@@ -354,7 +359,7 @@ def _warn_of_changes(outlines: Outlines, where: str) -> None:
 def _sorted_out(
     outlines: Outlines, rename: Mapping[str, str], exclude: Collection[str]
 ) -> Annotations:
-    """Tell classes from areas that are cut out."""
+    """Separate classes from areas that are cut out."""
     pairs = list(zip(outlines.class_names, outlines.polygons, strict=True))
     kept = [(rename.get(name, name), p) for name, p in pairs if name not in exclude]
     return Annotations(
@@ -372,19 +377,19 @@ def _check_boxes(boxes: ArrayLike) -> NDArray[np.float64]:
         return boxes.reshape(0, 4)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(
-            f"The boxes have the shape {boxes.shape}, but (n, 4) was expected: minimum "
-            "x, minimum y, maximum x and maximum y."
+            f"boxes must have shape (n, 4), with minimum x, minimum y, maximum x and "
+            f"maximum y. Got shape {boxes.shape}."
         )
     if not (np.isfinite(boxes).all() and (boxes[:, :2] < boxes[:, 2:]).all()):
         raise ValueError(
-            "The boxes must be finite, and their minimum x and y must be smaller than "
+            "boxes must be finite, and their minimum x and y must be smaller than "
             "their maximum x and y."
         )
     return boxes
 
 
 def _disjoint(polygons: Sequence[Any], excluded: Sequence[Any]) -> NDArray[Any]:
-    """Join polygons, cut others out, and return the parts, prepared for queries."""
+    """Merge polygons, cut others out, and return the parts, prepared for queries."""
     shapely = import_shapely()
     whole = shapely.union_all(np.array(polygons, object))
     whole = shapely.difference(whole, shapely.union_all(np.array(excluded, object)))
@@ -421,9 +426,9 @@ def _share(areas: NDArray[Any], boxes: NDArray[np.float64]) -> NDArray[np.float6
 def _pairs(
     areas: NDArray[Any], rectangles: NDArray[Any]
 ) -> tuple[NDArray[np.intp], tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Return rectangles inside areas, and pairs of both that meet at an outline."""
-    # The tree is of rectangles, because queries prepare the geometry they are given:
-    # few polygons of many points meet many rectangles.
+    """Return the rectangles inside areas, and the pairs that meet at an outline."""
+    # The tree contains the rectangles, because a query prepares its own geometry. There
+    # are few polygons with many points and many rectangles.
     tree = import_shapely().STRtree(rectangles)
     part, box = tree.query(areas, predicate="intersects")
     _, inside = tree.query(areas, predicate="contains_properly")

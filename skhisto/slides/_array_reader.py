@@ -1,4 +1,4 @@
-"""Slides that are arrays in memory."""
+"""Slides as arrays in memory."""
 
 import hashlib
 
@@ -19,7 +19,7 @@ class ArrayReader:
     Raises
     ------
     ValueError
-        If the array has another shape or dtype, or is empty.
+        If the array has the wrong shape or dtype, or is empty.
     """
 
     mpp: float | None = None
@@ -34,8 +34,9 @@ class ArrayReader:
             or pixels.size == 0
         ):
             raise ValueError(
-                "A slide as an array must be RGB of dtype uint8 and of shape (height, "
-                f"width, 3); got dtype {pixels.dtype} and shape {pixels.shape}."
+                "A slide in memory must be an RGB array of dtype uint8 and shape "
+                f"(height, width, 3). Got dtype {pixels.dtype} and shape "
+                f"{pixels.shape}."
             )
         self.pixels = pixels
         self.level_shapes = ((pixels.shape[0], pixels.shape[1]),)
@@ -53,6 +54,6 @@ class ArrayReader:
 def hash_of_pixels(pixels: NDArray[np.uint8]) -> str:
     """Return the SHA-256 of the shape and the pixels of an array."""
     digest = hashlib.sha256(repr(pixels.shape).encode())
-    for row in pixels:  # an array that is not contiguous is not copied whole
+    for row in pixels:  # row by row, so that a non-contiguous array is not copied
         digest.update(row.tobytes())
     return digest.hexdigest()

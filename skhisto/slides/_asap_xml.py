@@ -1,4 +1,4 @@
-"""Annotations in the XML files of ASAP and of the CAMELYON challenges."""
+"""Parser for the XML annotations of ASAP and the CAMELYON challenges."""
 
 from collections.abc import Iterator
 from xml.etree import ElementTree
@@ -15,24 +15,24 @@ from skhisto.slides._polygons import (
 _TYPES_WITH_AREA = {"Polygon", "Rectangle", "Spline"}
 
 CAMELYON_CLASSES = {"_0": "Tumor", "_1": "Tumor", "metastases": "Tumor"}
-"""Groups of CAMELYON16 and CAMELYON17 that are tumour, in QuPath's word for it.
+"""Tumour groups of CAMELYON16 and CAMELYON17, with QuPath's class name.
 
 The README files of both data sets define them. Some files of CAMELYON16 use the group
 "Tumor" instead.
 """
 
 CAMELYON_EXCLUDED = ("_2", "Exclusion", "normal")
-"""Groups of the same data sets that are cut out of the tumour."""
+"""Groups of these data sets that are cut out of the tumour."""
 
 
 def parse_asap_xml(text: str, where: str) -> Outlines:
-    """Read the text of an XML file.
+    """Parse the text of an XML file.
 
     Parameters
     ----------
     text : str
     where : str
-        The start of messages of errors, such as the name of the file.
+        The start of error messages, such as the file name.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def parse_asap_xml(text: str, where: str) -> Outlines:
         place = f"{where}: annotation {number}"
         points = _ordered_points(annotation, place)
         is_area = annotation.get("Type", "Polygon") in _TYPES_WITH_AREA
-        # Two points are left where somebody clicked twice by accident.
+        # Accidental double clicks leave outlines of two points.
         if not is_area or len(points) < 3:
             collector.skip()
             continue
@@ -61,12 +61,12 @@ def parse_asap_xml(text: str, where: str) -> Outlines:
 
 
 def _annotations(text: str, where: str) -> Iterator[ElementTree.Element]:
-    # Entities need a document type definition. Without it, nothing can be expanded and
-    # nothing else is read. ASAP does not write one.
+    # Entities need a document type definition, which ASAP never writes. Without it,
+    # nothing can be expanded and no other file is read.
     if "<!DOCTYPE" in text:
         raise ValueError(
-            f"{where} contains a document type definition (<!DOCTYPE ...>), which is "
-            "refused because entities in it can be used for attacks. Remove it."
+            f"{where} contains a document type definition (<!DOCTYPE ...>). It is not "
+            "accepted, because its entities can be used for attacks. Remove it."
         )
     try:
         root = ElementTree.fromstring(text)
@@ -74,8 +74,8 @@ def _annotations(text: str, where: str) -> Iterator[ElementTree.Element]:
         raise ValueError(f"{where} is not valid XML: {error}.") from None
     if root.tag != "ASAP_Annotations":
         raise ValueError(
-            f"{where} has the root <{root.tag}>, but <ASAP_Annotations> was expected. "
-            "Export the annotations from ASAP, or as GeoJSON from QuPath."
+            f"{where} has the root <{root.tag}>. Expected <ASAP_Annotations>. Export "
+            "the annotations from ASAP, or as GeoJSON from QuPath."
         )
     return root.iterfind("Annotations/Annotation")
 
@@ -90,8 +90,8 @@ def _ordered_points(
         ]
     except (KeyError, ValueError):
         raise ValueError(
-            f"{where} has a coordinate without a whole number Order and numbers X and "
-            'Y, such as <Coordinate Order="0" X="10.5" Y="20"/>.'
+            f"{where} has an invalid coordinate. Expected an integer Order and numbers "
+            'X and Y, such as <Coordinate Order="0" X="10.5" Y="20"/>.'
         ) from None
     if not points:
         return []

@@ -1,9 +1,9 @@
-"""The pixels of a slide at one resolution, on one fixed grid of blocks.
+"""Pixels of a slide at one resolution, computed on a fixed grid of blocks.
 
-Each block is made from a fixed box of one level, with a margin for the filter. So a
-pixel does not depend on the region with which it was read. A region that was resized
-on its own would start between two pixels of the level, and rounding that start would
-move the picture.
+Each block is computed from a fixed box of one level, with a margin for the filter.
+Therefore, a pixel does not depend on the region that is read. If regions were resized
+separately, their starts would be rounded to pixels of the level, which would shift the
+image.
 """
 
 import math
@@ -18,16 +18,16 @@ from skhisto.slides._reader import Pixels, Reader, Shape, Token
 BLOCK = 128
 """Side of a block in pixels.
 
-Measured on patches of 96 pixels in random order: they are read twice as fast as with
-blocks of 256 pixels. Whole regions take as long.
+Patches of 96 pixels in random order are read twice as fast as with blocks of 256
+pixels. Large regions take the same time.
 """
 
-_MAX_BOX = 2048  # longest side of the box of a level that a block is made from
+_MAX_BOX = 2048  # longest side of the box of a level that is read for a block
 _FILTER = Image.Resampling.BILINEAR
-_SUPPORT = 1  # radius of the filter, in pixels of the result
+_SUPPORT = 1  # radius of the filter in pixels of the result
 
-# Two rows of blocks of an image that is 80,000 pixels wide, so that windows that are
-# read row by row decode each block once.
+# Two rows of blocks of an image with a width of 80,000 pixels. If windows are read row
+# by row, each block is then decoded once.
 _MAX_CACHE_BYTES = 64 * 2**20
 
 _cache = LRU(_MAX_CACHE_BYTES)
@@ -35,15 +35,15 @@ _cache = LRU(_MAX_CACHE_BYTES)
 
 @dataclass(frozen=True)
 class Resampling:
-    """How an image is made from a level.
+    """How an image is computed from a level.
 
     Parameters
     ----------
     level : int
         The level that is read.
     ratio : float
-        Pixels of the level for each pixel of the image. 1.0 means that the level is
-        read as it is.
+        Pixels of the level per pixel of the image. 1.0 means that the level is read
+        without resampling.
     shape : tuple of int (height, width)
         Size of the image in pixels.
     """
@@ -54,7 +54,7 @@ class Resampling:
 
     @property
     def block(self) -> int:
-        """Side of a block in pixels, smaller if a pixel is made from many."""
+        """Side of a block in pixels. It is smaller for large ratios."""
         largest = max(1, int(_MAX_BOX / self.ratio))
         return min(BLOCK, 1 << (largest.bit_length() - 1))
 
@@ -68,7 +68,7 @@ def read_region(
     height: int,
     width: int,
 ) -> Pixels:
-    """Cut a region from the blocks of an image.
+    """Assemble a region from the blocks of an image.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def read_region(
     Returns
     -------
     pixels : ndarray of shape (height, width, 3), uint8
-        Pixels outside of the image are white.
+        Pixels outside the image are white.
     """
     region = np.full((height, width, 3), 255, np.uint8)
     block = resampling.block
@@ -123,13 +123,13 @@ def _blocks_of(pixels: range, block: int) -> range:
 
 
 def _overlap(pixels: range, start: int, length: int) -> tuple[slice, slice]:
-    """Return the part of a block that is wanted: in the image, and in the block."""
+    """Return the requested part of a block, in the image and in the block."""
     first, last = max(pixels.start, start), min(pixels.stop, start + length)
     return slice(first, last), slice(first - start, last - start)
 
 
 def _make(reader: Reader, resampling: Resampling, row: int, column: int) -> Pixels:
-    """Read a block, and resize it unless the level is read as it is."""
+    """Read a block and resize it if the ratio is not 1."""
     level_shape = reader.level_shapes[resampling.level]
     sides = [
         _Side.of_block(number, resampling.block, length, resampling.ratio, available)
@@ -149,7 +149,7 @@ def _make(reader: Reader, resampling: Resampling, row: int, column: int) -> Pixe
 
 @dataclass(frozen=True)
 class _Side:
-    """Where the rows or the columns of a block come from."""
+    """The source of the rows or the columns of a block."""
 
     n_made: int
     """Length of the block in pixels of the image."""
@@ -158,9 +158,9 @@ class _Side:
     n_read: int
     """Number of pixels of the level that are read, with a margin for the filter."""
     first: float
-    """Start of the block without margin, from `start`."""
+    """Start of the block without margin, relative to `start`."""
     last: float
-    """End of the block without margin, from `start`."""
+    """End of the block without margin, relative to `start`."""
 
     @classmethod
     def of_block(

@@ -1,4 +1,4 @@
-"""How much of a box is covered by a mask."""
+"""Shares of boxes that are covered by a mask."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,15 @@ def box_shares(
     mask : ndarray of shape (height, width), bool
         Each pixel is a square with side 1.
     boxes : ndarray of shape (n, 4)
-        minx, miny, maxx and maxy in pixels of the mask. They may be fractions of
-        pixels. Outside of the mask, nothing is covered.
+        minx, miny, maxx and maxy in pixels of the mask. Fractions are allowed. Parts
+        outside the mask are not covered.
 
     Returns
     -------
     shares : ndarray of shape (n,), float64
         From 0 to 1.
     """
-    # Integers of 32 bits and sums in place, because a mask can be as large as a slide.
+    # 32-bit integers and in-place sums, because a mask can be as large as a slide.
     sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.uint32)
     inner = sums[1:, 1:]
     np.cumsum(mask, axis=0, out=inner)
@@ -42,7 +42,7 @@ def _area_up_to(
 ) -> NDArray[np.float64]:
     """Return the covered area above and to the left of points.
 
-    Within a pixel, the area is bilinear, so that interpolation is exact.
+    Within a pixel, the area is bilinear, so interpolation is exact.
     """
     y, x = np.clip(y, 0, sums.shape[0] - 1), np.clip(x, 0, sums.shape[1] - 1)
     row = np.minimum(y.astype(np.intp), sums.shape[0] - 2)

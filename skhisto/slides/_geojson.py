@@ -1,6 +1,6 @@
-"""GeoJSON as QuPath reads and writes it.
+"""Reader and writer of QuPath's GeoJSON.
 
-QuPath's own reader and writer is the source of names and forms [1]_.
+Names and structure follow QuPath's own reader and writer [1]_.
 
 References
 ----------
@@ -30,7 +30,7 @@ from skhisto.slides._polygons import (
 ObjectType = Literal["annotation", "detection", "cell", "tile"]
 
 EXCLUDED = "Ignore*"
-"""The class of QuPath whose objects are left out of training."""
+"""QuPath's class for objects that are not used in training."""
 
 _COLORS = {
     "Tumor": (200, 0, 0),
@@ -45,14 +45,14 @@ _WITHOUT_AREA |= {"GeometryCollection"}
 
 
 def class_color(class_name: str) -> tuple[int, int, int]:
-    """Return red, green and blue of a class, from 0 to 255.
+    """Return the colour of a class as red, green and blue from 0 to 255.
 
-    Classes that QuPath has by default have its colours. The colour of another class
-    depends on its name only.
+    QuPath's default classes have QuPath's colours. The colour of any other class
+    depends only on its name.
     """
     if class_name in _COLORS:
         return _COLORS[class_name]
-    # JSON can contain characters that UTF-8 cannot encode.
+    # Class names from JSON can contain characters that UTF-8 cannot encode.
     content = class_name.encode("utf-8", "backslashreplace")
     hue = hashlib.sha256(content).digest()[0] / 256
     red, green, blue = (round(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.8, 0.8))
@@ -73,14 +73,14 @@ def feature(
     geometry : shapely geometry
         A Polygon or MultiPolygon in level-0 pixels (x, y).
     class_name : str or None, default=None
-        The classification. None makes an object without one.
+        The classification. None means an object without a class.
     color : iterable of int or None, default=None
-        Red, green and blue of the class, from 0 to 255. None is `class_color`.
+        Red, green and blue of the class, from 0 to 255. None uses `class_color`.
     object_type : {"annotation", "detection", "cell", "tile"}, default="annotation"
-        Users edit annotations. Many thousands of objects are better detections or
-        tiles, which QuPath draws faster.
+        Use annotations for objects that users edit. Use detections or tiles for many
+        thousands of objects, because QuPath draws them faster.
     measurements : mapping of str to float or None, default=None
-        Finite numbers by name.
+        Measurements by name. The values must be finite.
 
     Returns
     -------
@@ -94,8 +94,7 @@ def feature(
     """
     if object_type not in get_args(ObjectType):
         raise ValueError(
-            f"object_type={object_type!r}, but one of {get_args(ObjectType)} was "
-            "expected."
+            f"object_type must be one of {get_args(ObjectType)}, got {object_type!r}."
         )
     properties: dict[str, Any] = {"objectType": object_type}
     if class_name is not None:
@@ -109,8 +108,8 @@ def feature(
         unusable = [name for name, value in values.items() if not np.isfinite(value)]
         if unusable:
             raise ValueError(
-                f"The measurements {unusable} are not finite. GeoJSON has no such "
-                "numbers: leave them out."
+                f"The measurements {unusable} must be finite, because GeoJSON does not "
+                "support other numbers. Leave them out."
             )
         properties["measurements"] = values
     geometry = import_shapely().geometry.mapping(geometry)
@@ -118,7 +117,7 @@ def feature(
 
 
 def identified(features: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield features with UUIDs that depend on their contents and positions."""
+    """Yield features with UUIDs that depend on content and position in the list."""
     for position, item in enumerate(features):
         text = json.dumps(item, allow_nan=False)
         yield {"id": str(uuid.uuid5(_NAMESPACE, f"{position} {text}")), **item}
@@ -127,17 +126,17 @@ def identified(features: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]
 def write_feature_collection(
     path: str | os.PathLike[str], features: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Write features to a file that QuPath opens by drag and drop.
+    """Write features to a file that QuPath can open by drag and drop.
 
-    The file is complete or absent. Each feature gets a UUID that depends on its
-    contents and its position, so that the same features give the same file.
+    The file is written atomically. Each feature gets a UUID that depends on its content
+    and its position in the list, so the same features give the same file.
 
     Parameters
     ----------
     path : str or path-like
-        The file, usually with the suffix ``.geojson``. It is replaced if it exists.
+        The file, usually with the suffix ``.geojson``. An existing file is replaced.
     features : iterable of dict
-        As `feature` makes them. They are written one by one.
+        Results of `feature`. They are written one by one.
     """
     with (
         atomic_path(path) as temporary,
@@ -151,13 +150,13 @@ def write_feature_collection(
 
 
 def parse_geojson(text: str, where: str) -> Outlines:
-    """Read the text of a GeoJSON file.
+    """Parse the text of a GeoJSON file.
 
     Parameters
     ----------
     text : str
     where : str
-        The start of messages of errors, such as the name of the file.
+        The start of error messages, such as the file name.
 
     Returns
     -------
@@ -177,7 +176,7 @@ def parse_geojson(text: str, where: str) -> Outlines:
 
 def _parse_json(text: str, where: str) -> Any:
     def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not a number of JSON")
+        raise ValueError(f"{constant} is not a JSON number")
 
     try:
         return json.loads(text, parse_constant=refuse)
@@ -205,8 +204,8 @@ def _features(content: Any, where: str) -> Iterator[dict[str, Any]]:
         if not isinstance(item, dict) or item.get("type") != "Feature":
             found = item.get("type") if isinstance(item, dict) else item
             raise ValueError(
-                f"{where} is not GeoJSON: expected objects with the type 'Feature', "
-                f"but found {repr(found)[:40]}."
+                f"{where} is not GeoJSON: expected objects of type 'Feature', got "
+                f"{repr(found)[:40]}."
             )
         properties = item.get("properties")
         properties = properties if isinstance(properties, dict) else {}
@@ -218,7 +217,7 @@ def _features(content: Any, where: str) -> Iterator[dict[str, Any]]:
 def _class_name(properties: Mapping[str, Any]) -> str:
     given = properties.get("classification")
     if isinstance(given, dict):
-        # QuPath writes parts of derived classes, such as "Tumor: Positive".
+        # QuPath writes derived classes, such as "Tumor: Positive", in parts.
         parts = given.get("names")
         given = ": ".join(map(str, parts)) if isinstance(parts, list) else None
         given = given or properties["classification"].get("name")
@@ -232,8 +231,8 @@ def _add(geometry: Any, name: str, collector: OutlineCollector, where: str) -> N
         return
     if kind not in ("Polygon", "MultiPolygon"):
         raise ValueError(
-            f"{where} has the geometry {repr(kind)[:40]}, but a type of geometry of "
-            "GeoJSON was expected, such as 'Polygon'."
+            f"{where} has the geometry type {repr(kind)[:40]}. Expected a type of "
+            "GeoJSON, such as 'Polygon'."
         )
     coordinates = geometry.get("coordinates")
     if kind == "Polygon":
@@ -254,7 +253,7 @@ def _polygon(rings: Any, where: str) -> Any:
     shortest = min(map(len, outlines))
     if shortest < 4:
         raise ValueError(
-            f"{where} has a ring of {shortest} points, but at least 4 were expected: "
-            "the last point repeats the first."
+            f"{where} has a ring of {shortest} points. Expected at least 4 points, "
+            "because the last point repeats the first."
         )
     return import_shapely().Polygon(outlines[0], outlines[1:])

@@ -1,4 +1,4 @@
-"""Positions of the windows that cover an image at a regular distance."""
+"""Positions of windows on a regular grid over an image."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -11,10 +11,10 @@ from skhisto.patches._patch_array import as_height_width
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """A grid of windows over an image. Pure geometry, without pixels.
+    """A regular grid of windows over an image.
 
-    Windows start at 0, `stride`, 2 * `stride` and so on. Only complete windows count:
-    the last one ends at the border of the image or before it.
+    Windows start at 0, `stride`, 2 * `stride` and so on. Only complete windows are
+    used: the last one ends at or before the border of the image.
 
     Parameters
     ----------
@@ -23,13 +23,13 @@ class WindowGrid:
     size : int or tuple of int (height, width)
         Size of the windows in pixels of the image. An int means a square.
     stride : int
-        Distance between the starts of neighbouring windows in pixels.
+        Distance between the starts of adjacent windows in pixels.
 
     Raises
     ------
     ValueError
-        If `size` or `stride` are not positive integers, or if the image is smaller
-        than a window.
+        If `size` or `stride` is not a positive integer, or if the image is smaller than
+        a window.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class WindowGrid:
     size: tuple[int, int]
     stride: int
 
-    __module__ = "skhisto.slides"  # where users import it from
+    __module__ = "skhisto.slides"  # the public location
 
     def __post_init__(self) -> None:
         height, width = as_height_width(self.image_shape)
@@ -55,13 +55,13 @@ class WindowGrid:
         if not isinstance(self.stride, Integral) or self.stride < 1:
             raise ValueError(
                 "stride must be a positive integer, in pixels at the resolution of the "
-                f"patches; got {self.stride!r}."
+                f"patches, got {self.stride!r}."
             )
         if height < size[0] or width < size[1]:
             raise ValueError(
-                f"The image has {height}x{width} pixels (height x width), which is "
-                f"smaller than a window of {size[0]}x{size[1]} pixels. Choose smaller "
-                "windows or a finer resolution."
+                f"The image of {height}x{width} pixels (height x width) is smaller "
+                f"than a window of {size[0]}x{size[1]} pixels. Use smaller windows or "
+                "a finer resolution."
             )
         object.__setattr__(self, "image_shape", (height, width))
         object.__setattr__(self, "size", size)
@@ -86,7 +86,9 @@ class WindowGrid:
         """Top and left of the first cell, in pixels of the image.
 
         A cell is the square of `stride` x `stride` pixels around the centre of a
-        window. Cells do not overlap. They may start at half a pixel.
+        window. Cells do not overlap. They may start at half a pixel. If `stride` is
+        larger than the windows, the first cell extends beyond the image and its
+        position is negative.
         """
         height, width = self.size
         return (height - self.stride) / 2, (width - self.stride) / 2

@@ -1,4 +1,4 @@
-"""Open files and decoded pixels that can be made again, kept while there is room."""
+"""Cache of open files and decoded pixels with a limited size."""
 
 import os
 import threading
@@ -13,24 +13,24 @@ class _Kept(NamedTuple):
 
 
 class LRU:
-    """The objects that were used last, up to a total weight.
+    """A cache of the most recently used objects, up to a total weight.
 
-    Several threads may use it. A forked process starts without objects: processes must
-    not share the position in an open file.
+    It is thread-safe. A forked process starts with an empty cache, because processes
+    must not share the position in an open file.
 
     Parameters
     ----------
     limit : int
-        Largest total weight. The object that was made last is kept in any case, so
-        that one heavy object is not made again for each use.
+        Maximum total weight. The newest object is always kept, so that an object above
+        the limit is not created again for each use.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        # The objects of the parent process. Deleting them would close its files.
+        # Objects of the parent process. Deleting them would close its files.
         self._inherited: list[OrderedDict[Hashable, _Kept]] = []
         self._start()
-        if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+        if hasattr(os, "register_at_fork"):  # not available on Windows
             os.register_at_fork(after_in_child=self._after_fork)
 
     def get(
@@ -39,19 +39,19 @@ class LRU:
         make: Callable[[], Any],
         weigh: Callable[[Any], int] = lambda item: 1,
     ) -> Any:
-        """Return the object of a key. Make it if it is not there."""
+        """Return the object of a key. Create it if it is missing."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key].item
-        # Without the lock, so that threads decode at the same time. Two of them may
-        # make the same object.
+        # Objects are created without the lock, so that threads decode in parallel. Two
+        # threads may create the same object.
         item = make()
         self._keep(key, item, weigh(item))
         return item
 
     def forget(self, key: Hashable) -> None:
-        """Drop the object of a key, if there is one."""
+        """Remove the object of a key if it exists."""
         with self._lock:
             self._drop(key)
 

@@ -1,4 +1,4 @@
-"""Which reader opens a slide."""
+"""Choice of the reader that opens a slide."""
 
 import os
 from typing import Any
@@ -18,22 +18,22 @@ ENGINES = ("auto", "openslide", "pillow")
 
 
 def open_reader(source: Any, engine: str) -> Reader:
-    """Return a reader of a file or an array.
+    """Return a reader for a file or an array.
 
     Raises
     ------
     TypeError
         If `source` is neither a path nor an array.
     ValueError
-        If `engine` is not a name of one, or if the slide cannot be read.
+        If `engine` is unknown, or if the slide cannot be read.
     """
     if engine not in ENGINES:
-        raise ValueError(f"engine must be one of {list(ENGINES)}; got {engine!r}.")
+        raise ValueError(f"engine must be one of {list(ENGINES)}, got {engine!r}.")
     if isinstance(source, np.ndarray):
         return ArrayReader(source)
     if not isinstance(source, str | os.PathLike):
         raise TypeError(
-            "A slide is a path or a uint8 array of shape (height, width, 3); got "
+            "A slide must be a path or a uint8 array of shape (height, width, 3), got "
             f"{type(source).__name__}."
         )
     path = os.fspath(source)
@@ -45,7 +45,7 @@ def open_reader(source: Any, engine: str) -> Reader:
 
 
 def _open_with_any(path: str) -> Reader:
-    """Open a file with OpenSlide if that is possible, else with Pillow."""
+    """Open a file with OpenSlide if possible, otherwise with Pillow."""
     if not is_openslide_installed():
         return _open_without_openslide(path)
     try:
@@ -64,6 +64,6 @@ def _open_without_openslide(path: str) -> Reader:
         return PillowReader(path)
     except ValueError as error:
         raise ValueError(
-            f"{error} OpenSlide, which reads more formats, is not installed. Install "
-            'it with: pip install "skhisto[slides]"'
+            f"{error} OpenSlide supports more formats but is not installed. Install it "
+            'with: pip install "skhisto[slides]"'
         ) from error

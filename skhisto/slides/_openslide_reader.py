@@ -1,4 +1,4 @@
-"""Slides that OpenSlide reads."""
+"""Slides read with OpenSlide."""
 
 import hashlib
 from types import ModuleType
@@ -11,16 +11,16 @@ from skhisto.patches._pixel_formats import over_white
 from skhisto.slides._reader import Pixels, Shape, Token, open_slides
 from skhisto.slides._resolution import plausible_mpp
 
-# OpenSlide interpolates when a position is between two pixels of a level. Among this
-# many pixels, one is close to a position that it can address.
+# OpenSlide interpolates if a position is between two pixels of a level. Among this many
+# pixels, one is close to a position that OpenSlide can address.
 _N_STARTS = 32
-# OpenSlide decodes whole tiles, and ends the process where memory is not enough for
-# one. Scanners write up to 2,048 x 2,048 pixels.
+# OpenSlide decodes whole tiles and terminates the process if memory is insufficient.
+# Tiles from scanners have at most 2,048 x 2,048 pixels.
 _MAX_TILE_PIXELS = 2**25
 
 
 class UnrecognisedSlideError(ValueError):
-    """The format of a file is none of those that OpenSlide reads."""
+    """The error for files in a format that OpenSlide does not support."""
 
 
 class OpenSlideReader:
@@ -39,7 +39,7 @@ class OpenSlideReader:
     ImportError
         If OpenSlide is not installed.
     FileNotFoundError, IsADirectoryError
-        If there is no such file, or if it is a folder.
+        If the file does not exist or is a folder.
     ValueError
         If OpenSlide cannot open the file, or if its tiles have more than 33 million
         pixels. The message names the file and the cause.
@@ -83,7 +83,7 @@ class OpenSlideReader:
         try:
             image = self._handle().read_region((x, y), level, size)
         except import_openslide().OpenSlideError as error:
-            # The handle returns this error for all other regions from now on.
+            # From now on, the handle would return this error for all regions.
             open_slides.forget(self._token.key)
             raise ValueError(
                 f"'{self.path}' cannot be decoded at level {level}, rows {top} to "
@@ -96,7 +96,7 @@ class OpenSlideReader:
         return over_white(pixels)
 
     def fingerprint(self) -> str:
-        """Return OpenSlide's quickhash-1, or else the SHA-256 of the file."""
+        """Return OpenSlide's quickhash-1, or the SHA-256 of the file without one."""
         return self._quickhash or sha256_of_file(self.path)
 
     def _handle(self) -> Any:
@@ -113,10 +113,10 @@ def is_openslide_installed() -> bool:
 
 
 def import_openslide() -> ModuleType:
-    """Import OpenSlide, or say how to install it."""
+    """Return OpenSlide, or raise an ImportError that says how to install it."""
     try:
         import openslide
-    except (ImportError, OSError):  # OSError: without the library in C
+    except (ImportError, OSError):  # OSError if the C library is missing
         raise ImportError(
             "Reading this slide needs OpenSlide, which is not installed. Install it "
             'with: pip install "skhisto[slides]"'
@@ -132,13 +132,13 @@ def sha256_of_file(path: str) -> str:
 
 def _open(path: str) -> Any:
     openslide = import_openslide()
-    with opened_bytes(path) as file:  # its errors are clearer than those of OpenSlide
+    with opened_bytes(path) as file:  # its errors are clearer than OpenSlide's
         cause = probable_cause(file)
     try:
         return openslide.OpenSlide(path)
     except openslide.OpenSlideUnsupportedFormatError:
         cause = cause or (
-            "it is truncated, corrupt, or in a format that OpenSlide does not read"
+            "it is truncated, corrupt, or in a format that OpenSlide does not support"
         )
         raise UnrecognisedSlideError(
             f"'{path}' cannot be read as a slide: {cause}."
@@ -158,19 +158,19 @@ def _check_tiles(path: str, handle: Any) -> None:
         )
         if width * height > _MAX_TILE_PIXELS:
             raise ValueError(
-                f"'{path}' cannot be read as a slide: it is corrupt or made to exhaust "
-                f"the memory, because level {level} has tiles of {height:.0f}x"
-                f"{width:.0f} pixels, and the limit is {_MAX_TILE_PIXELS} in all."
+                f"'{path}' cannot be read as a slide: it is corrupt or meant to "
+                f"exhaust memory. Level {level} has tiles of {height:.0f}x{width:.0f} "
+                f"pixels, but the limit is {_MAX_TILE_PIXELS} in total."
             )
 
 
 def _exact_downsample(
     full: tuple[int, int], shape: tuple[int, int], downsample: float
 ) -> float:
-    """Return the integer by which a level was reduced, if there is one.
+    """Return the integer by which a level was reduced, if the sizes allow one.
 
-    OpenSlide divides the rounded sizes of both levels, which is less accurate: 62 of
-    250 pixels become 4.03 and not 4.
+    OpenSlide divides the rounded sizes of both levels, which is less accurate. For
+    example, 62 of 250 pixels give 4.03 instead of 4.
     """
     rounded = max(1, round(downsample))
     is_integer = all(
@@ -181,9 +181,9 @@ def _exact_downsample(
 
 
 def _addressable(start: int, downsample: float) -> tuple[int, int]:
-    """Return a pixel of a level up to `start`, and its position in level 0.
+    """Return a pixel of a level at or before `start`, and its position in level 0.
 
-    Of the last pixels, it is the one whose position is closest to an integer.
+    Of several candidates, the pixel whose position is closest to an integer is used.
     """
     if downsample == round(downsample):
         return start, start * round(downsample)

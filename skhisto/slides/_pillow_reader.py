@@ -1,4 +1,4 @@
-"""Slides in image files that Pillow decodes as a whole."""
+"""Slides read with Pillow, which decodes whole images."""
 
 import re
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ from skhisto.slides._resolution import plausible_mpp
 
 _TOO_LARGE = (
     "is too large for Pillow, which decodes whole images ({error}). "
-    'Install OpenSlide with: pip install "skhisto[slides]". Or raise '
-    "PIL.Image.MAX_IMAGE_PIXELS if the memory allows it."
+    'Install OpenSlide with: pip install "skhisto[slides]". Or raise the limit '
+    "PIL.Image.MAX_IMAGE_PIXELS if memory allows it."
 )
 _APERIO_MPP = re.compile(r"\|\s*MPP\s*=\s*([0-9.]+)")
 _MICRONS_PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # inch, centimetre
@@ -36,8 +36,8 @@ _MICRONS_PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # inch, centimetre
 class PillowReader:
     """The first image of a TIFF, PNG, JPEG, WebP or BMP file as a slide with one level.
 
-    Only the first image is ever opened: later images of an SVS file are smaller
-    levels, the label and the macro image.
+    Only the first image is opened. The other images of an SVS file are smaller levels,
+    the label and the macro image.
 
     Parameters
     ----------
@@ -47,11 +47,19 @@ class PillowReader:
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If there is no such file, or if it is a folder.
+        If the file does not exist or is a folder.
     ValueError
-        If the file is no such image, holds other pixels than 8-bit RGB, RGBA or grey,
-        or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``. The message names the
-        file and the cause.
+        In the following cases. The message names the file and the cause.
+
+        - The file is not such an image.
+        - The pixels are not 8-bit RGB, RGBA or grey.
+        - The image has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
+
+    Warns
+    -----
+    UserWarning
+        By Pillow, if the metadata of a file are truncated or damaged. The pixels of the
+        first image may still be complete.
     """
 
     level_shapes: tuple[Shape, ...]
@@ -66,7 +74,7 @@ class PillowReader:
             self.mpp = _mpp_of_tiff(image) if image.format == "TIFF" else None
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> Pixels:
-        """Return a box of the image, which is decoded if that was long ago."""
+        """Return a box of the image, which is decoded if it is not cached."""
         pixels = decoded_images.get(self._token.key, self._decode, lambda a: a.nbytes)
         return pixels[top : top + height, left : left + width]
 
@@ -81,7 +89,7 @@ class PillowReader:
 
     @contextmanager
     def _opened(self) -> Iterator[Image.Image]:
-        """Open the first image. Errors in opening and decoding name the file."""
+        """Open the first image. Errors while opening and decoding name the file."""
         with opened_bytes(self.path) as file:
             with explained(self.path, file, too_large=_TOO_LARGE):
                 image = Image.open(file, formats=FILE_FORMATS)
@@ -96,15 +104,15 @@ def _check_content(path: str, content: str) -> None:
     is_known = content in PIXEL_FORMATS
     if is_known and PIXEL_FORMATS[content].dtype == np.uint8:
         return
-    holds = PIXEL_FORMATS[content].name if is_known else content
+    found = PIXEL_FORMATS[content].name if is_known else content
     raise ValueError(
-        f"'{path}' holds {holds}, but a slide must be 8-bit RGB, RGB with an alpha "
-        "channel, or grey. Convert it first."
+        f"A slide must be 8-bit RGB, RGB with an alpha channel, or grey, but '{path}' "
+        f"contains {found}. Convert it first."
     )
 
 
 def _mpp_of_tiff(image: Image.Image) -> float | None:
-    """Microns per pixel from the description of Aperio or the resolution tags."""
+    """Return microns per pixel from Aperio's description or the resolution tags."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     aperio = _APERIO_MPP.search(str(tags.get(Base.ImageDescription, "")))
     if aperio is not None:

@@ -1,4 +1,4 @@
-"""Polygons from the points of files, checked and repaired."""
+"""Checks and repairs of polygons from annotation files."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# The squares of larger coordinates cannot be told apart in float64.
+# float64 cannot distinguish the squares of larger coordinates.
 MAX_COORDINATE = 1e8
 MAX_CROSSINGS = 5_000
-"""How often a polygon may cross itself. Repairs take quadratic time and memory."""
+"""Maximum number of self-crossings. Repairs take quadratic time and memory."""
 _PAIRS_AT_ONCE = 2_000_000
 
 UNCLASSIFIED = "Unclassified"
-"""QuPath's name for the class of objects that have none."""
+"""QuPath's class name for objects without a class."""
 
 
 class Outlines(NamedTuple):
-    """What a file of annotations contains.
+    """The content of an annotation file.
 
     Attributes
     ----------
@@ -26,9 +26,9 @@ class Outlines(NamedTuple):
     polygons : list of shapely geometry
         A valid Polygon or MultiPolygon for each class name.
     n_repaired : int
-        The number of polygons that were invalid.
+        Number of polygons that were invalid.
     n_skipped : int
-        The number of shapes without area, which were left out.
+        Number of shapes that were left out because they have no area.
     """
 
     class_names: list[str]
@@ -38,7 +38,7 @@ class Outlines(NamedTuple):
 
 
 class OutlineCollector:
-    """Collects polygons, repairs them, and counts what it could not keep."""
+    """Collector that repairs polygons and counts repaired and skipped shapes."""
 
     def __init__(self) -> None:
         self._class_names: list[str] = []
@@ -63,14 +63,14 @@ class OutlineCollector:
         if not whole.is_valid:
             whole = _repaired(whole, where)
             self._n_repaired += not whole.is_empty
-        if whole.is_empty or whole.area == 0:
+        if whole.area == 0:
             self.skip()
             return
         self._class_names.append(class_name)
         self._polygons.append(whole)
 
     def outlines(self) -> Outlines:
-        """Return all that was collected."""
+        """Return the collected polygons and counts."""
         return Outlines(
             self._class_names, self._polygons, self._n_repaired, self._n_skipped
         )
@@ -81,11 +81,11 @@ def _repaired(whole: Any, where: str) -> Any:
     shapely = import_shapely()
     if _crosses_itself_too_often(whole):
         raise ValueError(
-            f"{where} crosses or touches itself more than {MAX_CROSSINGS:,} times, "
-            "which would take long to repair. Simplify or delete it."
+            f"{where} crosses or touches itself more than {MAX_CROSSINGS:,} times. The "
+            "repair would take too long. Simplify or delete it."
         )
     try:
-        # This method keeps only areas, and drops lines and points.
+        # This method keeps only areas and drops lines and points.
         return shapely.make_valid(whole, method="structure", keep_collapsed=False)
     except shapely.errors.ShapelyError as error:
         raise ValueError(
@@ -99,7 +99,7 @@ def _crosses_itself_too_often(whole: Any) -> bool:
     points, ring = shapely.get_coordinates(rings, return_index=True)
     is_side = (ring[1:] == ring[:-1]) & (points[1:] != points[:-1]).any(axis=1)
     sides = shapely.linestrings(np.stack([points[:-1], points[1:]], axis=1)[is_side])
-    # Each side meets itself and its two neighbours. Other pairs are found twice.
+    # Each side meets itself and its two neighbours. All other pairs are found twice.
     limit = 3 * len(sides) + 2 * MAX_CROSSINGS
     tree = shapely.STRtree(sides)
     n_pairs = 0
@@ -128,15 +128,15 @@ def as_points(points: Any, where: str) -> NDArray[np.float64]:
     is_numeric = array.dtype.kind in "iuf"
     if not is_numeric or array.ndim != 2 or array.shape[1] < 2:
         raise ValueError(
-            f"{where} has coordinates that are not a list of points [x, y]. Export the "
-            "annotations again."
+            f"{where} has invalid coordinates. Expected a list of points [x, y]. "
+            "Export the annotations again."
         )
     array = array[:, :2].astype(np.float64)
-    # This is False for NaN.
+    # The comparison is False for NaN.
     if not (np.abs(array) <= MAX_COORDINATE).all():
         raise ValueError(
-            f"{where} has coordinates that are not finite or are larger than "
-            f"{MAX_COORDINATE:.0e}. Coordinates are pixels of level 0."
+            f"{where} has coordinates that are not finite or exceed "
+            f"{MAX_COORDINATE:.0e}. Expected pixels of level 0."
         )
     return array
 
@@ -147,7 +147,7 @@ def import_shapely() -> ModuleType:
         import shapely
     except ImportError:
         raise ImportError(
-            "Annotations of slides need shapely, which is not installed. "
+            "Slide annotations need shapely, which is not installed. "
             'Install it with: pip install "skhisto[slides]"'
         ) from None
     return shapely

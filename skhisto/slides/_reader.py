@@ -1,4 +1,4 @@
-"""What a slide needs to know of the storage of its pixels."""
+"""The interface between a slide and the storage of its pixels."""
 
 import itertools
 from typing import Any, Protocol
@@ -15,19 +15,19 @@ _tokens = itertools.count()
 
 
 class Reader(Protocol):
-    """Pixels of a slide at the resolutions that are stored.
+    """Access to the pixels of a slide at the stored resolutions.
 
-    Readers hold no open files, so that they can be pickled. Several threads may call
+    Readers do not contain open files, so they can be pickled. Several threads may call
     `read` at the same time.
 
     Attributes
     ----------
     level_shapes : tuple of tuple of int (height, width)
-        Size of each level in pixels, the largest first.
+        Size of each level in pixels, largest first.
     level_downsamples : tuple of float
-        Pixels of level 0 for each pixel of a level, in each direction.
+        Pixels of level 0 per pixel of a level, in each direction.
     mpp : float or None
-        Microns per pixel of level 0, None if unknown.
+        Microns per pixel of level 0. None if unknown.
     """
 
     level_shapes: tuple[Shape, ...]
@@ -35,12 +35,12 @@ class Reader(Protocol):
     mpp: float | None
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> Pixels:
-        """Return a box within a level, given in pixels of the level.
+        """Return a box of a level, given in pixels of the level.
 
         Returns
         -------
         pixels : ndarray of shape (height, width, 3), uint8
-            RGB. They may share memory with the slide.
+            RGB. The array may share memory with the slide.
         """
 
     def fingerprint(self) -> str:
@@ -48,9 +48,9 @@ class Reader(Protocol):
 
 
 class Token:
-    """A key for what belongs to one object in this process.
+    """A cache key for the data of one object in this process.
 
-    A copy of the token has another key. So has the token after pickling.
+    Copies and unpickled tokens have a new key.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ _MAX_OPEN_SLIDES = 16
 _MAX_IMAGE_BYTES = 512 * 2**20
 
 open_slides = LRU(_MAX_OPEN_SLIDES)
-"""Handles of OpenSlide, by the token of their reader."""
+"""OpenSlide handles, by the token of their reader."""
 
 decoded_images = LRU(_MAX_IMAGE_BYTES)
-"""Images that were decoded as a whole, by the token of their reader."""
+"""Completely decoded images, by the token of their reader."""

@@ -1,4 +1,4 @@
-"""Microns per pixel: which values are plausible, and how they are requested."""
+"""Checks of microns per pixel from files and users."""
 
 import math
 from numbers import Real
@@ -7,27 +7,27 @@ from typing import Any
 MIN_MPP, MAX_MPP = 0.05, 20.0
 """Plausible microns per pixel of a slide.
 
-Microscopes resolve 0.2 microns. Thumbnails have about 16 microns per pixel. Values
-beyond these come from a resolution for printing, such as 72 dpi (352 microns).
+The optical resolution of microscopes is 0.2 microns, and thumbnails have about 16
+microns per pixel. Other values are print resolutions, such as 72 dpi (352 microns).
 """
 
 MAX_ANISOTROPY = 0.05
-"""Largest relative difference between the microns per pixel in x and in y."""
+"""Maximum relative difference between the microns per pixel in x and y."""
 
 
 def plausible_mpp(x: float | None, y: float | None) -> float | None:
-    """Return the microns per pixel of a file, or None if they count as unknown.
+    """Return the microns per pixel of a file, or None if they are not reliable.
 
     Parameters
     ----------
     x, y : float or None
-        Microns per pixel in both directions, as the file states them.
+        Microns per pixel in both directions, as stated in the file.
 
     Returns
     -------
     mpp : float or None
-        The geometric mean. None if a value is missing or implausible, or if they
-        differ by more than 5 %: then a pixel is not a square.
+        The geometric mean. None if a value is missing or implausible, or if the values
+        differ by more than 5 %, which means that pixels are not square.
     """
     if x is None or y is None or not (_is_plausible(x) and _is_plausible(y)):
         return None
@@ -36,11 +36,11 @@ def plausible_mpp(x: float | None, y: float | None) -> float | None:
 
 
 def check_mpp(mpp: Any) -> float:
-    """Return microns per pixel that a user gave, or raise a ValueError."""
+    """Return the user's microns per pixel, or raise a ValueError if invalid."""
     if isinstance(mpp, Real) and _is_plausible(float(mpp)):
         return float(mpp)
     raise ValueError(
-        f"mpp must be a number from {MIN_MPP} to {MAX_MPP:g}, in microns per pixel; "
+        f"mpp must be a number from {MIN_MPP} to {MAX_MPP:g}, in microns per pixel, "
         f"got {mpp!r}."
     )
 

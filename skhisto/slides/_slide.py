@@ -1,4 +1,4 @@
-"""A slide, and a slide at one resolution."""
+"""Slides, and images of slides at one resolution."""
 
 import math
 import os
@@ -13,37 +13,36 @@ from skhisto.slides._opening import open_reader
 from skhisto.slides._reader import Pixels, Shape, Token
 from skhisto.slides._resolution import check_mpp
 
-# A level is read as it is if its resolution differs from the requested one by at most
-# this share: in a window of 96 pixels, that is less than a pixel.
+# A level is read without resampling if its resolution differs from the requested one by
+# at most this share. In a window of 96 pixels, that is less than a pixel.
 _TOLERANCE = 0.01
 
 
 class Slide:
     """A slide in a file or in memory.
 
-    Files are read through OpenSlide, or through Pillow, which decodes whole images.
-    OpenSlide is an optional dependency: ``pip install "skhisto[slides]"``.
+    Files are read with OpenSlide, or with Pillow, which decodes whole images. OpenSlide
+    is an optional dependency: ``pip install "skhisto[slides]"``.
 
-    A slide can be pickled. It holds no open files: they are opened when needed. Several
-    threads and forked processes may read from it.
+    A slide can be pickled, because files are opened only when needed. Several threads
+    and forked processes may read from it.
 
     Parameters
     ----------
     source : str, path-like or ndarray of shape (height, width, 3), uint8
         The file, or RGB pixels. The array is not copied and must not be changed.
     mpp : float, default=None
-        Microns per pixel of level 0, from 0.05 to 20. None takes the value of the file.
+        Microns per pixel of level 0, from 0.05 to 20. None uses the value in the file.
     name : str, default=None
-        Name of the slide. It identifies the slide in results. None takes the name of
-        the file without its last ending, or "slide" for an array.
+        Name of the slide. It identifies the slide in results. None uses the file name
+        without its last suffix, or "slide" for an array.
     engine : {"auto", "openslide", "pillow"}, default="auto"
-        How a file is read.
+        The library that reads a file.
 
-        - "auto": through OpenSlide if it is installed and can open the file, otherwise
-          through Pillow.
-        - "openslide": any format of OpenSlide, with its pyramid of levels.
-        - "pillow": the first image of a TIFF, PNG, JPEG, WebP or BMP file of at most
-          ``PIL.Image.MAX_IMAGE_PIXELS`` pixels, 89 million by default.
+        - "auto": OpenSlide if it is installed and can open the file, otherwise Pillow.
+        - "openslide": all formats of OpenSlide, including their pyramid of levels.
+        - "pillow": the first image of a TIFF, PNG, JPEG, WebP or BMP file with at most
+          ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (89 million by default).
 
     Attributes
     ----------
@@ -54,12 +53,12 @@ class Slide:
     shape : tuple of int (height, width)
         Size of level 0 in pixels.
     level_shapes : tuple of tuple of int (height, width)
-        Size of each level of the pyramid, the largest first.
+        Size of each level of the pyramid in pixels, largest first.
     level_downsamples : tuple of float
-        Pixels of level 0 for each pixel of a level, in each direction.
+        Pixels of level 0 per pixel of a level, in each direction.
     fingerprint : str
-        ``openslide.quickhash-1`` if the slide is read through OpenSlide, otherwise the
-        SHA-256 of the file or of the pixels.
+        ``openslide.quickhash-1`` if the slide is read with OpenSlide and has one,
+        otherwise the SHA-256 of the file or of the pixels.
 
     Raises
     ------
@@ -68,10 +67,16 @@ class Slide:
     ImportError
         If ``engine="openslide"`` and OpenSlide is not installed.
     FileNotFoundError, IsADirectoryError
-        If there is no such file, or if it is a folder.
+        If the file does not exist or is a folder.
     ValueError
-        If the file cannot be read as a slide, if the array has another shape or dtype,
-        or if `mpp` or `engine` are not among the values above.
+        If the file cannot be read as a slide, if the array has the wrong shape or
+        dtype, or if `mpp` or `engine` has an invalid value.
+
+    Warns
+    -----
+    UserWarning
+        By Pillow, if the metadata of a file are truncated or damaged. The pixels may
+        still be complete.
 
     See Also
     --------
@@ -79,10 +84,10 @@ class Slide:
 
     Notes
     -----
-    The resolution of a file counts as unknown if it is not between 0.05 and 20 microns
-    per pixel, or if the values for x and y differ by more than 5 %. Through Pillow,
-    only TIFF files have one: from the description of Aperio, or from the resolution
-    tags.
+    The resolution of a file is treated as unknown if it is not between 0.05 and 20
+    microns per pixel, or if the values for x and y differ by more than 5 %. Pillow
+    provides a resolution only for TIFF files. It is read from Aperio's description or
+    from the resolution tags.
 
     Transparent pixels are blended with white. Colour profiles are not applied.
 
@@ -103,7 +108,7 @@ class Slide:
     (96, 96, 3)
     """
 
-    __module__ = "skhisto"  # where users import it from
+    __module__ = "skhisto"  # the public location
 
     def __init__(
         self,
@@ -130,7 +135,7 @@ class Slide:
 
     @property
     def level_downsamples(self) -> tuple[float, ...]:
-        """Pixels of level 0 for each pixel of a level, in each direction."""
+        """Pixels of level 0 per pixel of a level, in each direction."""
         return self._reader.level_downsamples
 
     @property
@@ -149,46 +154,48 @@ class Slide:
         Parameters
         ----------
         mpp : float, default=None
-            Microns per pixel, from 0.05 to 20. None means level 0.
+            Microns per pixel, from 0.05 to 20. None means level 0. A value finer than
+            level 0 enlarges level 0 by interpolation without a warning. The image then
+            has more pixels but not more detail.
 
         Returns
         -------
         image : SlideImage
             A level of the pyramid if its resolution is within 1 % of the requested one.
-            Otherwise it is resampled, with a bilinear filter without aliasing, from the
-            next finer level, or from level 0 if there is none.
+            Otherwise, the next finer level (or level 0) is resampled with an
+            anti-aliased bilinear filter.
 
-            OpenSlide starts to read a level at a whole pixel of level 0. If the size of
-            a level was rounded, this can be between two pixels of the level. It then
-            interpolates by up to half a pixel of level 0.
+            OpenSlide can start reading only at whole pixels of level 0. If the size of
+            a level was rounded, such a position can be between two pixels of the level.
+            OpenSlide then interpolates by up to half a pixel of level 0.
 
         Raises
         ------
         ValueError
-            If the resolution of the slide is unknown and `mpp` is given, or if the
-            result would not have a single pixel.
+            If `mpp` is given but the resolution of the slide is unknown, or if the
+            image would have no pixels.
         """
         if mpp is None:
             return SlideImage(self, 1.0)
         mpp = check_mpp(mpp)
         if self.mpp is None:
             raise ValueError(
-                f"The resolution of the slide '{self.name}' is unknown: it states no "
-                "plausible microns per pixel. Pass those of level 0, as in "
-                "Slide(..., mpp=0.25), or read level 0 as it is with mpp=None."
+                f"The resolution of the slide '{self.name}' is unknown. Pass the "
+                "microns per pixel of level 0, as in Slide(..., mpp=0.25), or use "
+                "mpp=None to read level 0 without resampling."
             )
         return SlideImage(self, mpp / self.mpp)
 
     def thumbnail(self, max_size: int = 512) -> Pixels:
         """Return a small picture of the slide.
 
-        It is made from the pyramid. The thumbnail and macro image in the file are never
-        opened.
+        It is computed from the pyramid. The thumbnail and macro image in the file are
+        never opened.
 
         Parameters
         ----------
         max_size : int, default=512
-            The longer side of the picture in pixels, up to 1 %. Smaller slides are not
+            Length of the longer side in pixels, accurate to 1 %. Smaller slides are not
             enlarged. The picture of a very narrow slide is longer, so that its shorter
             side has at least one pixel.
 
@@ -203,35 +210,35 @@ class Slide:
             If `max_size` is not a positive integer.
         """
         if not isinstance(max_size, Integral) or max_size < 1:
-            raise ValueError(f"max_size must be a positive integer; got {max_size!r}.")
+            raise ValueError(f"max_size must be a positive integer, got {max_size!r}.")
         image = coarser_image(self, max(self.shape) / max_size)
         return image.read(0, 0, *image.shape)
 
 
 class SlideImage:
-    """A slide at one resolution, made by :meth:`skhisto.Slide.at`.
+    """A slide at one resolution, created by :meth:`skhisto.Slide.at`.
 
     Parameters
     ----------
     slide : Slide
         The slide.
     scale : float
-        Pixels of level 0 for each pixel of the image, in each direction. A level within
-        1 % of it is read as it is.
+        Pixels of level 0 per pixel of the image, in each direction. A level within 1 %
+        of this scale is read without resampling. Values below 1 enlarge level 0.
 
     Attributes
     ----------
     shape : tuple of int (height, width)
-        Size of the image in its own pixels. Pixels that the slide covers only in part
+        Size of the image in its own pixels. Incomplete pixels at the right and bottom
         are left out.
     scale : float
-        Pixels of level 0 for each pixel of the image, that of the level if one is read
-        as it is.
+        Pixels of level 0 per pixel of the image. If a level is read without resampling,
+        it is the exact scale of the level.
     mpp : float or None
         Microns per pixel. None if the resolution of the slide is unknown.
     """
 
-    __module__ = "skhisto.slides"  # where users import it from
+    __module__ = "skhisto.slides"  # the public location
 
     def __init__(self, slide: Slide, scale: float) -> None:
         self.slide = slide
@@ -254,7 +261,10 @@ class SlideImage:
     def read(self, top: int, left: int, height: int, width: int) -> Pixels:
         """Read a region.
 
-        A pixel does not depend on the region with which it is read.
+        A pixel has the same value in all regions that contain it.
+
+        If the resolution of the image is finer than level 0, the pixels are
+        interpolated from level 0 and show no more detail.
 
         Parameters
         ----------
@@ -266,7 +276,7 @@ class SlideImage:
         Returns
         -------
         pixels : ndarray of shape (height, width, 3), uint8
-            RGB. Pixels outside of the slide are white. The caller owns the array.
+            RGB. Pixels outside the slide are white. The caller may change the array.
 
         Raises
         ------
@@ -285,13 +295,13 @@ class SlideImage:
 
 
 def coarser_image(slide: Slide, scale: float) -> SlideImage:
-    """Return a slide with coarser pixels, but with at least one of them.
+    """Return a slide with coarser pixels. The image has at least one pixel.
 
     Parameters
     ----------
     slide : Slide
     scale : float
-        Pixels of level 0 for each pixel of the image. Values below 1 mean level 0.
+        Pixels of level 0 per pixel of the image. Values below 1 mean level 0.
     """
     return SlideImage(slide, min(max(1.0, scale), float(min(slide.shape))))
 
@@ -301,7 +311,7 @@ def _default_name(source: Any) -> str:
 
 
 def _resample(slide: Slide, scale: float) -> tuple[Resampling, float]:
-    """Choose the level for a resolution. Return the exact scale as well."""
+    """Choose the level for a resolution. Also return the exact scale."""
     downsamples = slide.level_downsamples
     nearest = min(
         range(len(downsamples)), key=lambda level: abs(scale / downsamples[level] - 1)
@@ -313,14 +323,14 @@ def _resample(slide: Slide, scale: float) -> tuple[Resampling, float]:
         level = max(finer, default=0, key=lambda k: downsamples[k])
     ratio = scale / downsamples[level]
     height, width = (
-        # The tolerance is for lengths that are a multiple of the scale.
+        # The tolerance keeps the last pixel if the length is a multiple of the scale.
         math.floor(min(full / scale, stored / ratio) + 1e-6)
         for full, stored in zip(slide.shape, slide.level_shapes[level], strict=True)
     )
     if height < 1 or width < 1:
         raise ValueError(
             f"The slide '{slide.name}' has {slide.shape[0]}x{slide.shape[1]} pixels "
-            f"(height x width). At {scale:.4g} times coarser pixels, nothing is left. "
-            "Choose a finer resolution."
+            f"(height x width). With {scale:.4g} times coarser pixels, the image would "
+            "be empty. Use a finer resolution."
         )
     return Resampling(level, ratio, (height, width)), scale

@@ -17,14 +17,14 @@ from skhisto.slides._slide import Slide, SlideImage
 from skhisto.slides._tissue import as_tissue_mask
 
 PCAM_MPP = 0.97
-"""Microns per pixel of PatchCamelyon, level 2 of CAMELYON16's slides."""
+"""Microns per pixel of PatchCamelyon (level 2 of the CAMELYON16 slides)."""
 
 PCAM_CENTER = 32
-"""Side of the centre of a patch that decides on its label in PatchCamelyon."""
+"""Side of the centre that determines the label in PatchCamelyon, in pixels."""
 
 
 class SlideAnnotations(Protocol):
-    """What labels need from annotations. Boxes are level-0 pixels."""
+    """The interface of annotations. Boxes are in pixels of level 0."""
 
     @property
     def classes(self) -> Collection[str]:
@@ -33,19 +33,19 @@ class SlideAnnotations(Protocol):
     def touched(
         self, boxes: NDArray[np.float64], class_name: str | None = None
     ) -> NDArray[np.bool_]:
-        """Return which boxes a region of the class touches."""
+        """Return which boxes overlap with a region of the class."""
 
     def share(
         self, boxes: NDArray[np.float64], class_name: str | None = None
     ) -> NDArray[np.float64]:
-        """Return which share of each box is in a region of the class."""
+        """Return the share of each box in regions of the class."""
 
     def excluded(self, boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which boxes touch a region that is excluded."""
+        """Return which boxes overlap with an excluded region."""
 
 
 class LabelRule(NamedTuple):
-    """When a window is positive."""
+    """The rule for positive windows."""
 
     center: tuple[int, int] | None
     class_name: str | None
@@ -55,50 +55,53 @@ class LabelRule(NamedTuple):
 class SlidePatches:
     """Windows on a regular grid over slides, as a source of patches.
 
-    Windows start at the upper left corner of a slide. Only complete windows count: the
-    last one in a row or column ends at the border of the slide or before it.
+    The first window starts at the upper left corner of a slide. Only complete windows
+    are used: the last one in a row or column ends at or before the border of the slide.
 
-    The windows of all slides form one stack, slide by slide and row by row. Everything
-    that takes patches takes ``SlidePatches(...).to_patch_array()``. Pixels are decoded
-    when they are needed.
+    The windows of all slides form one stack, slide by slide and row by row.
+    ``SlidePatches(...).to_patch_array()`` can be passed to everything that accepts
+    patches. Pixels are decoded when they are needed.
 
     Parameters
     ----------
     slide : Slide, path or array, or a list of them
-        The slides. A path or an array becomes a :class:`skhisto.Slide`. The names of
-        the slides must differ.
+        The slides. Paths and arrays are converted to :class:`skhisto.Slide`. The names
+        of the slides must differ.
     size : int or tuple of int (height, width), default=96
         Size of the patches in pixels at the resolution `mpp`. An int means a square.
     stride : int, default=None
-        Distance between the starts of neighbouring windows, in pixels at the
-        resolution `mpp`. None takes the shorter side of the windows, so that square
-        windows touch.
+        Distance between the starts of adjacent windows, in pixels at the resolution
+        `mpp`. None uses the shorter side of the windows, so that square windows touch.
+        A stride larger than the windows leaves gaps. In maps, a cell has the size of
+        the stride and is centred on its window. The first cell then starts at a
+        negative coordinate.
     mpp : float, default=0.97
-        Microns per pixel of the patches. The default is that of PatchCamelyon [1]_.
-        None takes level 0 as it is.
+        Microns per pixel of the patches. The default is the resolution of PatchCamelyon
+        [1]_. None uses level 0 without resampling. A value finer than level 0 enlarges
+        the pixels of level 0 by interpolation.
     mask : "tissue", None, TissueMask or ndarray of bool, or a list, default="tissue"
-        Which windows are taken: those of which at least 5 % are in the mask.
+        Selects the windows with at least 5 % of their area in the mask.
 
-        - "tissue": the tissue, as :func:`skhisto.slides.tissue_mask` finds it.
+        - "tissue": the tissue found by :func:`skhisto.slides.tissue_mask`.
         - None: all windows.
-        - An array of any size and of dtype bool is stretched over the slide.
+        - An array of dtype bool and any size: it is stretched over the slide.
 
-        Several slides need a list with one mask for each slide, unless the mask is
-        "tissue" or None.
+        Several slides need a list with one mask per slide, unless the mask is "tissue"
+        or None.
     annotations : Annotations or a list, default=None
-        Regions that determine the labels. A list has one item for each slide, None for
-        a slide without tumour. Windows whose centre touches an excluded region are left
-        out.
+        Regions that determine the labels. A list has one item per slide, with None for
+        a slide without tumour. Windows whose centre overlaps with an excluded region
+        are left out.
     center : int or tuple of int (height, width), default=32
-        Size of the centre of a patch that decides on its label, in pixels of the patch.
-        None means the whole patch, and so does a centre that is larger than the patch.
+        Size of the centre that determines the label, in pixels of the patch. None means
+        the whole patch. A size larger than the patch also means the whole patch.
     class_name : str, default=None
         Class of the regions that make a patch positive. None means the only class of
-        all slides. Annotations with several classes need a name.
+        all slides. Annotations with several classes require a name.
     min_share : float, default=None
-        Share of the centre that must be in regions of the class for a positive label,
-        above 0 and up to 1. None is the rule of PatchCamelyon: a region touches the
-        centre.
+        Minimum share of the centre in regions of the class for a positive label, above
+        0 and up to 1. None uses the rule of PatchCamelyon: any overlap of a region with
+        the centre.
 
     Attributes
     ----------
@@ -122,12 +125,16 @@ class SlidePatches:
     Raises
     ------
     TypeError
-        If `annotations` is something else, such as a path.
+        If `annotations` has another type, such as a path.
     ValueError
-        If the resolution of a slide is unknown, if names of slides are equal, if
-        `stride` or `size` are not positive integers, if a slide is smaller than a
-        window, if the annotations have several classes and `class_name` is None, or if
-        no window is left.
+        In the following cases:
+
+        - The resolution of a slide is unknown and `mpp` is not None.
+        - Two slides have the same name.
+        - `size` or `stride` is not a positive integer.
+        - A slide is smaller than a window.
+        - The annotations have several classes and `class_name` is None.
+        - All windows are left out.
 
     See Also
     --------
@@ -135,12 +142,12 @@ class SlidePatches:
 
     Notes
     -----
-    A pickle holds the paths of the slides, so that another process can open them. It
-    holds no open files and no pixels, except those of slides that are arrays.
+    A pickle contains the paths of the slides, so that another process can open them. It
+    contains pixels only for slides that are arrays.
 
-    Decoded blocks of slides are kept for a while, up to 64 MiB for all slides. Reading
-    neighbouring patches together decodes each block once. For training over many
-    epochs, patches in memory are faster: ``numpy.asarray(X)`` of the `PatchArray`.
+    Decoded blocks of slides are cached, up to 64 MiB for all slides. Adjacent patches
+    that are read together decode each block once. For training over many epochs,
+    patches in memory are faster: ``numpy.asarray(X)`` of the `PatchArray`.
 
     References
     ----------
@@ -162,7 +169,7 @@ class SlidePatches:
     ([144.0, 0.0], 'a')
     """
 
-    __module__ = "skhisto"  # where users import it from
+    __module__ = "skhisto"  # the public location
 
     def __init__(
         self,
@@ -204,8 +211,8 @@ class SlidePatches:
         )
         if len(self._corners) == 0:
             raise ValueError(
-                f"None of {self._n_windows} windows is left: no tissue was found, or "
-                "everything is excluded. Pass mask=None to take all windows."
+                f"All {self._n_windows} windows were left out, because no tissue was "
+                "found or everything is excluded. Pass mask=None to use all windows."
             )
 
     @property
@@ -257,7 +264,7 @@ class SlidePatches:
         Parameters
         ----------
         rows : ndarray of shape (n_rows,)
-            Numbers of the patches, integers from 0, in any order. They may repeat.
+            Patch numbers, integers from 0, in any order. Numbers may repeat.
         window : tuple of slice (rows, columns)
             The part of each patch to return.
 
@@ -275,7 +282,7 @@ class SlidePatches:
             (side.start, side.stop - side.start) for side in window
         )
         patches = np.empty((len(rows), height, width, 3), np.uint8)
-        # In the order of the slide, so that each block is decoded once.
+        # Windows are read in slide order, so that each block is decoded once.
         for position in np.argsort(rows, kind="stable"):
             row = rows[position]
             top, left = (int(start) for start in self._corners[row])
@@ -296,7 +303,7 @@ def _windows(
     annotations: SlideAnnotations | None,
     rule: LabelRule,
 ) -> _Windows:
-    """Return the windows of a slide that are taken, and their labels."""
+    """Return the selected windows of a slide and their labels."""
     corners = grid.corners()
     tissue = as_tissue_mask(mask, image.slide)
     if tissue is not None:
@@ -341,14 +348,14 @@ def _grid(image: SlideImage, size: tuple[int, int], stride: int) -> WindowGrid:
 def _as_slides(slide: Any) -> list[Slide]:
     given = list(slide) if isinstance(slide, list | tuple) else [slide]
     if not given:
-        raise ValueError("At least one slide is required; got an empty list.")
+        raise ValueError("At least one slide is required, got an empty list.")
     slides = [item if isinstance(item, Slide) else Slide(item) for item in given]
     names = [slide.name for slide in slides]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(
-            f"Several slides have the name '{repeated[0]}'. Names tell slides apart in "
-            "groups. Pass different ones, as in Slide(..., name='a')."
+            f"Several slides have the name '{repeated[0]}'. Names identify slides in "
+            "groups. Pass different names, as in Slide(..., name='a')."
         )
     return slides
 
@@ -359,13 +366,13 @@ def _one_each(value: Any, n_slides: int, name: str) -> Sequence[Any]:
         is_of_one_slide = value is not None and not isinstance(value, str)
         if is_of_one_slide and n_slides > 1:
             raise ValueError(
-                f"{name} of {n_slides} slides must be a list with one item for each "
-                f"slide; got {type(value).__name__}."
+                f"{name} of {n_slides} slides must be a list with one item per slide, "
+                f"got {type(value).__name__}."
             )
         return [value] * n_slides
     if len(value) != n_slides:
         raise ValueError(
-            f"{name} must have one item for each slide; got {len(value)} items for "
+            f"{name} must have one item per slide, got {len(value)} items for "
             f"{n_slides} slides."
         )
     return value
@@ -375,7 +382,7 @@ def _check_annotations(regions: Sequence[Any]) -> None:
     for region in regions:
         if region is not None and not hasattr(region, "touched"):
             raise TypeError(
-                "annotations must be Annotations, None or a list of these; got "
+                "annotations must be Annotations, None or a list of these, got "
                 f"{type(region).__name__}. Read a file with read_annotations(path)."
             )
 
@@ -386,8 +393,8 @@ def _check_classes(regions: Sequence[Any], class_name: str | None) -> None:
     classes = sorted({name for region in given for name in region.classes})
     if class_name is None and len(classes) > 1:
         raise ValueError(
-            f"The annotations have the classes {classes}. Set class_name to the class "
-            "that makes a patch positive."
+            f"The annotations have several classes: {classes}. Set class_name to the "
+            "class that makes a patch positive."
         )
 
 
@@ -403,5 +410,5 @@ def _check_center(
 def _check_min_share(min_share: float | None) -> None:
     if min_share is not None and not 0 < min_share <= 1:
         raise ValueError(
-            f"min_share must be above 0 and up to 1, or None; got {min_share!r}."
+            f"min_share must be above 0 and up to 1, or None, got {min_share!r}."
         )

@@ -1,4 +1,4 @@
-"""Where a slide holds tissue, found at low resolution."""
+"""Tissue detection at low resolution."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from skhisto.slides._slide import Slide, SlideImage, coarser_image
 Mask = NDArray[np.bool_]
 
 MIN_THRESHOLD, MAX_THRESHOLD = 0.04, 0.10
-"""Least and largest saturation from which on a pixel is tissue.
+"""Minimum and maximum of the saturation threshold for tissue.
 
 Measured on means over 8 microns: the 99th percentile of glass is 0.012 in OpenSlide's
 CMU-1-Small-Region and 0.017 in the tiles "empty" of Kather et al. (2016). The 10th
@@ -25,15 +25,15 @@ percentile of tissue is 0.13 to 0.55 in their tiles of mucosa, stroma and tumour
 """
 
 MIN_SHARE = 0.05
-"""Share of tissue from which on a box counts as tissue."""
+"""Minimum share of tissue in a box that counts as tissue."""
 
 MIN_SHARPNESS = 0.30
 """Sharpness below which `patch_report` calls a patch blurred."""
 
-_DEFAULT_SCALE = 16.0  # if the resolution is unknown: 8 microns at 0.5 microns
-_STRIP = 256  # rows of the low resolution that are in memory at a time
+_DEFAULT_SCALE = 16.0  # for unknown resolutions, 8 microns if a pixel has 0.5 microns
+_STRIP = 256  # number of low-resolution rows in memory at a time
 
-# How blur is measured: in windows of about 96 microns that are full of tissue.
+# Blur is measured in windows of about 96 microns that are full of tissue.
 _WINDOW, _WINDOW_MPP, _WINDOW_SCALE = 96, 1.0, 2.0
 _MAX_WINDOWS = 100
 _MIN_TISSUE_OF_WINDOW = 0.9
@@ -41,25 +41,25 @@ _MIN_TISSUE_OF_WINDOW = 0.9
 
 @dataclass(frozen=True, eq=False)
 class TissueMask:
-    """Where a slide holds tissue. Made by :func:`tissue_mask`.
+    """The tissue of a slide, created by :func:`tissue_mask`.
 
     Parameters
     ----------
     mask : ndarray of shape (height, width), bool
-        True for tissue, at low resolution, over the whole slide.
+        True for tissue, at low resolution, for the whole slide.
     downsample : tuple of float (y, x)
-        Pixels of level 0 for each pixel of the mask.
+        Pixels of level 0 per pixel of the mask.
     threshold : float, default=None
-        Saturation from which on a pixel is tissue, from 0 to 1. None if the mask is
-        the user's.
+        Minimum saturation of tissue, from 0 to 1. None for a mask from the user.
     pen : ndarray of shape (height, width), bool, default=None
-        A hint: pixels with the colour of green, blue or black ink. Folds and pigment
-        can look like black ink. The mask does not depend on it.
+        Pixels with the colour of green, blue or black ink, as a hint. Folds and pigment
+        can look like black ink. The mask does not depend on `pen`.
     blurred : ndarray of shape (n, 4), default=None
-        A hint: windows that look blurred, as minx, miny, maxx and maxy in pixels of
-        level 0. At most 100 windows of tissue are examined, evenly spaced.
+        Windows that look blurred, as a hint. They are given as minx, miny, maxx and
+        maxy in pixels of level 0. At most 100 evenly spaced windows of tissue are
+        examined.
     n_examined : int, default=0
-        The number of windows that were examined for blur.
+        Number of windows that were examined for blur.
     """
 
     mask: Mask
@@ -69,7 +69,7 @@ class TissueMask:
     blurred: NDArray[np.float64] | None = None
     n_examined: int = 0
 
-    __module__ = "skhisto.slides"  # where users import it from
+    __module__ = "skhisto.slides"  # the public location
 
     @property
     def tissue_share(self) -> float:
@@ -83,12 +83,12 @@ class TissueMask:
 
     @property
     def pen_share(self) -> float:
-        """Share of the slide with the colour of ink. NaN if it was not measured."""
+        """Share of the slide with the colour of ink. NaN if not measured."""
         return float("nan") if self.pen is None else float(self.pen.mean())
 
     @property
     def blurred_share(self) -> float:
-        """Share of the examined windows that look blurred. NaN if there are none."""
+        """Share of the examined windows that look blurred. NaN without windows."""
         if self.blurred is None or self.n_examined == 0:
             return float("nan")
         return len(self.blurred) / self.n_examined
@@ -100,13 +100,13 @@ class TissueMask:
         )
 
     def share(self, boxes: ArrayLike) -> NDArray[np.float64]:
-        """Return how much of each box is tissue.
+        """Return the share of tissue in each box.
 
         Parameters
         ----------
         boxes : array-like of shape (n, 4)
             Corners minx, miny, maxx and maxy in pixels of level 0. Boxes may extend
-            beyond the slide, where there is no tissue.
+            beyond the slide. Parts outside the slide count as glass.
 
         Returns
         -------
@@ -120,14 +120,14 @@ class TissueMask:
     def covers(
         self, boxes: ArrayLike, min_share: float = MIN_SHARE
     ) -> NDArray[np.bool_]:
-        """Return which boxes hold enough tissue.
+        """Return which boxes contain enough tissue.
 
         Parameters
         ----------
         boxes : array-like of shape (n, 4)
             Corners minx, miny, maxx and maxy in pixels of level 0.
         min_share : float, default=0.05
-            Least share of tissue in a box.
+            Minimum share of tissue in a box.
 
         Returns
         -------
@@ -140,10 +140,11 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
     """Find the tissue of a slide by its saturation.
 
     The slide is read at low resolution from its pyramid. The colour of glass is
-    measured and divided out. A pixel is tissue if its saturation, as in HSV, reaches a
-    threshold. The threshold is that of Otsu [1]_, but at least 0.04 and at most 0.10:
-    Otsu's method always finds two classes, also on a slide that is all glass or all
-    tissue. A filter with the majority of 3x3 pixels removes specks.
+    measured and divided out. A pixel is tissue if its HSV saturation reaches a
+    threshold. The threshold is computed by Otsu's method [1]_ and limited to the range
+    from 0.04 to 0.10. The limits are needed because Otsu's method always finds two
+    classes, even on a slide that is all glass or all tissue. A majority filter of 3x3
+    pixels removes specks.
 
     Parameters
     ----------
@@ -156,7 +157,7 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
     Returns
     -------
     tissue : TissueMask
-        The mask, with hints at pen and blur.
+        The mask, with hints on pen and blur.
 
     Raises
     ------
@@ -165,11 +166,11 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
 
     Notes
     -----
-    Fat and mucus are pale and partly count as glass. Coloured ink counts as tissue, and
-    `pen` marks it.
+    Fat and mucus are pale and are partly detected as glass. Coloured ink is detected as
+    tissue and marked in `pen`.
 
     For `blurred`, up to 100 windows of 96x96 microns are read at a finer resolution.
-    They are compared with the threshold of :func:`skhisto.patch_report`.
+    Their sharpness is compared with the threshold of :func:`skhisto.patch_report`.
 
     References
     ----------
@@ -201,21 +202,21 @@ def tissue_mask(slide: Slide, *, mpp: float = 8.0) -> TissueMask:
 
 
 def as_tissue_mask(mask: Any, slide: Slide) -> TissueMask | None:
-    """Return the mask that a parameter describes.
+    """Convert the value of a parameter to a mask.
 
     Parameters
     ----------
     mask : "tissue", None, TissueMask or ndarray of shape (height, width), bool
-        "tissue" finds the tissue. None means that nothing is masked. An array of any
-        size is stretched over the slide.
+        "tissue" detects the tissue. None means no mask. An array of any size is
+        stretched over the slide.
     slide : Slide
         The slide.
 
     Raises
     ------
     ValueError
-        If `mask` is none of these, or if a TissueMask covers another size than that of
-        the slide.
+        If `mask` has another type, or if a TissueMask does not have the size of the
+        slide.
     """
     if mask is None:
         return None
@@ -229,7 +230,7 @@ def as_tissue_mask(mask: Any, slide: Slide) -> TissueMask | None:
         given = repr(mask) if isinstance(mask, str) else f"{type(mask).__name__}"
         raise ValueError(
             'mask must be "tissue", None, a TissueMask or a boolean array of shape '
-            f"(height, width); got {given} of dtype {array.dtype} and shape "
+            f"(height, width), got {given} of dtype {array.dtype} and shape "
             f"{array.shape}."
         )
     height, width = slide.shape
@@ -237,9 +238,10 @@ def as_tissue_mask(mask: Any, slide: Slide) -> TissueMask | None:
 
 
 def _check_extent(tissue: TissueMask, slide: Slide) -> None:
-    """Check that a mask covers a slide, up to two pixels of the mask.
+    """Check that a mask has the size of a slide, up to two pixels of the mask.
 
-    Sizes of levels are rounded, and a pixel that is not complete is left out.
+    The sizes may differ because level sizes are rounded and incomplete pixels are left
+    out.
     """
     for length, full, scale in zip(
         tissue.mask.shape, slide.shape, tissue.downsample, strict=True
@@ -253,10 +255,9 @@ def _check_extent(tissue: TissueMask, slide: Slide) -> None:
 
 
 def otsu(values: NDArray[np.uint8]) -> int:
-    """Return the threshold that separates two classes best: the upper one starts there.
+    """Return the threshold of Otsu's method, the lowest value of the upper class.
 
-    Otsu's method: the threshold maximises the variance between the classes. 0 if all
-    values are equal.
+    It maximises the variance between the classes. It is 0 if all values are equal.
     """
     counts = np.bincount(values.ravel(), minlength=256)
     n_below = np.cumsum(counts)[:-1].astype(float)
@@ -270,7 +271,7 @@ def otsu(values: NDArray[np.uint8]) -> int:
 
 
 def _glass(slide: Slide) -> NDArray[np.float64]:
-    """Return the colour of glass, white if the slide shows none."""
+    """Return the colour of glass, or white if the slide shows no glass."""
     glass = find_glass(slide.thumbnail()[np.newaxis])[0]
     return np.where(np.isnan(glass), 255, glass)
 
@@ -278,7 +279,7 @@ def _glass(slide: Slide) -> NDArray[np.float64]:
 def _survey(
     image: SlideImage, glass: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], Mask]:
-    """Return the saturation of each pixel, from 0 to 255, and which are ink."""
+    """Return the saturation of each pixel, from 0 to 255, and the ink pixels."""
     height, width = image.shape
     saturation = np.empty((height, width), np.uint8)
     pen = np.empty((height, width), bool)
@@ -291,7 +292,7 @@ def _survey(
 
 
 def _saturation(pixels: Pixels, glass: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the saturation, as in HSV, of colours relative to glass."""
+    """Return the HSV saturation of colours relative to glass."""
     relative = np.minimum(pixels / glass.astype(np.float32), 1)
     high = relative.max(axis=-1)
     share = (high - relative.min(axis=-1)) / np.maximum(high, 1e-6)
@@ -299,7 +300,7 @@ def _saturation(pixels: Pixels, glass: NDArray[np.float64]) -> NDArray[np.uint8]
 
 
 def _find_blur(slide: Slide, tissue: TissueMask) -> tuple[NDArray[np.float64], int]:
-    """Return boxes of windows that look blurred, and how many were examined."""
+    """Return the boxes of blurred windows and the number of examined windows."""
     scale = _WINDOW_SCALE if slide.mpp is None else _WINDOW_MPP / slide.mpp
     image = coarser_image(slide, scale)
     tops, lefts = (

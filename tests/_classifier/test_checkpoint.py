@@ -240,11 +240,11 @@ def test_a_diverged_fit_warns_again(tiny_cnn, bright_or_dark, tmp_path):
         lambda epoch, rate: 1e30 if epoch == 2 else rate
     )
     tiny_cnn.set_params(optimizer="sgd", callbacks=[explode])
-    with pytest.warns(match="after epoch 2"):
+    with pytest.warns(match="weights of epoch 2"):
         expected = clone(tiny_cnn).fit(X, y)
     tiny_cnn.set_params(checkpoint=Checkpoint(tmp_path))
     for _ in range(2):
-        with pytest.warns(match="after epoch 2"):
+        with pytest.warns(match="weights of epoch 2"):
             tiny_cnn.fit(X, y)
         assert_same_fit(tiny_cnn, expected)
 

@@ -221,7 +221,7 @@ def test_an_array_that_is_named_twice_is_an_error(file):
         for name, content in members.items():
             is_document = name == "checkpoint.json"
             archive.writestr(name, json.dumps(document) if is_document else content)
-    with pytest.raises(ValueError, match="names an array twice"):
+    with pytest.raises(ValueError, match="lists an array twice"):
         file.read()
 
 

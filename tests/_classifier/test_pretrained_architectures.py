@@ -169,12 +169,12 @@ def with_weights(tmp_path):
 
 
 MESSAGE = (
-    r"X holds numbers from 0 to 2\d\d, but a pretrained network expects pixels: "
+    r"X contains numbers from 0 to 2\d\d, but a pretrained network needs pixels "
     r"of dtype uint8 or uint16, or numbers in \[0, 1\]\. .*X\.astype\(np\.uint8\)"
 )
 
 
-@pytest.mark.filterwarnings("error:X holds")
+@pytest.mark.filterwarnings("error:X contains")
 def test_numbers_outside_of_0_to_1_are_an_error_with_pretrained_weights(
     with_weights, patches
 ):

@@ -239,7 +239,7 @@ UNRELATED = {"architecture": ReferenceCNN(filters=(2,), dense_units=4), "epochs"
 CHANGES = {
     "a schedule": ({"callbacks": [Scheduled()]}, ValueError, "its learning rate"),
     "compile": ({"callbacks": [Recompiled()]}, ValueError, "its optimizer"),
-    "trainable": ({"callbacks": [Unfreezing()]}, ValueError, "what is trainable"),
+    "trainable": ({"callbacks": [Unfreezing()]}, ValueError, "its trainable flags"),
     "a layer": ({"callbacks": [LessDropout()]}, ValueError, "its layers"),
     "the optimizer": ({"callbacks": [MoreDecay()]}, ValueError, "optimizer's settings"),
     "a train step": ({"callbacks": [OwnStep()]}, ValueError, "its training step"),

@@ -91,7 +91,8 @@ def test_predicting_on_another_scale_than_in_fit_gets_a_warning(clf, bright_or_d
     X, y, _ = bright_or_dark
     clf.fit(X.astype("f4") / 255, y)
     with pytest.warns(
-        UserWarning, match=r"fitted on values from 0.* Scale X as in fit"
+        UserWarning,
+        match=r"fitted on values from 0.* Scale X in the same way as in fit",
     ):
         clf.predict_proba(X.astype("f4"))
 
@@ -100,13 +101,13 @@ def test_predicting_on_a_smaller_scale_than_in_fit_gets_a_warning(clf, bright_or
     X, y, _ = bright_or_dark
     with pytest.warns(UserWarning, match="neither uint8 nor uint16"):
         clf.fit(X.astype("f4"), y)
-    with pytest.warns(UserWarning, match="Scale X as in fit"):
+    with pytest.warns(UserWarning, match="Scale X in the same way as in fit"):
         clf.predict(X.astype("f4") / 255)
 
 
 def test_validating_on_another_scale_than_in_fit_gets_one_warning(clf, bright_or_dark):
     X, y, _ = bright_or_dark
     clf.set_params(epochs=3)
-    with pytest.warns(UserWarning, match="Scale X as in fit") as warned:
+    with pytest.warns(UserWarning, match="Scale X in the same way as in fit") as warned:
         clf.fit(X.astype("f4") / 255, y, X_val=X.astype("f4"), y_val=y)
     assert len(warned) == 1

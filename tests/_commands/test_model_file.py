@@ -42,7 +42,7 @@ def test_other_types_are_named_and_can_be_trusted(save):
 
 def test_a_missing_file_is_an_error(tmp_path):
     pytest.importorskip("skops")
-    with pytest.raises(UsageError, match="There is no model file"):
+    with pytest.raises(UsageError, match="The model file"):
         load_model(tmp_path / "m.skops")
 
 

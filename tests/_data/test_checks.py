@@ -7,11 +7,14 @@ from scipy import sparse
 
 from skhisto import PatchCNNClassifier
 from skhisto._data.checks import (
-    check_groups,
+    check_fitted_patches,
     check_labels,
+    check_patch_shape,
     check_patches,
+    check_sample_weight,
     guess_patch_shape,
 )
+from skhisto.patches._patch_array import check_groups
 
 
 def check(X, *, patch_shape=None, pixel_dtype=None, classifier=None):
@@ -78,6 +81,10 @@ def test_flat_rows_are_given_their_shape():
     )
 
 
+def test_flat_rows_may_be_lists():
+    assert check([[0, 1, 2, 3], [4, 5, 6, 7]]).shape == (2, 2, 2, 1)
+
+
 def test_data_frames_of_flat_rows_give_their_names():
     classifier = PatchCNNClassifier()
     frame = pd.DataFrame(np.zeros((2, 4)), columns=list("abcd"))
@@ -102,7 +109,8 @@ def test_dtypes_are_kept(dtype):
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [(np.nan, "X contains NaN"), (np.inf, "X contains infinity")]
+    ("value", "message"),
+    [(np.nan, "^Input X contains NaN"), (np.inf, "^Input X contains infinity")],
 )
 def test_numbers_must_be_finite(value, message):
     with pytest.raises(ValueError, match=message):
@@ -125,12 +133,12 @@ def test_text_is_refused_with_the_way_to_load_files():
     [
         (
             np.zeros((2, 8, 8, 3)),
-            r"shape \(8, 8, 3\), but patches of shape \(4, 4, 3\)",
+            r"shape \(8, 8, 3\), but the expected shape is \(4, 4, 3\)",
         ),
         (np.zeros((4, 4, 3)), r"an axis in front: X\[np.newaxis\]"),
         (
             np.zeros((2, 12)),
-            r"12 values, but patches of shape \(4, 4, 3\) have 48\. Set patch_shape",
+            r"12 values per row, but patches of shape \(4, 4, 3\) have 48\. Set patch",
         ),
     ],
 )
@@ -142,13 +150,13 @@ def test_patches_of_another_shape_are_an_error(X, message):
 @pytest.mark.parametrize(
     ("dtype", "kind"),
     [
-        ("uint16", "pixels of 16 bits"),
-        ("float64", "numbers that are taken as they are"),
+        ("uint16", "16-bit pixels"),
+        ("float64", "numbers that are not rescaled"),
     ],
 )
 def test_another_kind_of_numbers_is_an_error(dtype, kind):
     with pytest.raises(
-        ValueError, match=rf"{kind} \(dtype {dtype}\).* pixels of 8 bits"
+        ValueError, match=rf"{kind} \(dtype {dtype}\).* fitted on 8-bit pixels"
     ):
         check(np.zeros((1, 4, 4, 3), dtype), pixel_dtype="uint8")
 
@@ -179,9 +187,80 @@ def test_invalid_labels_are_an_error(y, message):
         check_labels(y, 3)
 
 
+def test_the_least_and_the_most_channels_are_valid_and_come_back_as_a_tuple():
+    assert check_patch_shape(None) is None
+    assert check_patch_shape([1, 1, 1]) == (1, 1, 1)
+    assert check_patch_shape(np.array([8, 9, 4])) == (8, 9, 4)
+
+
+def test_a_fitted_classifier_accepts_what_it_was_fitted_on_and_nothing_else():
+    X = np.zeros((2, 4, 4, 3), np.uint8)
+    classifier = PatchCNNClassifier()
+    check_patches(classifier, X, patch_shape=None, pixel_dtype=None, reset=True)
+    assert classifier.n_features_in_ == 48
+    classifier.patch_shape_, classifier.pixel_dtype_ = (4, 4, 3), "uint8"
+    assert np.shares_memory(check_fitted_patches(classifier, X), X)
+    classifier.patch_shape_ = (8, 2, 3)  # flat rows would be guessed to be 4x4
+    assert check_fitted_patches(classifier, X.reshape(2, 48)).shape == (2, 8, 2, 3)
+    classifier.patch_shape_ = (4, 4, 3)
+    with pytest.raises(ValueError, match="PatchCNNClassifier was fitted on pixels of"):
+        check_fitted_patches(classifier, X.astype(np.uint16))
+    for other in (X[:, :3], X[:, :3].reshape(2, 36)):
+        with pytest.raises(ValueError, match=r"36 features|shape \(3, 4, 3\)"):
+            check_fitted_patches(classifier, other)
+
+
+def test_grey_patches_of_another_shape_may_be_a_single_colour_patch():
+    with pytest.raises(ValueError, match=r"an axis in front: X\[np.newaxis\]"):
+        check(np.zeros((5, 4, 3)), patch_shape=(5, 4, 3))
+    with pytest.raises(ValueError, match=r"are expected\.$"):
+        check(np.zeros((5, 4, 2)), patch_shape=(5, 4, 3))
+
+
+def test_labels_may_have_the_shape_of_patchcamelyon():
+    y = np.array([1, 0, 1])
+    for shape in [(3, 1, 1), (3, 1, 1, 1)]:
+        assert check_labels(y.reshape(shape), 3).tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match="array with dim 4"):
+        check_labels(np.zeros((3, 1, 1, 2)), 3)
+
+
+def test_weights_become_floats_and_are_not_negative():
+    y = np.array([0, 1])
+    assert check_sample_weight(None, y) is None
+    weights = check_sample_weight(np.float32([1, 0]), y)
+    assert weights.dtype == np.float64
+    assert weights.tolist() == [1, 0]
+    with pytest.raises(ValueError, match="Negative values"):
+        check_sample_weight([1, -1], y)
+    with pytest.raises(ValueError, match=r"shape == \(3,\), expected \(2,\)"):
+        check_sample_weight([1, 1, 1], y)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["s", None], "^groups has missing values"),
+        ([1.0, np.nan], "^groups has missing values"),
+        ([1.0, np.inf], "^Input groups contains infinity"),
+        (["s", "t", "u"], r"inconsistent numbers of samples: \[2, 3\]"),
+        ([[["s"]], [["t"]]], "groups|dim 3"),
+    ],
+)
+def test_invalid_groups_are_an_error(groups, message):
+    with pytest.raises(ValueError, match=message):
+        check_groups(groups, 2)
+    assert check_groups(None, 2) is None
+
+
 @pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series])
 def test_groups_may_come_in_any_form(form):
     assert list(check_groups(form(["s", "t"]), 2)) == ["s", "t"]
+
+
+def test_a_missing_group_among_names_is_an_error():
+    with pytest.raises(ValueError, match="1 of 2 groups are None or NaN"):
+        check_groups(["s", np.nan], 2)
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,19 @@ def test_no_two_loads_run_at_the_same_time_and_none_in_the_callers_thread():
 
 
 def test_loading_runs_ahead_but_not_far():
-    loaded = []
-    batches = prefetch(loaded.append, range(100))
+    loaded, fourth = [], threading.Event()
+
+    def load(key):
+        loaded.append(key)
+        if key == 3:
+            fourth.set()
+
+    batches = prefetch(load, range(100))
     for _ in range(3):
         next(batches)
-    time.sleep(0.05)
-    assert 3 <= len(loaded) <= 6
+    assert fourth.wait(60)
+    time.sleep(0.05)  # for more, if it ran far ahead
+    assert len(loaded) <= 6
     batches.close()
     time.sleep(0.05)
     assert len(loaded) <= 6

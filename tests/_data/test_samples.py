@@ -29,7 +29,7 @@ def test_labels_of_any_type_come_back_from_their_positions(labels, as_objects):
 
 
 def test_labels_that_are_none_of_the_known_classes_are_named():
-    with pytest.raises(ValueError, match=r"none of the classes \['a' 'b'\]: \['c'\]"):
+    with pytest.raises(ValueError, match=r"not in the classes \['a' 'b'\]: \['c'\]"):
         samples(["a", "c"], classes=np.array(["a", "b"]))
 
 

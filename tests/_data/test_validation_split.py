@@ -39,7 +39,7 @@ def test_the_groups_nearest_to_the_fraction_are_set_aside_whole(
         if aside.all() and (counts.sum(axis=0) - aside).all()
     ]
     if not distances:
-        with pytest.raises(ValueError, match="no way to set aside whole groups"):
+        with pytest.raises(ValueError, match="cannot hold out whole groups"):
             validation_split(target, groups, fraction, seed)
         return
     train, validation = validation_split(target, groups, fraction, seed)
@@ -48,6 +48,17 @@ def test_the_groups_nearest_to_the_fraction_are_set_aside_whole(
     assert abs(len(validation) - fraction * len(target)) == pytest.approx(
         min(distances)
     )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_up_to_12_groups_every_choice_is_tried(seed):
+    sizes = 2 * 2 ** np.arange(12)
+    groups = np.repeat(np.arange(12), sizes)
+    wanted = sizes[[0, 3, 4, 6, 9, 10]].sum()  # no other groups have this size
+    _, validation = validation_split(
+        np.arange(len(groups)) % 2, groups, wanted / len(groups), seed
+    )
+    assert set(groups[validation]) == {0, 3, 4, 6, 9, 10}
 
 
 def test_many_groups_are_split_near_the_fraction_too():

@@ -70,7 +70,9 @@ def test_no_callbacks_are_an_empty_list():
 
 
 def test_an_unknown_callback_is_named():
-    with pytest.raises(ValueError, match="'EarlyStoping' is not the name of a Keras"):
+    with pytest.raises(
+        ValueError, match="'EarlyStoping', which is not the name of a Keras"
+    ):
         make_callbacks(["EarlyStoping"])
 
 

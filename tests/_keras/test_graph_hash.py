@@ -132,5 +132,5 @@ def test_a_network_that_differs_from_call_to_call_is_an_error():
         stack = [layers.Lambda(lambda x: x * factor), layers.Flatten()]
         return keras.Sequential([*stack, layers.Dense(n_outputs)])
 
-    with pytest.raises(ValueError, match="two calls built different ones"):
+    with pytest.raises(ValueError, match="two calls built different networks"):
         initial_network(changing, Ends((3, 3, 1), 1, "uint8"), "float32", 0)

@@ -79,7 +79,9 @@ def test_a_builder_that_gives_the_same_model_again_is_an_error():
         return body
 
     built(same, (2, 2, 1), 1, "uint8")
-    with pytest.raises(ValueError, match=r"must build a new keras\.Model at each"):
+    with pytest.raises(
+        ValueError, match=r"returned the same keras\.Model in two calls"
+    ):
         built(same, (2, 2, 1), 1, "uint8")
 
 
@@ -107,7 +109,9 @@ def test_a_model_that_ends_in_probabilities_is_an_error(n_outputs, nested):
         model = keras.Model(inputs, x)
         return keras.Sequential([model]) if nested else model
 
-    with pytest.raises(ValueError, match="gives probabilities: remove its activation"):
+    with pytest.raises(
+        ValueError, match="returns probabilities\\. Remove its activation"
+    ):
         built(builder, (2, 2, 1), n_outputs, "uint8")
 
 
@@ -117,7 +121,7 @@ def test_a_model_that_ends_in_an_operation_that_gives_probabilities_is_an_error(
         x = keras.layers.Dense(n_outputs)(keras.layers.Flatten()(inputs))
         return keras.Model(inputs, keras.ops.sigmoid(x))
 
-    with pytest.raises(ValueError, match="gives probabilities"):
+    with pytest.raises(ValueError, match="returns probabilities"):
         built(builder, (2, 2, 1), 1, "uint8")
 
 
@@ -139,7 +143,7 @@ def test_probabilities_behind_layers_that_rearrange_values_are_an_error(stack):
         linear = layers.Activation("linear")
         return keras.Sequential([layers.Flatten(), dense, *behind, linear])
 
-    with pytest.raises(ValueError, match="'dense' gives probabilities"):
+    with pytest.raises(ValueError, match="'dense' returns probabilities"):
         built(builder, (2, 2, 1), 1, "uint8")
 
 
@@ -192,13 +196,16 @@ def reserved_name(patch_shape, n_outputs):
 @pytest.mark.parametrize(
     ("builder", "message"),
     [
-        (own_step, "defines its own train_step, which PatchCNNClassifier does not use"),
-        (replaced_step, "defines its own train_step"),
+        (
+            own_step,
+            "defines the method train_step, which PatchCNNClassifier does not use",
+        ),
+        (replaced_step, "defines the method train_step"),
         (compiled, r"is compiled.*compile=False.*optimizer, learning_rate"),
         (integer_input, r"input of dtype uint8.*Remove the dtype"),
         (
             reserved_name,
-            r"'skhisto_patches'\. Names that begin with 'skhisto_' are res",
+            r"'skhisto_patches'\. Names that start with 'skhisto_' are res",
         ),
     ],
 )

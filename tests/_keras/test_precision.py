@@ -62,7 +62,9 @@ def test_a_precision_that_is_named_is_taken_everywhere(machine):
 
 
 def test_a_precision_that_there_is_not_is_an_error():
-    with pytest.raises(ValueError, match=r"precision='float64' is none of \['float32'"):
+    with pytest.raises(
+        ValueError, match=r"precision must be one of \['float32'.*; got 'float64'"
+    ):
         precision.resolve("float64")
 
 

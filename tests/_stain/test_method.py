@@ -64,8 +64,8 @@ def test_a_reference_that_cannot_be_measured_is_refused_with_the_reasons(
     parts, n_patches, n_bare, n_unclear
 ):
     message = (
-        rf"None of the {n_patches} reference patches can be measured: too little "
-        rf"tissue \(fewer than 100 .*\) in {n_bare}, odd in {n_unclear}\."
+        rf"None of the {n_patches} reference patches can be measured: {n_bare} have "
+        rf"too little tissue \(fewer than 100 .*\), and {n_unclear} have odd\."
     )
     with pytest.raises(ValueError, match=message):
         measure(*parts)

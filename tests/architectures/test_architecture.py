@@ -217,6 +217,6 @@ def test_a_class_instead_of_an_object_is_an_error(architecture):
 def test_a_network_instead_of_a_function_is_an_error():
     network = ReferenceCNN(filters=(2,), dense_units=2)((12, 12, 3), 1)
     with pytest.raises(
-        TypeError, match=r"must be a function that builds a keras\.Model, but it is a"
+        TypeError, match=r"architecture is a keras\.Model, .* Pass a function"
     ):
         as_builder(network)

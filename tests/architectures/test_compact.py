@@ -90,6 +90,6 @@ def test_an_invalid_parameter_is_an_error_when_the_network_is_built(
 
 def test_filters_that_are_not_positive_integers_are_an_error():
     with pytest.raises(
-        ValueError, match=r"filters must contain .* each at least 1; got \(8, 0\)\."
+        ValueError, match=r"filters must contain .* positive integers; got \(8, 0\)\."
     ):
         CompactCNN(filters=(8, 0))((48, 48, 3), 1)

@@ -82,7 +82,9 @@ def test_every_tensor_of_a_file_is_used_but_counters_and_logits(
     counters = [name for name in tensors_of(variant) if name.endswith("tracked")]
     assert len(tensors_of(variant)) == n_tensors
     assert len(network.weights) == n_tensors - len(counters)
-    with pytest.raises(ValueError, match=f"more than the {n_blocks} blocks"):
+    with pytest.raises(
+        ValueError, match=f"greater than the number of blocks, {n_blocks}"
+    ):
         EfficientNetLite(variant=variant, weights=None, trainable=n_blocks + 1)(
             (32, 32, 3), 1
         )
@@ -236,14 +238,14 @@ def test_a_corrupt_file_is_an_error_before_it_is_unpickled(tmp_path):
     content[-1] ^= 1
     path = tmp_path / original.name
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"is corrupt: its SHA-256 is .* Reinstall"):
+    with pytest.raises(ValueError, match=r"is corrupt\. Its SHA-256 is .* Reinstall"):
         EfficientNetLite(weights=path)((32, 32, 3), 1)
 
 
 @pytest.mark.usefixtures("unread")
 def test_the_file_of_another_variant_is_an_error():
     path = imagenet._installed_file(1)
-    message = r"has the weights of variant 1, but variant is 0\. Use EfficientNetLite"
+    message = r"contains the weights of variant 1, but variant is 0\. Use Efficient"
     with pytest.raises(ValueError, match=message):
         EfficientNetLite(weights=path)((32, 32, 3), 1)
 

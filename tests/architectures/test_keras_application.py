@@ -249,12 +249,16 @@ def test_a_classifier_is_fitted_with_frozen_blocks(weight_file):
     ("params", "patch_shape", "message"),
     [
         ({"name": "ResNet18"}, SHAPE, r"'ResNet18' is not a .* ResNet101.* VGG16"),
-        ({"name": "vgg16"}, SHAPE, "'vgg16' is not a classifier of keras"),
+        ({"name": "vgg16"}, SHAPE, "'vgg16' is not a supported classifier"),
         ({"name": "VGG16"}, (32, 32, 1), "VGG16 needs RGB patches.* have 1 channel. "),
         ({"name": "VGG16"}, (32, 31, 3), "at least 32x32 pixels, but .* 32x31 pixels"),
         ({"name": "Xception"}, (70, 80, 3), "at least 71x71.* Set input_size to 71"),
         ({"name": "InceptionV3", "input_size": 74}, SHAPE, "at least 75x75"),
-        ({"name": "VGG16", "trainable": 6}, SHAPE, "trainable=6 is more than the 5 bl"),
+        (
+            {"name": "VGG16", "trainable": 6},
+            SHAPE,
+            "trainable=6 is greater than the number of blocks, 5",
+        ),
         ({"name": "VGG16", "trainable": 0}, SHAPE, "The 'trainable' parameter"),
     ],
 )
@@ -272,6 +276,6 @@ def test_a_file_that_does_not_exist_is_an_error():
 
 def test_the_weights_of_another_network_are_an_error(weight_file):
     path = weight_file("MobileNet")
-    message = "cannot be loaded. It must contain the weights of VGG16 without its top"
+    message = "cannot be loaded. It must be a Keras file with the weights of VGG16"
     with pytest.raises(ValueError, match=message):
         KerasApplication("VGG16", weights=path)(SHAPE, 1)

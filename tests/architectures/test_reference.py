@@ -180,7 +180,7 @@ def test_an_invalid_parameter_is_an_error_when_the_network_is_built(
 @pytest.mark.parametrize("filters", [(), (0,), (-1, 4), (2.5,), ("a",)])
 def test_filters_that_are_not_positive_integers_are_an_error(filters):
     with pytest.raises(
-        ValueError, match=r"filters must contain .* each at least 1; got"
+        ValueError, match=r"filters must contain .* positive integers; got"
     ) as caught:
         ReferenceCNN(filters=filters)((48, 48, 3), 1)
     assert str(caught.value).endswith(f"got {filters!r}.")

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -17,7 +16,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV
 
-from skhisto import PatchLoader, make_patches
+from skhisto import PatchLoader, make_patches, make_slide
 from skhisto.clusters import dask_backend
 
 dask = pytest.importorskip("dask")
@@ -33,10 +32,18 @@ import joblib
 import numpy as np
 from sklearn.model_selection import GridSearchCV, cross_validate
 
-from skhisto import PatchCNNClassifier, PatchEmbedder, PatchLoader, ReferenceCNN
+from skhisto import (
+    PatchCNNClassifier,
+    PatchEmbedder,
+    PatchLoader,
+    ReferenceCNN,
+    probability_map,
+)
 
 
 def searches(paths):
+    slides = [path for path in paths if path.endswith(".tif")]
+    paths = [path for path in paths if path not in slides]
     X, y = PatchLoader(lazy=True).transform(paths), np.arange(len(paths)) % 2
     clf = PatchCNNClassifier(
         architecture=ReferenceCNN(filters=(2,), dense_units=2),
@@ -51,30 +58,37 @@ def searches(paths):
     parts = joblib.Parallel()(
         joblib.delayed(embedder.transform)(X[i : i + 10]) for i in (0, 10)
     )
+    maps = joblib.Parallel()(
+        joblib.delayed(probability_map)(folds[0], slide, stride=16) for slide in slides
+    )
     weights = [w.ravel() for clf in folds for w in clf.weights_.values()]
     return {
         "scores": search.cv_results_["mean_test_score"],
         "weights": np.concatenate(weights),
         "features": np.concatenate(parts),
+        "maps": np.stack([found.probabilities for found in maps]),
     }
 """
 SERIAL = "\nnp.savez(sys.argv[1], **searches(sys.argv[2:]))\n"
 
 
 class Fake(ClassifierMixin, BaseEstimator):
-    """A classifier that leaves a file for each fit, and may kill its process."""
+    """A classifier that leaves a file for each fit, and may kill its process.
 
-    def __init__(self, folder=None, seconds=0.1, kills=False):
+    A fit ends when the gate exists.
+    """
+
+    def __init__(self, folder=None, number=0, kills=False, gate=None):
         self.folder = folder
-        self.seconds = seconds
+        self.number = number
         self.kills = kills
+        self.gate = gate
 
     def fit(self, X, y):
-        file = Path(self.folder) / f"{time.time_ns()}-{os.getpid()}"
-        file.write_text(str(os.getpid()))
+        leave_file(self.folder)
         if self.kills:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(self.seconds)
+        wait_until(lambda: self.gate is None or self.gate.exists())
         self.classes_, self.mean_ = np.unique(y), X.mean()
         return self
 
@@ -82,11 +96,45 @@ class Fake(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[0])
 
 
+def leave_file(folder):
+    (folder / f"{time.time_ns()}-{os.getpid()}").touch()
+
+
+def started(folder):
+    """Processes of the fits that have started, in order."""
+    return [int(file.name.split("-")[1]) for file in sorted(folder.iterdir())]
+
+
+def wait_until(condition):
+    """Wait as long as it takes on a busy machine."""
+    end = time.monotonic() + 150
+    while not condition():
+        assert time.monotonic() < end, "the condition is never true"
+        time.sleep(0.02)
+
+
+def in_thread(function):
+    """Start a function beside the test."""
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def starts(tmp_path):
+    """The folder for files of fits that have started."""
+    folder = tmp_path / "starts"
+    folder.mkdir()
+    return folder
+
+
 @pytest.fixture(scope="module")
 def client():
     settings = {
         # Two workers may die of a task, and not four, as a restart takes seconds.
         "distributed.scheduler.allowed-failures": 1,
+        # Tasks that wait for a busy worker stay there.
+        "distributed.scheduler.work-stealing": False,
         # On a busy machine it may take more than 15 seconds.
         "distributed.deploy.lost-worker-timeout": "120s",
     }
@@ -110,27 +158,31 @@ def paths(tmp_path_factory):
     return paths
 
 
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides")
+    paths = [str(folder / f"{i}.tif") for i in range(3)]
+    for i, path in enumerate(paths):
+        make_slide((160, 192), random_state=i, path=path)
+    return paths
+
+
 def patient_backend(client):
     return dask_backend(client, wait_for_workers_timeout=150)
 
 
-def started(folder):
-    return sorted(folder.iterdir())
-
-
 def test_results_are_bitwise_those_of_one_process_with_as_many_threads(
-    client, paths, tmp_path
+    client, paths, slides, tmp_path
 ):
     namespace = {}
     exec(SEARCHES, namespace)
     with joblib.parallel_config(backend=patient_backend(client)):
-        on_cluster = namespace["searches"](paths)
+        on_cluster = namespace["searches"](paths + slides)
+    assert np.isfinite(on_cluster["maps"]).any(axis=(1, 2, 3)).all()
     one = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    subprocess.run(
-        [sys.executable, "-c", SEARCHES + SERIAL, tmp_path / "serial.npz", *paths],
-        env=os.environ | one,
-        check=True,
-    )
+    script = [sys.executable, "-c", SEARCHES + SERIAL]
+    arguments = [tmp_path / "serial.npz", *paths, *slides]
+    subprocess.run([*script, *arguments], env=os.environ | one, check=True)
     with np.load(tmp_path / "serial.npz") as serial:
         for name in serial.files:
             np.testing.assert_array_equal(on_cluster[name], serial[name], err_msg=name)
@@ -162,37 +214,93 @@ def test_files_are_sent_and_not_pixels(client, paths):
 
 
 def test_a_killed_worker_costs_its_tasks_and_not_the_search(
-    client, tmp_path, without_hanging, bright_or_dark
+    client, starts, tmp_path, without_hanging, bright_or_dark
 ):
     X, y, _ = bright_or_dark  # more than 1 kB, which joblib would store on one worker
+    gate = tmp_path / "gate"
     search = GridSearchCV(
-        Fake(tmp_path), {"seconds": np.linspace(0.1, 0.2, 6)}, cv=2, error_score="raise"
+        Fake(starts, gate=gate),
+        {"number": range(6)},
+        cv=2,
+        error_score="raise",
+        refit=False,
     )
 
     def kill_one_worker():
-        while not started(tmp_path):
-            time.sleep(0.01)
-        time.sleep(0.05)
-        os.kill(int(started(tmp_path)[0].read_text()), signal.SIGKILL)
+        wait_until(lambda: started(starts))
+        os.kill(started(starts)[0], signal.SIGKILL)
+        gate.touch()
 
     def run():
         with joblib.parallel_config(backend=patient_backend(client)):
             return search.fit(X, y)
 
-    killer = threading.Thread(target=kill_one_worker)
-    killer.start()
+    killer = in_thread(kill_one_worker)
     without_hanging(run)
     killer.join()
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], 0.5)
-    assert len(started(tmp_path)) > 6 * 2 + 1  # a fit was repeated
+    assert len(started(starts)) > 6 * 2  # a fit was repeated
+
+
+def block(folder):
+    leave_file(folder)
+    time.sleep(600)
+
+
+def wait_for_idle_workers(client):
+    client.wait_for_workers(2, timeout=150)
+    wait_until(lambda: n_unfinished(client) == 0)
+
+
+def test_tasks_that_only_waited_on_a_killed_worker_are_sent_again(
+    client, starts, without_hanging, monkeypatch
+):
+    def set_allowed_failures(number, dask_scheduler):
+        dask_scheduler.allowed_failures = number
+
+    wait_for_idle_workers(client)
+    address = next(iter(client.ncores()))
+    blocking = client.submit(block, starts, workers=[address], pure=False)
+    wait_until(lambda: started(starts))
+    backend = patient_backend(client)
+    backend.submit_kwargs = {"workers": [address], "allow_other_workers": True}
+    sent, send = [], backend._send
+
+    def note_and_send(task, callback, number, is_repeated=False):
+        sent.append((number, is_repeated))
+        return send(task, callback, number, is_repeated)
+
+    monkeypatch.setattr(backend, "_send", note_and_send)
+
+    def kill_the_worker():
+        # The one task that is running, and all that wait for it.
+        wait_until(lambda: len(client.processing()[address]) == 1 + 3)
+        os.kill(started(starts)[0], signal.SIGKILL)
+
+    def run():
+        with joblib.parallel_config(backend=backend):
+            return joblib.Parallel(pre_dispatch="all")(
+                joblib.delayed(divmod)(number, 2) for number in range(3)
+            )
+
+    # After one death, dask gives up all tasks of a worker.
+    client.run_on_scheduler(set_allowed_failures, 0)
+    try:
+        killer = in_thread(kill_the_worker)
+        assert without_hanging(run) == [(0, 0), (0, 1), (1, 0)]
+        killer.join()
+    finally:
+        client.run_on_scheduler(set_allowed_failures, 1)
+    assert sorted(sent) == [(n, again) for n in (1, 2, 3) for again in (False, True)]
+    assert blocking.status == "error"
 
 
 def test_a_candidate_that_keeps_killing_its_worker_is_an_error_that_names_it(
-    client, tmp_path, without_hanging, bright_or_dark
+    client, starts, without_hanging, bright_or_dark
 ):
     X, y, _ = bright_or_dark
-    candidates = [{"seconds": [0.1, 0.2], "kills": [False]}, {"kills": [True]}]
-    search = GridSearchCV(Fake(tmp_path), candidates, cv=2)
+    candidates = [{"number": [0, 1], "kills": [False]}, {"kills": [True]}]
+    search = GridSearchCV(Fake(starts), candidates, cv=2)
 
     def run():
         with joblib.parallel_config(backend=patient_backend(client)):
@@ -206,30 +314,52 @@ def test_a_candidate_that_keeps_killing_its_worker_is_an_error_that_names_it(
         without_hanging(run)
 
 
-def test_ctrl_c_cancels_what_has_not_started(ctrl_c, client, tmp_path, bright_or_dark):
+def test_ctrl_c_cancels_what_has_not_started(
+    ctrl_c, client, starts, tmp_path, bright_or_dark
+):
     X, y, _ = bright_or_dark
-    client.wait_for_workers(2)
+    gate = tmp_path / "gate"
+    wait_for_idle_workers(client)
     search = GridSearchCV(
-        Fake(tmp_path), {"seconds": [1.0] * 10}, cv=2, pre_dispatch="all"
+        Fake(starts, gate=gate), {"number": range(10)}, cv=2, pre_dispatch="all"
     )
 
     def press():
-        while not started(tmp_path):
-            time.sleep(0.01)
-        time.sleep(0.3)
-        _thread.interrupt_main()
+        try:  # each worker runs a fit, and all others have been sent
+            wait_until(lambda: len(started(starts)) == 2)
+            wait_until(lambda: n_unfinished(client) == 20)
+        finally:
+            _thread.interrupt_main()
 
-    presser = threading.Thread(target=press)
-    presser.start()
+    presser = in_thread(press)
     with (
         pytest.raises(KeyboardInterrupt),
         joblib.parallel_config(backend=patient_backend(client)),
     ):
         search.fit(X, y)
     presser.join()
-    # A fit can start while the cancellation is on its way to the workers.
-    time.sleep(3)
-    n_started = len(started(tmp_path))
-    assert n_started < 20
-    time.sleep(3)  # enough for six more fits
-    assert len(started(tmp_path)) == n_started
+    wait_until(lambda: n_unfinished(client) == 0)
+    wait_until(lambda: not any(n_waiting(client)))
+    gate.touch()  # now the fits that have started end
+    wait_until(lambda: not any(n_executing(client)))
+    assert len(started(starts)) == 2
+
+
+def n_unfinished(client):
+    """Tasks that the scheduler has not finished or cancelled."""
+
+    def count(dask_scheduler):
+        states = [task.state for task in dask_scheduler.tasks.values()]
+        return sum(state not in ("memory", "erred") for state in states)
+
+    return client.run_on_scheduler(count)
+
+
+def n_waiting(client):
+    """Tasks that wait in each worker."""
+    return client.run(lambda dask_worker: len(dask_worker.state.ready)).values()
+
+
+def n_executing(client):
+    """Tasks that each worker runs, cancelled ones included."""
+    return client.run(lambda dask_worker: len(dask_worker.state.executing)).values()

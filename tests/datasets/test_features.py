@@ -68,9 +68,14 @@ def test_names_and_coordinates_that_some_files_have(tmp_path):
     assert_array_equal(loaded.coords, np.vstack([COORDS, np.full((3, 2), np.nan)]))
 
 
+def test_metadata_that_are_not_text_are_not_names(tmp_path):
+    path = write(tmp_path / "a.h5", features=A, metadata=np.arange(4))
+    assert load_features(path).names is None
+
+
 def test_a_slide_without_patches_has_no_rows(tmp_path):
     write(tmp_path / "a.h5", features=np.empty((0, 6), np.float32))
-    with pytest.raises(ValueError, match="contain no features: 0 rows"):
+    with pytest.raises(ValueError, match=r"features in .* have 0 rows"):
         load_features(tmp_path)
     write(tmp_path / "b.h5", features=B)
     assert load_features(tmp_path).groups.tolist() == ["b"] * 3
@@ -85,14 +90,14 @@ def test_a_slide_without_patches_has_no_rows(tmp_path):
         ),
         ({"features": A[0]}, r"'features' of .* has the shape \(6,\)"),
         ({"features": np.stack([A, A])}, r"has the shape \(2, 4, 6\)"),
-        ({"features": A, "coords": COORDS[:3]}, r"'coords' .* \(4, 2\) is expected"),
+        ({"features": A, "coords": COORDS[:3]}, r"'coords' .*Expected \(4, 2\)"),
         (
             {"features": A, "metadata": np.array([b"a"] * 3)},
-            r"'metadata' .* \(4,\) is expected",
+            r"'metadata' .*Expected \(4,\)",
         ),
         (
             {"features": np.full((4, 6), np.nan)},
-            "NaN .* in 4 of 4 rows, first in row 0",
+            "NaN .* in 4 of 4 rows. The first is row 0",
         ),
     ],
 )
@@ -113,7 +118,7 @@ def test_different_numbers_of_features_are_an_error(tmp_path):
 def test_two_files_of_one_slide_are_an_error(tmp_path):
     write(tmp_path / "1" / "a.h5", features=A)
     write(tmp_path / "2" / "a.h5", features=A)
-    with pytest.raises(ValueError, match="both belong to a slide 'a'"):
+    with pytest.raises(ValueError, match="have the same slide name 'a'"):
         load_features(tmp_path)
 
 
@@ -149,7 +154,7 @@ def test_a_real_git_lfs_pointer_is_an_error(real_data, tmp_path):
     shutil.copy(
         real_data / "badfiles" / "camelyonpatch_level_2_split_test_x.h5", tmp_path
     )
-    with pytest.raises(ValueError, match=r"Git LFS pointer.*run 'git lfs pull'"):
+    with pytest.raises(ValueError, match=r"Git LFS pointer.*Run 'git lfs pull'"):
         load_features(tmp_path)
 
 
@@ -165,19 +170,42 @@ def test_a_link_to_another_file_is_not_followed(tmp_path):
 def test_a_small_file_that_states_a_huge_table_is_refused(tmp_path):
     with h5py.File(tmp_path / "slide.h5", "w") as file:
         file.create_dataset("features", (10**6, 1000), np.float32, chunks=(10, 10))
-    with pytest.raises(ValueError, match=r"takes 4,000,000,000 bytes of memory, but"):
+    with pytest.raises(ValueError, match=r"takes 4,036,000,000 bytes of memory, but"):
         load_features(tmp_path / "slide.h5")
 
 
-def test_one_long_name_cannot_be_repeated_until_the_memory_is_full(
-    tmp_path, monkeypatch
-):
+@pytest.mark.parametrize("shape", [(2**26, 1), (2**32, 0)])
+def test_rows_that_are_hardly_stored_cannot_exhaust_the_memory(shape, tmp_path):
+    # Such as a name of the slide for each row.
+    path = tmp_path / "slide.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("features", shape, np.uint8)
+    with pytest.raises(ValueError, match=r"'features' of '.*slide\.h5'"):
+        load_features(path)
+    assert path.stat().st_size < 10_000
+
+
+def test_a_chunk_that_is_larger_than_its_table_is_refused(tmp_path):
     with h5py.File(tmp_path / "slide.h5", "w") as file:
-        file["features"] = np.zeros((2000, 1), np.float32)
-        file["metadata"] = ["x" * 100] * 2000
-    assert len(load_features(tmp_path / "slide.h5").names) == 2000
+        settings = {"maxshape": (None, None), "chunks": (2**14, 2**14)}
+        file.create_dataset("features", (6, 4), np.float32, **settings)
+    with pytest.raises(ValueError, match="takes 1,073,741,824 bytes of memory, but"):
+        load_features(tmp_path / "slide.h5")
+
+
+def test_one_long_name_cannot_lengthen_all_others(tmp_path, monkeypatch):
+    path = tmp_path / "slide.h5"
+    write(path, features=np.zeros((2000, 1)), metadata=["x"] * 1999 + ["x" * 1000])
+    assert len(load_features(path).names) == 2000
     # The table fits, its texts do not.
-    monkeypatch.setattr("skhisto.patches._hdf5._ALWAYS_PLAUSIBLE_BYTES", 45_000)
+    monkeypatch.setattr("skhisto.patches._hdf5._ALWAYS_PLAUSIBLE_BYTES", 2_000_000)
     monkeypatch.setattr("skhisto.patches._hdf5._PLAUSIBLE_COMPRESSION", 0.01)
-    with pytest.raises(ValueError, match=r"'metadata' of .* takes 50,000 bytes"):
+    with pytest.raises(ValueError, match=r"'metadata' of .* takes 8,000,000 bytes"):
+        load_features(path)
+
+
+def test_a_name_that_is_not_a_name_is_refused(tmp_path):
+    write(tmp_path / "slide.h5", features=A, metadata=["a", "b", "x" * 1001, "d"])
+    message = r"'metadata' of '.*slide\.h5' contains a name of 1,001 characters"
+    with pytest.raises(ValueError, match=message):
         load_features(tmp_path / "slide.h5")

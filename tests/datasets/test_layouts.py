@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from skhisto import load_patch_folder
 from skhisto.datasets._layouts import as_ids
 from skhisto.datasets._listing import list_images
+from skhisto.datasets._published_sets import description, recognise
 
 IDC = r"^(?P<group>\d+)_idx5_x(?P<x>\d+)_y(?P<y>\d+)_class(?P<label>\d)"
 BREAKHIS = r"SOB_(?P<label>[BM])_(?P<type>\w+)-(?P<group>\d+-\w+)-400"
@@ -37,7 +38,7 @@ def test_folders_are_classes_on_request(tmp_path):
     assert patches.groups is None
     assert "layout: one folder per class" in patches.DESCR
     assert "labels: names of folders (a: 2, b: 1)" in patches.DESCR
-    assert "do not tell what the labels mean" in patches.DESCR
+    assert "The meaning of the labels is not known" in patches.DESCR
 
 
 def test_folders_are_slides_on_request(tmp_path):
@@ -109,7 +110,9 @@ BREAKHIS_TREE = [
 def test_files_that_the_pattern_does_not_match_are_left_out_on_request(tmp_path):
     write(tmp_path, *BREAKHIS_TREE)
     pattern = f"{BREAKHIS}-"
-    with pytest.raises(ValueError, match=r"in 3 file names: .*on_missing='skip'"):
+    with pytest.raises(
+        ValueError, match=r"not match 3 file names: .*on_missing='skip'"
+    ):
         load_patch_folder(tmp_path, pattern=pattern)
     patches = load_patch_folder(tmp_path, pattern=pattern, on_missing="skip")
     assert patches.target.tolist() == ["B", "M"]
@@ -122,7 +125,9 @@ def test_files_that_the_pattern_does_not_match_are_left_out_on_request(tmp_path)
 
 def test_a_pattern_that_matches_no_file_is_an_error_in_any_case(tmp_path):
     write(tmp_path, "a.png", "b.png")
-    with pytest.raises(ValueError, match=r"not found in 2 file names: a\.png, b\.png"):
+    with pytest.raises(
+        ValueError, match=r"does not match 2 file names: a\.png, b\.png"
+    ):
         load_patch_folder(tmp_path, pattern="(?P<group>x)", on_missing="skip")
 
 
@@ -155,7 +160,7 @@ def test_one_level_of_folders_is_never_guessed_but_both_calls_are_shown(tmp_path
     write(tmp_path, "a/1.png", "b/1.png", "b/2.png")
     with pytest.raises(
         ValueError,
-        match=r"'a' \(1\), 'b' \(2\)\.\nThe folders may be classes or slides",
+        match=r"'a' \(1\), 'b' \(2\)\.\nThe subfolders may be classes or slides",
     ) as error:
         load_patch_folder(tmp_path)
     calls = calls_in(str(error.value))
@@ -185,9 +190,18 @@ def test_two_levels_of_folders_show_a_call_for_each_meaning(tmp_path):
         ]
 
 
+def test_the_calls_that_are_shown_name_the_subset(tmp_path):
+    write(tmp_path, "train/a/1.png", "train/b/1.png")
+    with pytest.raises(ValueError, match="may be classes or slides") as error:
+        load_patch_folder(tmp_path)
+    call = calls_in(str(error.value))[0]
+    assert "subset='train'" in call
+    assert run_call(call).target.tolist() == ["a", "b"]
+
+
 def test_one_folder_is_not_class_and_group_at_once(tmp_path):
     write(tmp_path, "a/1.png", "b/1.png")
-    with pytest.raises(ValueError, match="do not say which level of folders is the cl"):
+    with pytest.raises(ValueError, match="leave open which level of folders is the cl"):
         load_patch_folder(tmp_path, label="folder", group="folder")
 
 
@@ -199,6 +213,12 @@ def test_parts_of_the_data_are_not_classes(tmp_path, parameters):
     with pytest.raises(ValueError, match="parts of the data: TEST, Val") as error:
         load_patch_folder(tmp_path, **parameters)
     assert "subset='Val')" in calls_in(str(error.value))[1]
+
+
+def test_folders_of_images_are_not_classes_if_they_are_parts_of_the_data(tmp_path):
+    write(tmp_path, "val/1.png", "test/1.png")
+    with pytest.raises(ValueError, match="parts of the data: test, val"):
+        load_patch_folder(tmp_path, label="folder")
 
 
 def test_a_pattern_with_a_slash_may_mix_parts_of_the_data(tmp_path):
@@ -226,9 +246,11 @@ def test_folders_of_images_that_are_not_read_are_named(tmp_path):
 
 def test_images_beside_the_folders_of_classes_are_an_error(tmp_path):
     write(tmp_path, "a/1.png", "b.png")
-    with pytest.raises(ValueError, match=r"1 of 2 images are not, such as 'b\.png'"):
+    with pytest.raises(
+        ValueError, match=r"1 of 2 images are not, for example 'b\.png'"
+    ):
         load_patch_folder(tmp_path, label="folder")
-    with pytest.raises(ValueError, match="It also holds 1 images itself"):
+    with pytest.raises(ValueError, match="It also contains 1 images itself"):
         load_patch_folder(tmp_path)
 
 
@@ -248,16 +270,16 @@ def test_where_nothing_is_found_the_folders_with_images_are_named(tmp_path, empt
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"label": "class"}, "label='class' names a column, but there is no table"),
-        ({"group": "slide"}, "group='slide' names a column, but there is no table"),
-        ({"path": "file"}, "path='file' names a column, but there is no table"),
+        ({"label": "class"}, "label='class' names a column, but no table was given"),
+        ({"group": "slide"}, "group='slide' names a column, but no table was given"),
+        ({"path": "file"}, "path='file' names a column, but no table was given"),
         (
             {"label": "folder", "pattern": "(?P<label>.)"},
-            "part named 'label', and 'folder' tells the label, too",
+            "label is given twice: .* 'label' and by 'folder'",
         ),
         (
             {"groups": "slides.csv", "pattern": "(?P<group>.)"},
-            r"part named 'group', and 'slides\.csv' tells the group, too",
+            r"group is given twice: .* 'group' and by 'slides\.csv'",
         ),
         (
             {"label": "folder", "return_X_y": True, "group": "folder", "size": 0},
@@ -274,7 +296,7 @@ def test_parameters_that_contradict_each_other_are_named(tmp_path, parameters, m
 def test_labels_cannot_be_returned_where_nothing_tells_them(tmp_path):
     write(tmp_path, "a/1.png")
     with pytest.raises(
-        ValueError, match=r"no labels to return.*label='folder', pattern"
+        ValueError, match=r"return_X_y=True needs labels.*label='folder', pattern"
     ):
         load_patch_folder(tmp_path, group="folder", return_X_y=True)
 
@@ -363,15 +385,23 @@ def test_classes_of_a_published_set_are_recognised(tmp_path):
     assert "9 patches here. They are not the complete data set" in descr
     write(tmp_path, *(f"{name}/1.png" for name in classes), size=(96, 96))
     descr = load_patch_folder(tmp_path, label="folder").DESCR
-    assert "have 96x96 pixels: they were changed" in descr
+    assert "have 96x96 pixels. They were changed" in descr
+
+
+def test_a_complete_published_set_is_not_called_incomplete():
+    classes = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
+    found = recognise(["a"], classes)
+    text = description(found, 7_180, (224, 224), has_labels=True)
+    assert "not the complete data set" not in text
+    assert text.endswith(found.meaning)
 
 
 def test_the_meaning_of_labels_is_described_only_if_there_are_labels(tmp_path):
     write(tmp_path, f"train/{0:040x}.tif", size=(96, 96))
     (tmp_path / "train_labels.csv").write_text(f"id,label\n{0:040x},1\n")
-    assert "\nLabel 1 says that" in load_patch_folder(tmp_path).DESCR
+    assert "\nLabel 1 means that" in load_patch_folder(tmp_path).DESCR
     descr = load_patch_folder(tmp_path / "train").DESCR
-    assert "The names are those of Histopathologic Cancer Detection" in descr
+    assert "The names match Histopathologic Cancer Detection" in descr
     assert "labels: none" in descr
     assert "Label 1" not in descr
 
@@ -383,7 +413,7 @@ def test_files_that_are_not_the_published_ones_are_named(tmp_path, real_data):
     patches = load_patch_folder(tmp_path, verify=True)
     assert "220,025 patches (train)" in patches.DESCR
     shutil.copy(second, tmp_path / "train" / first.name)
-    with pytest.raises(ValueError, match=rf"in 1 file: .*{first.name}\. The SHA-1"):
+    with pytest.raises(ValueError, match=rf"in 1 file: .*{first.name}: their SHA-1"):
         load_patch_folder(tmp_path, verify=True)
 
 

@@ -134,8 +134,8 @@ def test_groups_that_differ_only_in_zeros_stay_apart(folder, tmp_path):
     [
         ("id,slide\n1e5,1\n", r"no group for 2 ids: NA, 00123\."),
         ("id,slide\nx,1\n", "no group for 3 ids"),
-        ("id\n1e5\n", r"and one other.*\[\]"),
-        ("id,slide,fold\n1e5,1,2\n", r"and one other.*\['slide', 'fold'\]"),
+        ("id\n1e5\n", r"exactly one other.*\[\]"),
+        ("id,slide,fold\n1e5,1,2\n", r"exactly one other.*\['slide', 'fold'\]"),
     ],
 )
 def test_a_bad_file_of_groups_is_named(folder, tmp_path, text, message):
@@ -161,7 +161,7 @@ def test_a_missing_folder_is_named(tmp_path):
 def test_a_folder_without_images_is_named(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "._a.tif").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"train' holds no image files.*\.tif"):
+    with pytest.raises(ValueError, match=r"train' does not contain image files.*\.tif"):
         load_patch_folder(tmp_path)
 
 
@@ -175,7 +175,9 @@ def test_labels_without_file_are_counted_and_named(folder):
     rows = "".join(f"x{i},1\n" for i in range(12))
     with open(folder / "train_labels.csv", "a") as file:
         file.write(rows)
-    message = "no image for 12 ids: x0, x1, x2, x3, x4, x5, x6, x7, x8, x9 and 2 more"
+    message = (
+        "does not contain: 12 ids: x0, x1, x2, x3, x4, x5, x6, x7, x8, x9 and 2 more"
+    )
     with pytest.raises(FileNotFoundError, match=message):
         load_patch_folder(folder)
 
@@ -193,20 +195,20 @@ def test_files_without_label_are_counted_and_named(folder):
         ("id,label\n", "has a header but no rows"),
         ("name,label\na,1\n", r"\['id', 'label'\].*\['name', 'label'\]"),
         ("id,target\na,1\n", r"\['id', 'label'\].*\['id', 'target'\]"),
-        ("id,label,label\na,1,0\n", "none twice"),
+        ("id,label,label\na,1,0\n", "no column may occur twice"),
         ("id,label\na,1\na,0\nb,1\nb,1\n", r"more than one row for 2 ids: a, b\."),
         ("id,label\na,1\n,0\n", r"1 row: 2 without an id"),
-        ("id,label\na,1\nb\n", "1 row: 2 with more or fewer cells"),
-        ("id,label\na,1,0\nb,1,0\n", "2 rows: 1, 2 with more or fewer cells"),
+        ("id,label\na,1\nb\n", "different number of cells in 1 row: 2"),
+        ("id,label\na,1,0\nb,1,0\n", "different number of cells in 2 rows: 1, 2"),
         (
             "id,label\nNA,\n00123,0\n1e5,1\n",
-            r"missing or not finite, for 1 id: NA; .*''",
+            r"missing, infinite or too large .* 1 id: NA\. .*''",
         ),
         (
             "id,label\nNA,NaN\n00123,0\n1e5,1\n",
-            r"missing or not finite, for 1 id: NA; .*'NaN'",
+            r"missing, infinite or too large .* 1 id: NA\. .*'NaN'",
         ),
-        ("id,label\nNA,0.5\n00123,inf\n1e5,1\n", r"for 1 id: 00123; .*'inf'"),
+        ("id,label\nNA,0.5\n00123,inf\n1e5,1\n", r"for 1 id: 00123\. .*'inf'"),
         ("id,label\nNA,1" + "0" * 30 + "\n00123,0\n1e5,1\n", "for 1 id: NA"),
     ],
 )
@@ -290,7 +292,7 @@ def test_a_table_cannot_name_files_outside_of_the_folder(tmp_path, name):
         Image.new("RGB", (4, 4)).save(path)
     name = name.format(parent=tmp_path)
     (tmp_path / "table.csv").write_text(f"id,label\na,1\n{name},2\n")
-    message = rf"holds no image for 1 id: {re.escape(name)} in"
+    message = rf"does not contain: 1 id: {re.escape(name)}\. Use"
     with pytest.raises(FileNotFoundError, match=message):
         load_patch_folder(folder, table=tmp_path / "table.csv", label="label")
     patches = load_patch_folder(
@@ -316,3 +318,10 @@ def test_a_git_lfs_pointer_among_the_patches_is_named(real_data, tmp_path):
     (tmp_path / "train" / "b.tif").write_bytes(pointer.read_bytes())
     with pytest.raises(ValueError, match=r"b\.tif' cannot be read.*git lfs pull"):
         load_patch_folder(tmp_path)
+
+
+def test_many_classes_are_counted_and_not_listed(tmp_path):
+    for i in range(21):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{i:02}.png")
+    descr = load_patch_folder(tmp_path, pattern=r"(?P<label>\d+)").DESCR
+    assert "(number of different labels: 21)" in descr

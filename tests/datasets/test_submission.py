@@ -91,8 +91,8 @@ def test_a_failure_while_writing_leaves_the_older_file_and_nothing_else(
     ("ids", "proba", "message"),
     [
         (["a", "b"], [0.5], "2 ids, but 1 probabilities"),
-        (["a", "b"], [0.5, np.nan], r"not for 1 id: b; the first is nan"),
-        (["a", "b"], [-0.1, 1.1], r"not for 2 ids: a, b; the first is -0\.1"),
+        (["a", "b"], [0.5, np.nan], r"not for 1 id: b\. The first is nan"),
+        (["a", "b"], [-0.1, 1.1], r"not for 2 ids: a, b\. The first is -0\.1"),
         (["a", "b", "a"], [0, 0, 0], "more than one entry for 1 id: a"),
         (["a", None], [0, 0], "1 row: 2 without an id"),
         (["a", ""], [0, 0], "1 row: 2 without an id"),
@@ -101,9 +101,9 @@ def test_a_failure_while_writing_leaves_the_older_file_and_nothing_else(
         (["a", "b"], np.zeros((2, 1)), r"Got \(2, 1\)"),
         (["a", "b"], ["low", "high"], r"proba must be an array of numbers.*'low'"),
         (["a", "b"], [[0.5, 0.5], [1]], "proba must be an array of numbers"),
-        ([["a"], ["b"]], [0, 0], r"ids must have shape \(n_patches,\).*Got \(2, 1\)"),
-        (pd.DataFrame({"id": ["a", "b"]}), [0, 0], r"give the column .*Got \(2, 1\)"),
-        ([], [], "ids is empty"),
+        ([["a"], ["b"]], [0, 0], r"ids must have shape \(n_patches,\), got \(2, 1\)"),
+        (pd.DataFrame({"id": ["a", "b"]}), [0, 0], r"got \(2, 1\).* pass its column"),
+        ([], [], "at least one id"),
     ],
 )
 def test_bad_values_are_named_and_nothing_is_written(path, ids, proba, message):
@@ -117,8 +117,10 @@ def test_bad_values_are_named_and_nothing_is_written(path, ids, proba, message):
     [
         ("id\na\nb\nc\nd\n", r"No probability was given for 2 ids: c, d in .*s\.csv'"),
         ("id\na\n", r"s\.csv' does not have 1 id: b\."),
-        ("name\na\nb\n", r"s\.csv' must have one column"),
+        ("name\na\nb\n", r"s\.csv' must have the columns"),
         ("id\na\na\nb\n", r"s\.csv' has more than one row for 1 id: a"),
+        ("id\n", r"s\.csv' has a header but no rows"),
+        ("id,label\na,0\n,0\nb,0\n", r"s\.csv' has 1 row: 2 without an id"),
     ],
 )
 def test_a_sample_of_other_ids_is_named_and_nothing_is_written(path, sample, message):
@@ -143,5 +145,5 @@ def test_a_folder_is_no_file_to_write_to(path):
 
 
 def test_a_missing_folder_is_named(path):
-    with pytest.raises(FileNotFoundError, match="gone' to write to does not exist"):
+    with pytest.raises(FileNotFoundError, match="gone' does not exist"):
         write_submission(path.parent / "gone" / "s.csv", ["a"], [0.5])

@@ -145,7 +145,7 @@ def test_another_input_shape_is_an_error_and_size_resizes(tmp_path):
         PatchEmbedder(path).fit(X)
     features = PatchEmbedder(path, size=16).fit_transform(X)
     assert_allclose(features, expected(X), atol=5e-3)
-    with pytest.raises(ValueError, match="where the 1 channels are"):
+    with pytest.raises(ValueError, match="position of the 1 channels is unclear"):
         PatchEmbedder(path).fit(X[..., :1])
 
 
@@ -185,7 +185,7 @@ def test_images_are_pooled(tmp_path):
     path = save(tmp_path / "images.onnx", nodes, NCHW, {"images": NCHW})
     features = PatchEmbedder(path).fit_transform(X)
     assert_allclose(features, (X / 255).mean(axis=(1, 2)), atol=1e-5)
-    with pytest.raises(ValueError, match="pooling='cls' makes no features"):
+    with pytest.raises(ValueError, match="pooling='cls' does not support"):
         PatchEmbedder(path, pooling="cls").fit(X)
 
 
@@ -254,14 +254,14 @@ def test_weights_outside_of_the_folder_are_not_read(tmp_path, name):
             if entry.key == "location":
                 entry.value = name
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ValueError, match="outside of its folder, which is not read"):
+    with pytest.raises(ValueError, match="outside its folder"):
         PatchEmbedder(path).fit(X)
 
 
 @pytest.mark.parametrize("n", [0, 5000])
 def test_a_batch_that_would_exhaust_the_memory_is_refused(tmp_path, n):
     path = save(tmp_path / "m.onnx", MEAN, [n, 3, 8, 8], {"features": [n, 5]})
-    with pytest.raises(ValueError, match=rf"takes {n} images at once, but between 1"):
+    with pytest.raises(ValueError, match=rf"fixed batch size of {n}\. Supported"):
         PatchEmbedder(path).fit(X)
 
 

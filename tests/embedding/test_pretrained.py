@@ -69,7 +69,9 @@ def test_a_pickle_refuses_other_weights(embedder, patches, monkeypatch):
         _resolve.ARCHITECTURES, "efficientnet_lite0", lambda: Rescaled()
     )
     loaded = pickle.loads(stored)
-    with pytest.raises(ValueError, match="are not those that this PatchEmbedder was"):
+    with pytest.raises(
+        ValueError, match="differ from the weights that this PatchEmbedder was"
+    ):
         loaded.transform(patches)
 
 

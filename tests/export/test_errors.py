@@ -71,7 +71,7 @@ def test_a_loader_that_is_not_first_is_named(export, classifier, tmp_path):
 @every_format
 def test_a_pipeline_without_classifier(export, tmp_path):
     pipeline = make_pipeline(PatchLoader())
-    refuse(export, pipeline, tmp_path, ValueError, "no PatchCNNClassifier")
+    refuse(export, pipeline, tmp_path, ValueError, "must end with a PatchCNNClassifier")
 
 
 @every_format
@@ -103,7 +103,7 @@ def test_microns_per_pixel_that_are_not_positive(export, mpp, classifier, tmp_pa
 
 @every_format
 def test_a_folder_that_does_not_exist(export, classifier, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere' to write to does not exist"):
+    with pytest.raises(FileNotFoundError, match="nowhere' does not exist"):
         export(classifier, tmp_path / "nowhere" / NAMES[export])
 
 
@@ -111,7 +111,7 @@ def test_a_folder_that_does_not_exist(export, classifier, tmp_path):
     ("export", "suffix"), [(export_onnx, ".onnx"), (export_openvino, ".xml")]
 )
 def test_a_wrong_ending(export, suffix, classifier, tmp_path):
-    with pytest.raises(ValueError, match=f"must end with '{suffix}'; got .*network.h5"):
+    with pytest.raises(ValueError, match=f"must end with '{suffix}', got .*network.h5"):
         export(classifier, tmp_path / "network.h5")
 
 

@@ -91,7 +91,7 @@ def test_what_is_not_given_is_not_stated(numbers):
 
 @pytest.mark.parametrize("score", ["0.9", (0.9, 0.8), (0.9, 0.8, None), None])
 def test_a_score_that_is_not_a_number(score, numbers):
-    with pytest.raises(TypeError, match=r"number or a tuple .*; got .* for 'AUC'"):
+    with pytest.raises(TypeError, match=r"number or a tuple .*, got .* for 'AUC'"):
         model_card(numbers.estimator, scores={"AUC": score})
 
 

@@ -54,7 +54,7 @@ def test_it_draws_where_it_is_told():
 def test_maps_of_another_size_are_an_error():
     with pytest.raises(
         ValueError,
-        match=r"need maps of shape \(2, 4, 4\); got maps of shape \(2, 2, 2\)",
+        match=r"need maps of shape \(2, 4, 4\), got maps of shape \(2, 2, 2\)",
     ):
         CAMDisplay(np.zeros((2, 4, 4, 3)), np.zeros((2, 2, 2))).plot()
 

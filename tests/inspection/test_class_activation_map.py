@@ -227,7 +227,7 @@ def test_random_weights_give_another_map(fitted, bright_or_dark):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"target": 2}, r"target must be one of the classes \[0, 1\]; got 2"),
+        ({"target": 2}, r"target must be one of the classes \[0, 1\], got 2"),
         ({"method": "smooth"}, "'method' parameter of class_activation_map must be"),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_network_without_images_is_an_error(tiny_cnn, bright_or_dark, dtype):
     X = X.astype(dtype)
     tiny_cnn.set_params(architecture=flat, augment=None, epochs=1)
     classifier = tiny_cnn.fit(X, y)
-    with pytest.raises(ValueError, match="no layer that gives an image"):
+    with pytest.raises(ValueError, match="none of its layers returns an image"):
         class_activation_map(classifier, X)
 
 
@@ -276,5 +276,5 @@ def test_other_estimators_are_an_error(tiny_cnn, bright_or_dark):
     with pytest.raises(NotFittedError):
         class_activation_map(tiny_cnn, X)
     pipeline = make_pipeline(CenterCrop(8), LogisticRegression())
-    with pytest.raises(TypeError, match="a Pipeline that ends in one, but got Pipel"):
+    with pytest.raises(TypeError, match="a Pipeline that ends in one, got Pipel"):
         class_activation_map(pipeline, X)

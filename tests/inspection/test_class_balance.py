@@ -84,7 +84,9 @@ def test_it_draws_where_it_is_told():
 def test_names_must_be_those_of_all_classes():
     with pytest.raises(ValueError, match=r"the 2 classes \['n', 't'\]"):
         ClassBalanceDisplay.from_arrays(Y, display_labels=["tumour"])
-    with pytest.raises(ValueError, match=r"must have the shape \(1, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"must have shape \(n_groups, n_classes\), here \(1, 2\)"
+    ):
         ClassBalanceDisplay([[1, 2], [3, 4]], classes=[0, 1]).plot()
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ClassBalanceDisplay.from_arrays(Y, groups=[0, 1])

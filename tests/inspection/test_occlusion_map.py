@@ -44,6 +44,12 @@ def test_it_is_high_where_covering_takes_the_class_away(spot):
     np.testing.assert_allclose(maps[0], np.where(covering, fall, 0), atol=1e-6)
 
 
+def test_numbers_are_covered_with_their_mean_unrounded(spot):
+    maps = occlusion_map(OnePixel().fit(), spot / 4, window=4, stride=4)
+    fall = (255 - 255 / 144) / 4 / 255
+    assert maps.max() == pytest.approx(fall, abs=1e-6)
+
+
 def test_squares_that_overlap_are_averaged(spot):
     (found,) = occlusion_map(OnePixel().fit(), spot, window=4, stride=2)
     assert found[3, 8] == found.max()
@@ -121,7 +127,7 @@ def test_squares_cover_every_pixel_and_none_beyond(window, more, stride):
         (
             np.zeros((2, 12, 12, 3)),
             {"window": 13},
-            "does not fit into patches of 12x12",
+            "is larger than patches of 12x12",
         ),
         (np.zeros((2, 12, 12, 3)), {"window": 0}, "'window' parameter"),
         (

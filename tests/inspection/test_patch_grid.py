@@ -245,8 +245,11 @@ def test_pixels_of_any_dtype_and_number_of_channels_are_shown(patch, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"order": "best"}, "order must be 'mistakes', .*'random'; got 'best'"),
-        ({"classes": [0, 2]}, r"y_true holds \[1\], which are not among the classes"),
+        ({"order": "best"}, "order must be 'mistakes', .*'random', got 'best'"),
+        (
+            {"classes": [0, 2]},
+            r"y_true contains \[1\], which are not among the classes",
+        ),
         ({"classes": [0, 1, 2]}, "y_proba has 2 columns, but there are 3 classes"),
         ({"display_labels": ["a"]}, r"must name the 2 classes \[0, 1\]"),
     ],
@@ -272,5 +275,5 @@ def test_each_patch_needs_its_probabilities(patches):
 
 
 def test_only_patches_are_shown():
-    with pytest.raises(ValueError, match=r"got ndarray of shape \(4, 2\)"):
+    with pytest.raises(ValueError, match=r"Got ndarray of shape \(4, 2\)"):
         PatchGridDisplay.from_arrays(np.zeros((4, 2)), np.zeros(4))

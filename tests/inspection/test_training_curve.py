@@ -65,6 +65,12 @@ def test_without_validation_no_epoch_is_marked():
     assert not display.dots_
 
 
+def test_a_fit_without_early_stopping_among_others_has_no_mark():
+    history = {"loss": [2.0, 1.0], "val_loss": [2.0, 3.0]}
+    display = TrainingCurveDisplay([history] * 2, kept_epochs=[None, 1]).plot()
+    assert [values(dot) for dot in display.dots_] == [[2.0]]
+
+
 def test_fits_of_different_length_are_averaged_where_they_are():
     histories = [{"loss": [4.0, 2.0, 1.0]}, {"loss": [2.0]}]
     _, ax = plt.subplots()
@@ -80,18 +86,18 @@ def test_a_single_epoch_is_visible():
 
 def test_what_there_is_not_is_an_error(fitted, tiny_cnn):
     with pytest.raises(
-        ValueError, match=r"no metric 'AUC': there are \['accuracy', 'l"
+        ValueError, match=r"Unknown metric 'AUC'\. Available metrics: accuracy, l"
     ):
         TrainingCurveDisplay.from_estimator(fitted, metric="AUC")
-    with pytest.raises(ValueError, match="no metric 'val_loss'"):
+    with pytest.raises(ValueError, match="Unknown metric 'val_loss'"):
         TrainingCurveDisplay(
             [{"loss": [1.0], "val_loss": [1.0]}], metric="val_loss"
         ).plot()
-    with pytest.raises(ValueError, match="no metric 'accuracy'"):
+    with pytest.raises(ValueError, match="Unknown metric 'accuracy'"):
         TrainingCurveDisplay(
             [{"loss": [1.0], "accuracy": [1.0]}, {"loss": [1.0]}], metric="accuracy"
         ).plot()
-    with pytest.raises(ValueError, match="there are no fits"):
+    with pytest.raises(ValueError, match="histories must contain at least one fit"):
         TrainingCurveDisplay.from_estimator([])
     with pytest.raises(NotFittedError):
         TrainingCurveDisplay.from_estimator(tiny_cnn)

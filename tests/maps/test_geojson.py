@@ -123,7 +123,7 @@ def test_another_class_and_threshold_can_be_chosen(make_map, make_multiclass_map
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, np.nan])
 def test_thresholds_are_probabilities(make_map, threshold):
-    with pytest.raises(ValueError, match=r"threshold must be in \[0, 1\]; got"):
+    with pytest.raises(ValueError, match=r"threshold must be in \[0, 1\], got"):
         make_map().to_geojson(threshold=threshold)
 
 

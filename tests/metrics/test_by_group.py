@@ -55,12 +55,12 @@ def test_rows_must_agree_and_be_complete():
         aggregate_by_group(PROBA, GROUPS[:-1])
     with pytest.raises(ValueError, match="contains NaN"):
         aggregate_by_group([0.1, np.nan], ["a", "b"])
-    with pytest.raises(ValueError, match="some are missing"):
+    with pytest.raises(ValueError, match="groups contains missing values"):
         aggregate_by_group([0.1, 0.2], np.array(["a", None], object))
 
 
 def test_a_method_must_return_a_number():
-    with pytest.raises(TypeError, match=r"method must return a number .* got array"):
+    with pytest.raises(TypeError, match=r"method must return one number .* got array"):
         aggregate_by_group(PROBA, GROUPS, method=np.sort)
     with pytest.raises(ValueError, match="'method' parameter"):
         aggregate_by_group(PROBA, GROUPS, method="sum")

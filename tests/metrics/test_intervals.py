@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import accuracy_score, log_loss, matthews_corrcoef, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    matthews_corrcoef,
+    mean_absolute_error,
+    roc_auc_score,
+)
 
 from benchmarks.intervals import SETTINGS, count_pairs, coverage, simulate
 from skhisto.metrics import bootstrap_interval
@@ -84,6 +90,23 @@ def test_resamples_of_a_single_class_are_dropped_and_counted():
     assert found.n_dropped == pytest.approx(1000 * 0.9**10, abs=50)
 
 
+def test_resamples_that_hardly_ever_contain_all_classes_are_an_error():
+    y_true = np.repeat(np.arange(12), 2)
+    with pytest.raises(ValueError, match="Of 100 resamples, only 0 contain all cl"):
+        bootstrap_interval(
+            accuracy_score, y_true, y_true, y_true, n_resamples=100, random_state=0
+        )
+
+
+def test_no_resample_of_numbers_is_dropped():
+    y_true = np.linspace(0.1, 1.5, 40)
+    found = bootstrap_interval(
+        mean_absolute_error, y_true, y_true**2, bounds=None, n_resamples=100
+    )
+    assert found.n_dropped == 0
+    assert found.low < found.estimate < found.high
+
+
 @pytest.mark.parametrize(("sign", "estimate"), [(1, 1), (-1, 0)])
 def test_a_perfect_score_gets_the_interval_of_a_proportion(sign, estimate):
     y_true = np.arange(40) % 2
@@ -122,9 +145,11 @@ def test_metrics_without_bounds_get_a_symmetric_interval():
 
 def test_a_metric_outside_its_bounds_is_an_error():
     y_true = np.arange(40) % 2
-    with pytest.raises(ValueError, match=r"metric is -1.0, outside bounds=\(0, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"metric is -1.0, which is outside bounds=\(0, 1\)"
+    ):
         bootstrap_interval(matthews_corrcoef, y_true, 1 - y_true)
-    with pytest.raises(ValueError, match="must be a finite number; got nan"):
+    with pytest.raises(ValueError, match="must return a finite number; got nan"):
         bootstrap_interval(lambda *_: np.nan, y_true, y_true)
 
 

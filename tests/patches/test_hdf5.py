@@ -2,15 +2,17 @@
 
 import gzip
 import pickle
+import re
 import shutil
 import sys
+import zlib
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhisto.patches._hdf5 import HDF5Rows
+from skhisto.patches._hdf5 import HDF5Rows, unreadable
 from skhisto.patches._patch_array import PatchArray
 
 h5py = pytest.importorskip("h5py")
@@ -136,7 +138,9 @@ def test_a_truncated_file_is_named(path, tmp_path):
 
 
 def test_a_missing_dataset_is_named_with_those_there_are(path):
-    with pytest.raises(ValueError, match=r"no dataset 'y'. It holds \['x'\]"):
+    with pytest.raises(
+        ValueError, match=r"not contain a dataset 'y'. It contains \['x'\]"
+    ):
         HDF5Rows(path, dataset="y")
 
 
@@ -145,6 +149,20 @@ def test_a_dataset_of_another_rank_is_an_error(tmp_path):
         file["x"] = np.zeros((5, 4))
     with pytest.raises(ValueError, match=r"has shape \(5, 4\)"):
         HDF5Rows(tmp_path / "x.h5")
+
+
+def test_a_file_that_may_not_be_read_keeps_its_error():
+    error = PermissionError("not yours")
+    assert unreadable("patches.h5", error) is error
+
+
+def test_memory_that_is_not_enough_is_not_taken_for_damage(path, monkeypatch):
+    def fail(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(h5py.Dataset, "read_direct", fail)
+    with pytest.raises(MemoryError):
+        HDF5Rows(path, "x").read(np.arange(1), (slice(None), slice(None)))
 
 
 def test_without_h5py_the_error_says_how_to_install_it(path, monkeypatch):
@@ -200,7 +218,73 @@ def test_a_small_file_cannot_exhaust_the_memory(tmp_path, shape, chunks):
     path = tmp_path / "bomb.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("x", shape, np.uint8, chunks=chunks)
-    with pytest.raises(ValueError, match=r"bomb\.h5' takes 8.* bytes of memory, but"):
+    with pytest.raises(
+        ValueError, match=r"bomb\.h5' takes [\d,]* bytes of memory, but"
+    ):
+        HDF5Rows(path)
+
+
+def test_one_row_cannot_exhaust_the_memory(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "bomb.h5", "w") as file:
+        file.create_dataset("x", (1, 2**16, 2**16, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"bomb\.h5' takes 12,884,901,888 bytes"):
+        HDF5Rows(tmp_path / "bomb.h5")
+
+
+def test_texts_are_not_numbers(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "bomb.h5", "w") as file:
+        file.create_dataset("x", (10, 1, 1, 1), "S1000000000")
+    with pytest.raises(ValueError, match=r"dtype \|S1000000000, but numbers"):
+        HDF5Rows(tmp_path / "bomb.h5")
+
+
+def chunk_with(path, stored, filters=(), n_pixels=2**17, **settings):
+    """A file of one chunk whose stored bytes are given."""
+    h5py = pytest.importorskip("h5py")
+    shape = (1, 1, 1, n_pixels)
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    for number in filters:
+        properties.set_filter(number, h5py.h5z.FLAG_OPTIONAL, (9,))
+    with h5py.File(path, "w") as file:
+        settings |= {"chunks": shape, "dcpl": properties}
+        data = file.create_dataset("x", shape, np.uint8, **settings)
+        data.id.write_direct_chunk((0, 0, 0, 0), stored)
+    return path
+
+
+def compressed_zeros(n_bytes):
+    compress = zlib.compressobj(9)
+    parts = [compress.compress(bytes(2**20)) for _ in range(n_bytes // 2**20)]
+    return b"".join(parts) + compress.flush()
+
+
+def test_a_chunk_cannot_decompress_to_more_than_its_pixels(tmp_path):
+    stored = compressed_zeros(2**28)
+    path = chunk_with(tmp_path / "bomb.h5", stored, compression="gzip")
+    assert path.stat().st_size < 300_000
+    with pytest.raises(ValueError, match=r"bomb\.h5' decompresses to more than its"):
+        HDF5Rows(path)
+
+
+@pytest.mark.parametrize("fletcher32", [False, True])
+def test_a_large_chunk_that_decompresses_to_its_pixels_is_read(tmp_path, fletcher32):
+    h5py = pytest.importorskip("h5py")
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 1, 1, 2**18), np.uint8)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        settings = {"compression": "gzip", "shuffle": True, "fletcher32": fletcher32}
+        file.create_dataset("x", data=pixels, chunks=pixels.shape, **settings)
+    rows = HDF5Rows(tmp_path / "x.h5")
+    window = (slice(0, 1), slice(0, 1))
+    np.testing.assert_array_equal(rows.read(np.array([0]), window), pixels)
+
+
+@pytest.mark.parametrize("filters", [(1, 1), (32000, 1), (6,)])
+def test_filters_that_could_exhaust_the_memory_are_refused(tmp_path, filters):
+    path = chunk_with(tmp_path / "bomb.h5", b"\0", filters)
+    message = rf"bomb\.h5' has the HDF5 filters {re.escape(str(list(filters)))}\. Only"
+    with pytest.raises(ValueError, match=message):
         HDF5Rows(path)
 
 

@@ -58,6 +58,14 @@ def test_heads_of_other_formats_are_never_shared(tmp_path, parsed):
     assert len(parsed) == 3
 
 
+def test_a_png_whose_pixels_begin_behind_the_head_is_not_shared(tmp_path, parsed):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "x" * _headers._HEAD_BYTES)
+    paths = [save(tmp_path, f"{name}.png", pnginfo=text) for name in "ab"]
+    assert read_headers(paths) == [Header((6, 5), "RGB")] * 2
+    assert sorted(parsed) == ["a.png", "b.png"]
+
+
 def test_a_file_is_read_again_only_if_it_has_changed(tmp_path, parsed):
     path = save(tmp_path, "a.jpg")
     assert read_headers([path]) == read_headers([path]) == [Header((6, 5), "RGB")]
@@ -103,7 +111,7 @@ def test_a_second_image_in_a_tiff_is_noticed(tmp_path):
     good = save(tmp_path, "a.tif")
     frame = Image.new("RGB", (5, 6))
     frame.save(tmp_path / "b.tif", save_all=True, append_images=[frame])
-    with pytest.raises(ValueError, match=r"b\.tif' holds 2 images"):
+    with pytest.raises(ValueError, match=r"b\.tif' contains 2 images"):
         read_headers([good, str(tmp_path / "b.tif")])
 
 

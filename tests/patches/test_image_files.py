@@ -222,16 +222,16 @@ def test_pixels_go_into_the_array_that_is_given(tmp_path):
 @pytest.mark.parametrize(
     ("held", "expected", "message"),
     [
-        ("RGBA", "RGB", r"holds 8-bit RGB with an alpha channel, but 8-bit RGB was expected \(mode='RGB'\).*mode='RGBA'"),
-        ("L", "RGB", r"holds 8-bit grey, but 8-bit RGB was expected.*mode='L'"),
-        ("1", "RGB", r"holds 8-bit grey, but 8-bit RGB was expected"),
-        ("RGB", "L", r"holds 8-bit RGB, but 8-bit grey was expected.*mode='RGB'"),
-        ("I;16", "L", r"holds unsigned 16-bit grey, but 8-bit grey was expected.*mode='I;16'"),
-        ("L", "I;16", r"holds 8-bit grey, but unsigned 16-bit grey was expected"),
-        ("F", "L", r"holds floating-point numbers, .* Convert it to 8-bit grey\.$"),
-        ("I", "I;16", r"holds signed or 32-bit integers, .* Convert it to unsigned 16-bit grey\.$"),
-        ("LA", "L", r"holds pixels of Pillow's mode 'LA'"),
-        ("CMYK", "RGB", r"holds pixels of Pillow's mode 'CMYK'"),
+        ("RGBA", "RGB", r"contains 8-bit RGB with an alpha channel\. Expected 8-bit RGB \(mode='RGB'\).*mode='RGBA'"),
+        ("L", "RGB", r"contains 8-bit grey\. Expected 8-bit RGB.*mode='L'"),
+        ("1", "RGB", r"contains 8-bit grey\. Expected 8-bit RGB"),
+        ("RGB", "L", r"contains 8-bit RGB\. Expected 8-bit grey.*mode='RGB'"),
+        ("I;16", "L", r"contains unsigned 16-bit grey\. Expected 8-bit grey.*mode='I;16'"),
+        ("L", "I;16", r"contains 8-bit grey\. Expected unsigned 16-bit grey"),
+        ("F", "L", r"contains floating-point numbers\. .* Convert it to 8-bit grey\.$"),
+        ("I", "I;16", r"contains signed or 32-bit integers\. .* Convert it to unsigned 16-bit grey\.$"),
+        ("LA", "L", r"contains pixels of Pillow's mode 'LA'"),
+        ("CMYK", "RGB", r"contains pixels of Pillow's mode 'CMYK'"),
     ],
 )  # fmt: skip
 def test_another_mode_is_refused_and_the_error_says_what_to_do(
@@ -247,7 +247,7 @@ def test_another_mode_is_refused_and_the_error_says_what_to_do(
 def test_a_palette_with_transparency_is_refused(tmp_path):
     image = Image.fromarray(random_pixels(6, 5, 3)).quantize(16)
     image.save(tmp_path / "patch.png", transparency=0)
-    with pytest.raises(ValueError, match="holds a palette with transparency"):
+    with pytest.raises(ValueError, match="contains a palette with transparency"):
         read_image(tmp_path / "patch.png")
 
 
@@ -259,7 +259,7 @@ def test_16_bit_colour_is_refused_where_pillow_would_narrow_it(
 ):
     data = (b"\x00" + bytes(5 * channels * 2)) * 6
     (tmp_path / "deep.png").write_bytes(png_bytes(5, 6, 16, colour_type, data))
-    with pytest.raises(ValueError, match=f"holds {mode} with 16 bits per channel"):
+    with pytest.raises(ValueError, match=f"contains {mode} with 16 bits per channel"):
         read_image(tmp_path / "deep.png", mode)
 
 
@@ -269,7 +269,9 @@ def test_a_missing_file_is_a_file_not_found_error(tmp_path):
 
 
 def test_a_folder_is_not_an_image(tmp_path):
-    with pytest.raises(IsADirectoryError, match="is a folder, but an image file"):
+    with pytest.raises(
+        IsADirectoryError, match=r"is a folder\. Expected an image file"
+    ):
         read_image(tmp_path)
 
 
@@ -277,12 +279,12 @@ def test_a_folder_is_not_an_image(tmp_path):
     ("content", "cause"),
     [
         (b"", "the file is empty"),
-        (APPLE_DOUBLE, "AppleDouble file, made by macOS .* delete it"),
-        (LFS_POINTER, "Git LFS pointer.* run 'git lfs pull'"),
+        (APPLE_DOUBLE, "AppleDouble file, which macOS made .* Delete it"),
+        (LFS_POINTER, "Git LFS pointer.* Run 'git lfs pull'"),
         (WEB_PAGE, r"web page \(HTML\), probably a failed download"),
         (b"\xef\xbb\xbf<HTML>", "web page"),
-        (b"id,label\n", "truncated, corrupt, or none of TIFF, PNG"),
-        (bytes(3000), "truncated, corrupt, or none of TIFF, PNG"),
+        (b"id,label\n", "truncated, corrupt, or not one of TIFF, PNG"),
+        (bytes(3000), "truncated, corrupt, or not one of TIFF, PNG"),
     ],
 )
 @pytest.mark.parametrize("name", ["patch.tif", "patch.png"])
@@ -392,7 +394,7 @@ def test_pixels_of_a_tiff_that_pillow_cannot_decode_are_named(
 
 def test_floating_point_pixels_that_pillow_decodes_are_refused(tmp_path):
     Image.new("F", (5, 6)).save(tmp_path / "patch.tif")
-    with pytest.raises(ValueError, match="holds floating-point numbers"):
+    with pytest.raises(ValueError, match="contains floating-point numbers"):
         read_image(tmp_path / "patch.tif", "L")
 
 
@@ -401,7 +403,7 @@ def test_a_tiff_with_damaged_pixels_is_corrupt(tmp_path, name):
     compression = {"lzw": 5, "jpeg": 7}[name]
     content = tiff_bytes(b"\xff" * 90, bits=8, compression=compression)
     (tmp_path / "patch.tif").write_bytes(content)
-    with pytest.raises(ValueError, match="truncated, corrupt, or none of TIFF"):
+    with pytest.raises(ValueError, match="truncated, corrupt, or not one of TIFF"):
         read_image(tmp_path / "patch.tif", "L")
 
 
@@ -409,7 +411,7 @@ def test_a_tiff_with_damaged_pixels_is_corrupt(tmp_path, name):
 def test_a_truncated_tiff_is_truncated_whatever_it_holds(tmp_path, tags):
     content = tiff_bytes(bytes(90), n_bytes=10**6, **tags)
     (tmp_path / "patch.tif").write_bytes(content)
-    with pytest.raises(ValueError, match="truncated, corrupt, or none of TIFF"):
+    with pytest.raises(ValueError, match="truncated, corrupt, or not one of TIFF"):
         read_image(tmp_path / "patch.tif", "L")
 
 
@@ -442,7 +444,7 @@ def test_damage_anywhere_raises_nothing_but_value_errors(tmp_path, name):
 def test_an_image_with_several_frames_is_refused(tmp_path):
     frames = [Image.new("RGB", (5, 6)) for _ in range(3)]
     frames[0].save(tmp_path / "stack.tif", save_all=True, append_images=frames[1:])
-    with pytest.raises(ValueError, match=r"stack\.tif' holds 3 images"):
+    with pytest.raises(ValueError, match=r"stack\.tif' contains 3 images"):
         read_image(tmp_path / "stack.tif")
 
 
@@ -473,7 +475,7 @@ def test_another_size_is_refused_by_its_header(tmp_path):
     # No pixels in it: decoding would give another error.
     (tmp_path / "large.png").write_bytes(png_bytes(7, 8, 8, 2))
     with pytest.raises(
-        ValueError, match=r"large\.png' is 8x7 pixels .* but 6x5 was expected"
+        ValueError, match=r"large\.png' has 8x7 pixels .* Expected 6x5 pixels"
     ):
         read_image(tmp_path / "large.png", size=(6, 5))
 
@@ -489,7 +491,7 @@ def test_no_file_is_left_open(tmp_path):
     files = ImageFiles([str(tmp_path / "good.tif")] * 2)
     images.append(files.read(np.arange(2), WHOLE))
     for wrong in ({"mode": "L"}, {"size": (1, 1)}):
-        with pytest.raises(ValueError, match="expected") as error:
+        with pytest.raises(ValueError, match=r"[Ee]xpected") as error:
             read_image(tmp_path / "good.tif", **wrong)
         images.append(error)
     with pytest.raises(ValueError, match="LFS") as error:
@@ -587,13 +589,13 @@ def windows_name(name):
         ),
         pytest.param(
             lambda name: windows_name(name) + " ",
-            r"backslashes and begin or end with blanks.*'/'\)\.strip\(\)\.$",
+            r"backslashes and begin or end with spaces.*'/'\)\.strip\(\)\.$",
             marks=pytest.mark.skipif(os.sep == "\\", reason="valid on Windows"),
         ),
-        (lambda name: name + " ", r"end with blanks, .*name\.strip\(\)\.$"),
-        (lambda name: name.replace(".png", "\n.png"), "end with blanks"),
-        (lambda name: name.replace("here", " here"), "begin or end with blanks"),
-        (lambda name: name.replace("/", " /"), "begin or end with blanks"),
+        (lambda name: name + " ", r"end with spaces, .*name\.strip\(\)\.$"),
+        (lambda name: name.replace(".png", "\n.png"), "end with spaces"),
+        (lambda name: name.replace("here", " here"), "begin or end with spaces"),
+        (lambda name: name.replace("/", " /"), "begin or end with spaces"),
     ],
 )
 def test_a_correction_of_names_that_finds_a_file_is_a_hint(tmp_path, misspell, hint):
@@ -609,7 +611,7 @@ def test_a_correction_of_names_that_finds_a_file_is_a_hint(tmp_path, misspell, h
 def test_a_correction_that_finds_no_file_is_no_hint(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         ImageFiles([f"{tmp_path}/train\\gone .png"])
-    assert str(error.value).endswith("ending (such as '.tif').")
+    assert str(error.value).endswith("suffix (such as '.tif').")
 
 
 def test_no_files_at_all_are_an_error():
@@ -642,8 +644,8 @@ def test_real_patches_have_the_pixels_that_their_names_promise(real_data):
         ("._0000d563d5cfafc4e68acb7c9829258a298d9b6a.tif", "AppleDouble"),
         ("camelyonpatch_level_2_split_test_x.h5", "Git LFS pointer"),
         ("broken-html.svs", "web page"),
-        ("rgba.png", "holds 8-bit RGB with an alpha channel"),
-        ("int16_two_frames.tif", "holds 2 images"),
+        ("rgba.png", "contains 8-bit RGB with an alpha channel"),
+        ("int16_two_frames.tif", "contains 2 images"),
     ],
 )
 def test_real_bad_files_are_recognised_under_any_name(

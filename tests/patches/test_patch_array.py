@@ -170,11 +170,11 @@ def test_chains_of_keys_and_crops_equal_numpy(data):
         (True, "would give 5 dimensions"),
         (np.zeros((2, 2), dtype=int), "would give 5 dimensions"),
         (np.ones((10, 7), dtype=bool), "too many indices"),
-        ((slice(None), 0), r"too many indices: .* 2 indices.*np\.asarray\(X\)"),
-        ((0, 0, 0, 0), "too many indices: .* 4 indices"),
-        ((0, 0, 0, 0, 0), "too many indices: .* 5 indices"),
+        ((slice(None), 0), r"too many indices .* got 2.*np\.asarray\(X\)"),
+        ((0, 0, 0, 0), "too many indices .* got 4"),
+        ((0, 0, 0, 0, 0), "too many indices .* got 5"),
         ((..., 0), "too many indices"),
-        ((), "0 indices were given"),
+        ((), "got 0"),
     ],
 )
 def test_keys_that_do_not_select_rows_are_index_errors(key, message):
@@ -330,11 +330,14 @@ def test_changing_groups_afterwards_does_not_change_the_array():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"groups": [1, 2]}, r"that is \(3,\); got \(2,\)"),
+        ({"groups": [1, 2]}, r"here \(3,\), got \(2,\)"),
         ({"groups": [[1], [2], [3]]}, r"got \(3, 1\)"),
-        ({"groups": [1, None, 3]}, "1 of 3 groups are None or NaN, the first in row 1"),
+        (
+            {"groups": [1, None, 3]},
+            "1 of 3 groups are None or NaN\. The first is in row 1",
+        ),
         ({"groups": [1, np.nan, np.nan]}, "2 of 3 groups"),
-        ({"coords": [1, 2, 3]}, r"that is \(3, 2\), with x and y in its columns"),
+        ({"coords": [1, 2, 3]}, r"here \(3, 2\), with the columns x and y"),
         ({"coords": [["1", "2"]] * 3}, "coords must be finite numbers"),
         ({"coords": [[1, np.inf]] * 3}, "coords must be finite numbers"),
     ],

@@ -346,7 +346,7 @@ def test_groups_of_another_length_are_refused(method):
     for refuse in (StainNormalizer(method, per_group=True).fit, fitted.transform):
         with pytest.raises(
             ValueError,
-            match=r"groups must have shape \(n_patches,\), that is \(8,\); got \(7,\)\.",
+            match=r"groups must have shape \(n_patches,\), here \(8,\), got \(7,\)\.",
         ):
             refuse(X, groups=groups[1:])
 
@@ -389,7 +389,7 @@ def test_groups_are_refused_unless_they_are_used(method):
     X, groups = two_slides()
     fitted = StainNormalizer(method).fit(X)
     for refuse in (StainNormalizer(method).fit, fitted.transform, fitted.fit_transform):
-        with pytest.raises(ValueError, match=r"per_group=False\. Set per_group=True"):
+        with pytest.raises(ValueError, match=r"per_group=False ignores it\. Set"):
             refuse(X, groups=groups)
 
 
@@ -457,12 +457,12 @@ def test_lazy_patches_survive_pickle(method):
     [
         (stained().astype(np.float32) / 255, r"got shape \(6, 20, 20, 3\) and dtype float32\. Normalise before"),
         (stained().astype(np.uint16), "dtype uint16"),
-        (stained()[..., :1], r"got shape \(6, 20, 20, 1\) .* Grey patches have no stain"),
+        (stained()[..., :1], r"got shape \(6, 20, 20, 1\) .* Grey patches cannot be norm"),
         (np.repeat(stained(), 2, axis=3)[..., :4], r"alpha channel with np\.asarray\(X\)\[\.\.\., :3\]"),
         (stained()[..., 0], r"RGB patches of shape \(n_patches, height, width, 3\).* got shape \(6, 20, 20\)"),
         (stained()[0], r"got shape \(20, 20, 3\) .* A single patch needs an axis in front: X\[np\.newaxis\]"),
         (stained()[:0], r"At least 1 patch is required"),
-        (stained()[:, :0], r"must not be empty; got shape \(6, 0, 20, 3\)"),
+        (stained()[:, :0], r"must not be empty, got shape \(6, 0, 20, 3\)"),
         ([np.zeros((9, 8, 3)), np.zeros((9, 9, 3))], r"same shape; got \(9, 8, 3\) and \(9, 9, 3\)"),
         (PatchArray(ArraySource(stained().astype(float))), "dtype float64"),
         (PatchArray(ArraySource(stained()[..., :1])), r"\(6, 20, 20, 1\)"),
@@ -479,7 +479,7 @@ def test_what_is_not_rgb_of_8_bits_is_refused_in_fit_and_transform(method, X, me
 @both_methods
 def test_a_reference_without_tissue_is_refused(method):
     white = np.full((4, 20, 20, 3), 255, np.uint8)
-    with pytest.raises(ValueError, match=r"None of the 4 .* too little tissue .* in 4"):
+    with pytest.raises(ValueError, match=r"None of the 4 .* 4 have too little tissue"):
         StainNormalizer(method).fit(white)
 
 
@@ -490,7 +490,7 @@ def test_an_unknown_method_is_refused():
 
 @both_methods
 def test_it_must_be_fitted_with_the_method_it_transforms_by(method):
-    message = f"^This StainNormalizer is not fitted with method='{method}': call fit"
+    message = f"^This StainNormalizer is not fitted with method='{method}'\\. Call fit"
     with pytest.raises(NotFittedError, match=message):
         StainNormalizer(method).transform(stained())
     (other,) = {*METHODS} - {method}

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from skhisto import PatchArray, PatchLoader, patch_report
 from skhisto.patches._views import view
 from skhisto.report._finding import PROBLEMS
+from skhisto.report._images import rgb_pictures
 
 
 def problems(report):
@@ -145,7 +146,7 @@ def test_classes_and_groups_that_cannot_be_split_are_found(tissue):
     assert one["label"].tolist() == ["a", "b", "c"]
     assert of(report, "few groups").empty
     few = of(patch_report(X, groups=groups, n_splits=6), "few groups")
-    assert few["detail"].tolist() == ["5 groups; 6 folds need at least 6"]
+    assert few["detail"].tolist() == ["5 groups, but 6 folds need at least 6"]
     assert of(patch_report(X, y), "small class")["label"].tolist() == ["c"]
     assert "small group:" in str(report)
     assert "5: 2 patches, fewer than the 3 folds" in str(report)
@@ -181,7 +182,7 @@ def test_details_are_in_plain_words(tissue):
     report = patch_report(X, y, groups=groups)
     one = of(report, "group of one class")["detail"].tolist()
     assert one == [f"all {n} patches have the label 0" for n in (60, 59)]
-    rare = "{}; 5 folds need at least 5"
+    rare = "{}, but 5 folds need at least 5"
     assert of(report, "small class")["detail"].tolist() == [
         rare.format("in 2 groups"),
         rare.format("in 1 group"),
@@ -245,7 +246,7 @@ def test_odd_and_unreadable_files_are_named_and_the_rest_is_checked(tissue, tmp_
     report = patch_report(paths)
     assert of(report, "odd size")["row"].tolist() == [2]
     assert of(report, "odd size")["detail"].item() == (
-        "30x48 pixels; most have 48x48 pixels"
+        "30x48 pixels, most have 48x48 pixels"
     )
     assert of(report, "odd mode")["row"].tolist() == [3]
     assert "uint8, 1 channels" in of(report, "odd mode")["detail"].item()
@@ -259,6 +260,13 @@ def test_odd_and_unreadable_files_are_named_and_the_rest_is_checked(tissue, tmp_
         "near duplicate: 5",
         "6",
     ]
+
+
+def test_files_of_16_bits_are_shown_with_8(tmp_path):
+    pixels = np.linspace(0, 65535, 48 * 48).astype(np.uint16).reshape(48, 48)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (picture,) = rgb_pictures([tmp_path / "a.png"], (48, 48))
+    np.testing.assert_array_equal(picture[..., 1], pixels // 257)
 
 
 def test_among_equally_frequent_sizes_the_first_is_usual(tissue, tmp_path):
@@ -329,14 +337,14 @@ def test_patches_are_read_once_and_few_at_a_time():
         ({"proba": np.zeros(120)}, "proba needs y"),
         (
             {"y": [0, 1] * 60, "proba": np.zeros((120, 3))},
-            r"\(120, 2\); got \(120, 3\)",
+            r"\(120, 2\), got \(120, 3\)",
         ),
         (
             {"y": [0, 1] * 60, "proba": np.full(120, np.nan)},
             "from 0 to 1 without missing",
         ),
         ({"y": [0, 1]}, "inconsistent numbers of samples"),
-        ({"groups": [0, 1]}, "inconsistent numbers of samples"),
+        ({"groups": [0, 1]}, r"groups must have shape .*; got \(2,\)"),
         ({"n_splits": 1}, "The 'n_splits' parameter"),
     ],
 )

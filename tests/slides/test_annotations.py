@@ -76,7 +76,9 @@ def test_the_class_must_be_given_if_there_are_several():
 
 def test_a_class_without_polygons_is_warned_of():
     annotations = Annotations([SQUARE], ["Tumor"])
-    with pytest.warns(UserWarning, match=r"No polygon has the class 'Tumour'"):
+    with pytest.warns(
+        UserWarning, match=r"None of the polygons has the class 'Tumour'"
+    ):
         assert annotations.share([corner(120, 120)], "Tumour").tolist() == [0]
 
 
@@ -97,7 +99,7 @@ def test_no_boxes_give_no_answers():
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
-        ([[0, 0, 1]], r"shape \(1, 3\), but \(n, 4\) was expected"),
+        ([[0, 0, 1]], r"must have shape \(n, 4\), .* Got shape \(1, 3\)"),
         ([[0, 0, np.nan, 1]], "must be finite"),
         ([[5, 0, 5, 1]], "must be smaller than their maximum"),
     ],
@@ -108,7 +110,7 @@ def test_boxes_of_another_form_are_refused(boxes, message):
 
 
 def test_as_many_classes_as_polygons_are_needed():
-    with pytest.raises(ValueError, match="1 polygons and 2 class names"):
+    with pytest.raises(ValueError, match="same length, got 1 and 2"):
         Annotations([SQUARE], ["Tumor", "Stroma"])
 
 

@@ -139,8 +139,14 @@ def test_another_encoding_cannot_hide_a_definition(read, tmp_path):
         ("<a>&unknown;</a>", "is not valid XML"),
         ("<a>\0</a>", "is not valid XML"),
         (document(root="Annotations"), "has the root <Annotations>"),
-        (document(annotation("_0", [("a", 1)] * 3)), "annotation 0 has a coordinate"),
-        (document(annotation("_0", OUTER)).replace(' Y="0"', ""), "has a coordinate"),
+        (
+            document(annotation("_0", [("a", 1)] * 3)),
+            "annotation 0 has an invalid coordinate",
+        ),
+        (
+            document(annotation("_0", OUTER)).replace(' Y="0"', ""),
+            "has an invalid coordinate",
+        ),
         (
             document(annotation("_0", [("nan", 1)] * 3)),
             "annotation 0 has coordinates that are not finite",

@@ -38,7 +38,13 @@ def test_a_stride_below_one_is_an_error(stride):
 
 def test_an_image_smaller_than_a_window_is_an_error():
     with pytest.raises(
-        ValueError, match=r"95x100 pixels.*smaller than a window of 96x96"
+        ValueError, match=r"95x100 pixels.*smaller than a window of 96x90"
     ):
-        WindowGrid((95, 100), 96, 1)
+        WindowGrid((95, 100), (96, 90), 1)
     assert WindowGrid((96, 96), 96, 1).n_windows == 1
+
+
+def test_a_grid_holds_python_integers_whatever_it_was_given():
+    grid = WindowGrid(np.int64(100), (np.uint8(8), 9), np.int64(4))
+    assert repr(grid) == "WindowGrid(image_shape=(100, 100), size=(8, 9), stride=4)"
+    assert grid == WindowGrid((100, 100), (8, 9), 4)

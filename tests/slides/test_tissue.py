@@ -6,6 +6,7 @@ from PIL import Image, ImageFilter
 
 from skhisto import Slide, make_patches
 from skhisto.slides import TissueMask, tissue_mask
+from skhisto.slides._box_shares import box_shares
 from skhisto.slides._tissue import MAX_THRESHOLD, MIN_THRESHOLD, otsu
 
 
@@ -138,6 +139,16 @@ def test_shares_of_boxes_are_exact(seed, left, top):
     expected = (mask * np.outer(inside_y, inside_x)).sum() / (width * height)
     box = [[left, top, right, bottom]]
     assert tissue.share(box)[0] == pytest.approx(expected, abs=1e-9)
+
+
+def test_rounding_leads_to_no_share_outside_of_0_to_1():
+    rng = np.random.default_rng(0)
+    mask = np.ones((40, 40), bool)
+    mask[10:] = False
+    corners = np.sort(rng.uniform(0, 40, (2000, 2, 2)), axis=1)
+    shares = box_shares(mask, corners.reshape(-1, 4))
+    assert shares.min() == 0
+    assert shares.max() == 1
 
 
 def test_a_box_is_covered_from_the_least_share_on():

@@ -1,0 +1,1 @@
+"""Sections of docs/benchmarks.md: speed and memory next to other libraries."""
