@@ -18,7 +18,7 @@ def expected_failures(estimator):
 
 # scikit-learn's data are numbers of any size, about which skhisto warns.
 @pytest.mark.filterwarnings("ignore:augment='auto' does not change the stains")
-@pytest.mark.filterwarnings("ignore:X holds values from")
+@pytest.mark.filterwarnings("ignore:X contains values from")
 @parametrize_with_checks(
     [
         PatchCNNClassifier(),

@@ -238,7 +238,7 @@ def test_unknown_targets_and_methods_are_an_error(
         class_activation_map(fitted, bright_or_dark[0], **arguments)
 
 
-@pytest.mark.filterwarnings("ignore:X holds values from")
+@pytest.mark.filterwarnings("ignore:X contains values from")
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_a_network_without_images_is_an_error(tiny_cnn, bright_or_dark, dtype):
     X, y, _ = bright_or_dark
