@@ -248,7 +248,7 @@ def test_a_network_without_images_is_an_error(tiny_cnn, bright_or_dark, dtype):
         return keras.Sequential(layers)
 
     X = X.astype(dtype)
-    tiny_cnn.set_params(architecture=flat, epochs=1, augment=None)
+    tiny_cnn.set_params(architecture=flat, augment=None, epochs=1)
     classifier = tiny_cnn.fit(X, y)
     with pytest.raises(ValueError, match="none of its layers returns an image"):
         class_activation_map(classifier, X)
