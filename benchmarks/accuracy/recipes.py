@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from benchmarks.accuracy.baselines import NotebookClassifier, colour_features
+from benchmarks.accuracy.two_speeds import HeadFirst, SlowBackbone
 from skhisto import (
     EfficientNetLite,
     PatchCNNClassifier,
@@ -91,11 +92,14 @@ def _fine_tuned(
     variant: int = 0,
     input_size: int | None = None,
     epochs: int,
+    classifier: type[PatchCNNClassifier] = PatchCNNClassifier,
     **parameters: Any,
 ) -> Pipeline:
     architecture = EfficientNetLite(variant=variant, input_size=input_size)
     parameters = FINE_TUNING | {"epochs": epochs} | parameters
-    return _network(seed, architecture=architecture, **parameters)
+    return make_pipeline(
+        classifier(architecture=architecture, random_state=seed, **parameters)
+    )
 
 
 def _frozen_linear(seed: int, **parameters: Any) -> Pipeline:
@@ -162,6 +166,12 @@ PRETRAINED = {
         partial(_fine_tuned, input_size=144, epochs=3)
     ),
     FINE_TUNED: Recipe(partial(_fine_tuned, input_size=144, epochs=6), n_seeds=3),
+    "fine-tuned, 144 pixels, 6 epochs, after an epoch of the head": Recipe(
+        partial(_fine_tuned, input_size=144, epochs=6, classifier=HeadFirst)
+    ),
+    "fine-tuned, 144 pixels, 6 epochs, pretrained layers at a third of the rate": (
+        Recipe(partial(_fine_tuned, input_size=144, epochs=6, classifier=SlowBackbone))
+    ),
     "fine-tuned, 192 pixels, 3 epochs": Recipe(
         partial(_fine_tuned, input_size=192, epochs=3)
     ),
