@@ -7,7 +7,7 @@ Pathologists search sections of lymph nodes, stained with haematoxylin and eosin
 metastases. In this example, a convolutional network learns whether the centre of a
 patch contains tumour. The example shows the patches, cross-validates by slide, trains
 the network, and measures accuracy, area under the ROC curve (AUC) and log loss on
-slides that were used for neither.
+slides that were used neither for cross-validation nor for training.
 
 Without arguments, the script uses synthetic patches. With ``--data``, it reads a folder
 in the layout of the Kaggle competition `Histopathologic Cancer Detection
@@ -48,7 +48,7 @@ from skhisto import (
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", help="folder of patches, instead of synthetic ones")
-parser.add_argument("--samples", type=int, help="patches to use (900, or 2500)")
+parser.add_argument("--samples", type=int, help="number of patches")
 parser.add_argument("--size", type=int, default=32, help="pixels of the centre to use")
 parser.add_argument("--epochs", type=int, default=10, help="epochs of each training")
 parser.add_argument("--output", type=Path, default="output", help="folder for pictures")
@@ -143,9 +143,9 @@ save(display.figure_, "class_balance.png")
 # Cross-validation
 # ----------------
 # The classifier is a network for the centre of each patch. To be fast, it has half the
-# filters of the default. It works like any other scikit-learn estimator: it is trained
-# three times on two thirds of the training patches and tested on the remaining third,
-# split by slide.
+# filters of the default. It works like any other scikit-learn estimator.
+# Cross-validation trains it three times, each time on two thirds of the training
+# patches, and tests it on patches of the other slides.
 
 # sphinx_gallery_start_ignore
 # TensorFlow writes messages to stderr while it is imported, which no setting prevents.

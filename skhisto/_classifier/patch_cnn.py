@@ -73,7 +73,9 @@ class PatchCNNClassifier(
     Parameters
     ----------
     architecture : str, Architecture or callable, default="reference"
-        The network, in one of three forms:
+        The network. The default is a simple baseline. On real patches,
+        "efficientnet_lite0" and "compact" are faster and more accurate: see the page on
+        choosing a method in the user guide. Valid values are:
 
         - A name: "reference" for `ReferenceCNN`, "compact" for `CompactCNN`, or
           "efficientnet_lite0", "efficientnet_lite1" or "efficientnet_lite2" for
@@ -125,7 +127,8 @@ class PatchCNNClassifier(
           dtype `pixel_dtype_`, and a `numpy.random.Generator`. It returns new patches
           of the same shape and dtype.
         - "auto": "d4" if the patches are square, and "stain" if they are RGB patches of
-          dtype uint8. `fit` warns if other patches with 3 or 4 channels are used.
+          dtype uint8. `fit` warns if other patches with 3 or 4 channels are used. For
+          other stains than haematoxylin and eosin, use "d4".
         - None: no augmentation.
     class_weight : dict or "balanced", default=None
         Weights of the classes in the loss. "balanced" uses weights that are inversely
@@ -265,6 +268,9 @@ class PatchCNNClassifier(
     ``backbone(x, training=False)`` has no effect, because Keras replaces it in
     training.
 
+    *Batch normalisation.* After training, `fit` measures the statistics of batch
+    normalisation on up to 1,024 training patches [2]_.
+
     *Interrupts.* If a ``KeyboardInterrupt`` ends `fit`, the classifier keeps the last
     complete epoch, or the best epoch with early stopping. The interrupt is raised
     again. Before the end of the first epoch, the classifier is not changed.
@@ -289,8 +295,6 @@ class PatchCNNClassifier(
     .. [1] L. N. Smith, N. Topin. "Super-Convergence: Very Fast Training of Neural
        Networks Using Large Learning Rates". arXiv:1708.07120, 2018.
     .. [2] Y. Wu, J. Johnson. "Rethinking 'Batch' in BatchNorm". arXiv:2105.07576, 2021.
-       After training, `fit` measures the statistics of batch normalisation on up to
-       1,024 training patches, as proposed there.
 
     Examples
     --------
