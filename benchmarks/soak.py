@@ -135,8 +135,8 @@ def run(options: Options) -> Section:
         "pixels, candidates of a grid search with two folds each, predictions, and "
         "maps of slides of 256x384 pixels from a file. It uses arrays and files in "
         "turns, and two small networks. Before the first measurement, the networks are "
-        "compiled, and maps have filled the cache of decoded pixels (64 MB). At last, it "
-        "fits networks that it has not used before, which are compiled one by one. "
+        "compiled, and maps have filled the cache of decoded pixels (64 MB). At last, "
+        "it fits networks that it has not used before, which are compiled one by one. "
         "Memory is the resident memory of the process.",
         [table],
     )
