@@ -1,7 +1,7 @@
 """What needs the public address of the repository or of the site.
 
 Both addresses are in ``pyproject.toml``, in the table ``tool.skhisto``. They are empty
-until the project is published. Whatever needs an address is left out while it is empty.
+until the project is published. Links that need an address are left out until then.
 ``docs/conf.py`` uses this module for the site, ``hatch_build.py`` for the package.
 """
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import assert_all_finite
 
 Window = tuple[slice, slice]
 
@@ -113,7 +114,7 @@ class PatchArray:
 
     A PatchArray may also contain the group of each patch, such as its slide, and its
     position on the slide. Both are selected together with the patches and preserved by
-    transformers. Early stopping of a classifier sets aside whole groups.
+    transformers. Early stopping of a classifier holds out whole groups.
 
     A PatchArray is immutable. Decoded pixels are not cached: each access decodes the
     patches again.
@@ -148,7 +149,7 @@ class PatchArray:
 
         - The shape of `source` is not a tuple of four non-negative integers.
         - `groups` or `coords` has the wrong shape.
-        - A group is None or NaN.
+        - A group is None, NaN or infinite.
         - `coords` are not finite numbers.
 
     See Also
@@ -343,7 +344,7 @@ def check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
     Raises
     ------
     ValueError
-        If the shape is different, or if a group is missing.
+        If the shape is different, or if a group is missing or infinite.
     """
     if groups is None:
         return None
@@ -360,6 +361,7 @@ def check_groups(groups: Any, n_patches: int) -> np.ndarray | None:
             f"Each patch needs a group, but {len(missing)} of {n_patches} groups are "
             f"None or NaN. The first is in row {missing[0]}."
         )
+    assert_all_finite(groups, input_name="groups")
     return groups
 
 

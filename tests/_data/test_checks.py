@@ -244,6 +244,7 @@ def test_weights_become_floats_and_are_not_negative():
     [
         (["s", None], "1 of 2 groups are None or NaN. The first is in row 1"),
         ([1.0, np.nan], "1 of 2 groups are None or NaN. The first is in row 1"),
+        ([1.0, np.inf], "^Input groups contains infinity"),
         (["s", "t", "u"], r"must have shape \(n_patches,\), here \(2,\), got \(3,\)"),
         ([[["s"]], [["t"]]], r"here \(2,\), got \(2, 1, 1\)"),
     ],
